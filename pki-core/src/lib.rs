@@ -1,0 +1,11 @@
+//! A certificate authority on easy-rsa's own directory layout.
+//!
+//! Issues, revokes and verifies certificates and writes client profiles. Synchronous; opens no socket and reads
+//! no clock: the present is an argument everywhere.
+//!
+//! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
+//! `serial`, `pem`; `chain` uses `cert` and `crl`; nothing uses `ca`.
+
+mod crypto;
+pub mod serial;
+pub mod time;
