@@ -21,6 +21,7 @@ pub mod process;
 pub mod server;
 pub mod stock;
 pub mod traffic;
+pub mod vpn;
 pub mod wait;
 
 pub use failure::{Context, Failure, Result};
@@ -29,3 +30,4 @@ pub use lab::Lab;
 pub use pki::{KeyKind, Pki};
 pub use server::{Implementation, Server, ServerPlan};
 pub use stock::client::StockClient;
+pub use vpn::Vpn;

@@ -14,7 +14,8 @@ use crate::server::ServerPlan;
 pub const DEVICE: &str = "vpn0";
 
 /// The command line of a server that does what `plan` says.
-pub(crate) fn command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -> Command {
+#[must_use]
+pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -> Command {
     let (ping, restart) = plan.keepalive;
     let mut command = host.command(binary);
     command.arg("serve").arg("--pki").arg(pki.directory());
@@ -36,6 +37,7 @@ pub(crate) fn command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) 
     if let Some(limit) = plan.max_sessions {
         command.args(["--max-sessions", &limit.to_string()]);
     }
+    command.args(&plan.options);
     command
 }
 

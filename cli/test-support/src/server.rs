@@ -108,14 +108,13 @@ pub struct Server {
 impl Server {
     /// Starts `implementation` on `host` with the certificates of `pki` and waits until it serves.
     pub fn start(implementation: &Implementation, host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Self> {
-        let (program, mut command) = match implementation {
-            Implementation::Postern(binary) => ("postern", postern::command(binary, host, pki, plan)),
+        let (program, command) = match implementation {
+            Implementation::Postern(binary) => ("postern", postern::serve_command(binary, host, pki, plan)),
             Implementation::Stock => {
                 stock::server::set_up_forwarding(host, plan)?;
                 ("openvpn", stock::server::command(host, pki, plan)?)
             }
         };
-        command.args(&plan.options);
         let mut server = Self {
             process: host.start(program, command)?,
         };

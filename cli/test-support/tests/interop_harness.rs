@@ -9,7 +9,7 @@ use test_support::lab::{SERVER_IN_LAN, TARGET, TARGET_IN_ANNEX};
 use test_support::stock::program::Program;
 use test_support::traffic::datagram::{self, Receiver};
 use test_support::traffic::ping::{self, Ping};
-use test_support::traffic::transfer::{Direction, transfer};
+use test_support::traffic::transfer::{Direction, Load, transfer};
 use test_support::{Implementation, KeyKind, Lab, Pki, Result, Server, ServerPlan, StockClient};
 
 const LIMIT: Duration = Duration::from_secs(10);
@@ -130,9 +130,15 @@ fn a_transfer_arrives_unchanged_both_ways() {
         .unwrap();
     let _client = StockClient::connect(lab.client(1), &profile, &[]).unwrap();
     for direction in [Direction::Upload, Direction::Download] {
-        let done = transfer(lab.client(1), lab.target(), TARGET, direction, 16 * MIB).unwrap();
+        let done = transfer(
+            lab.client(1),
+            lab.target(),
+            TARGET,
+            Load::new(direction, 16 * MIB),
+        )
+        .unwrap();
         assert_eq!(done.bytes, 16 * MIB);
-        println!("{direction:?}: {:.0} Mbit/s", done.megabits_per_second());
+        println!("{direction:?}: {done}");
     }
 }
 

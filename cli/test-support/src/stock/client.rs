@@ -51,7 +51,7 @@ impl<'lab> StockClient<'lab> {
         let mut command = host.command(program.path());
         command.arg("--config").arg(&file);
         command
-            .args(["--dev", DEVICE, "--verb", "4", "--suppress-timestamps"])
+            .args(["--dev", DEVICE, "--verb", "3", "--suppress-timestamps"])
             .args(options);
         Ok(Self {
             host,

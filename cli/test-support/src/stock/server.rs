@@ -44,6 +44,7 @@ pub(crate) fn command(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Comma
     if let Some(limit) = plan.max_sessions {
         command.args(["--max-clients", &limit.to_string()]);
     }
+    command.args(&plan.options);
     Ok(command)
 }
 

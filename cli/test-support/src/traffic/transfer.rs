@@ -2,6 +2,7 @@
 //!
 //! Both ends compute the same pseudo-random stream. That finds what a checksum finds, and says where.
 
+use std::fmt;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
 use std::thread;
@@ -24,6 +25,39 @@ pub enum Direction {
     Download,
 }
 
+/// What to move.
+#[derive(Clone, Copy, Debug)]
+pub struct Load {
+    /// Which way.
+    pub direction: Direction,
+    /// How much.
+    pub bytes: u64,
+    /// At most so many bytes per second. Without it TCP fills every queue on the way until packets are dropped, and
+    /// other traffic loses packets through nobody's fault.
+    pub pace: Option<u32>,
+}
+
+impl Load {
+    /// As fast as it goes.
+    #[must_use]
+    pub fn new(direction: Direction, bytes: u64) -> Self {
+        Self {
+            direction,
+            bytes,
+            pace: None,
+        }
+    }
+
+    /// At most `bytes_per_second`.
+    #[must_use]
+    pub fn paced(self, bytes_per_second: u32) -> Self {
+        Self {
+            pace: Some(bytes_per_second),
+            ..self
+        }
+    }
+}
+
 /// A finished transfer.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer {
@@ -33,32 +67,30 @@ pub struct Transfer {
     pub elapsed: Duration,
 }
 
-impl Transfer {
-    /// Megabits per second, for the record; no scenario depends on it.
-    #[must_use]
-    pub fn megabits_per_second(&self) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
-        let megabits = self.bytes as f64 * 8.0 / 1e6;
-        megabits / self.elapsed.as_secs_f64()
+/// Size, duration and rate, for the record.
+impl fmt::Display for Transfer {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mebibytes = self.bytes >> 20;
+        let microseconds = self.elapsed.as_micros().max(1);
+        let megabits_per_second = u128::from(self.bytes) * 8 / microseconds;
+        write!(
+            out,
+            "{mebibytes} MiB in {:.1?}, {megabits_per_second} Mbit/s, every byte compared",
+            self.elapsed
+        )
     }
 }
 
-/// Moves `bytes` bytes between `client`, which connects, and `target` at `address`.
-pub fn transfer(
-    client: &Host,
-    target: &Host,
-    address: Ipv4Addr,
-    direction: Direction,
-    bytes: u64,
-) -> Result<Transfer> {
+/// Moves `load` between `client`, which connects, and `target` at `address`.
+pub fn transfer(client: &Host, target: &Host, address: Ipv4Addr, load: Load) -> Result<Transfer> {
     let listener = target.tcp_listener(address)?;
     let to = match listener.local_addr().context("asking for the port")? {
         SocketAddr::V4(to) => to,
         SocketAddr::V6(to) => return Err(Failure::new(format!("{to} is no IPv4 address"))),
     };
     thread::scope(|scope| {
-        let far_end = scope.spawn(|| serve(&listener, direction, bytes));
-        let near_end = connect(client, to, direction, bytes);
+        let far_end = scope.spawn(|| serve(&listener, load));
+        let near_end = connect(client, to, load);
         let far_end = far_end
             .join()
             .unwrap_or_else(|_| Err(Failure::new("the far end panicked")));
@@ -66,7 +98,7 @@ pub fn transfer(
     })
 }
 
-fn serve(listener: &TcpListener, direction: Direction, bytes: u64) -> Result<()> {
+fn serve(listener: &TcpListener, load: Load) -> Result<()> {
     listener.set_nonblocking(true).context("preparing to accept")?;
     let connection = crate::wait::until("a connection to the far end", STALL, || match listener.accept() {
         Ok((connection, _)) => Ok(Some(connection)),
@@ -76,31 +108,36 @@ fn serve(listener: &TcpListener, direction: Direction, bytes: u64) -> Result<()>
     connection
         .set_nonblocking(false)
         .context("preparing the connection")?;
-    match direction {
-        Direction::Upload => receive(connection, bytes),
-        Direction::Download => send(connection, bytes),
+    match load.direction {
+        Direction::Upload => receive(connection, load),
+        Direction::Download => send(connection, load),
     }
 }
 
-fn connect(client: &Host, to: SocketAddrV4, direction: Direction, bytes: u64) -> Result<Transfer> {
+fn connect(client: &Host, to: SocketAddrV4, load: Load) -> Result<Transfer> {
     let start = Instant::now();
     let connection = client.tcp_connection(to)?;
-    match direction {
-        Direction::Upload => send(connection, bytes)?,
-        Direction::Download => receive(connection, bytes)?,
+    match load.direction {
+        Direction::Upload => send(connection, load)?,
+        Direction::Download => receive(connection, load)?,
     }
     Ok(Transfer {
-        bytes,
+        bytes: load.bytes,
         elapsed: start.elapsed(),
     })
 }
 
 /// Sends the stream and waits until the receiver has closed, that is, has compared everything.
-fn send(mut connection: TcpStream, bytes: u64) -> Result<()> {
+fn send(mut connection: TcpStream, load: Load) -> Result<()> {
     limit_stalls(&connection)?;
-    let mut blocks = Blocks::new(bytes);
+    let mut blocks = Blocks::new(load.bytes);
     let mut sent: u64 = 0;
+    let start = Instant::now();
     while let Some(block) = blocks.next_block() {
+        if let Some(pace) = load.pace {
+            let due = start + Duration::from_millis(sent * 1000 / u64::from(pace));
+            thread::sleep(due.saturating_duration_since(Instant::now()));
+        }
         connection
             .write_all(block)
             .context(format!("sending after {sent} bytes"))?;
@@ -117,7 +154,7 @@ fn send(mut connection: TcpStream, bytes: u64) -> Result<()> {
         .ok_or_else(|| Failure::new("the receiver sent something"))
 }
 
-fn receive(mut connection: TcpStream, bytes: u64) -> Result<()> {
+fn receive(mut connection: TcpStream, Load { bytes, .. }: Load) -> Result<()> {
     limit_stalls(&connection)?;
     let mut blocks = Blocks::new(bytes);
     let mut arrived = [0; BLOCK];
@@ -213,26 +250,51 @@ mod tests {
     }
 
     #[test]
+    fn a_finished_transfer_says_how_fast_it_was() {
+        let done = Transfer {
+            bytes: 64 << 20,
+            elapsed: Duration::from_millis(500),
+        };
+        assert_eq!(
+            done.to_string(),
+            "64 MiB in 500.0ms, 1073 Mbit/s, every byte compared"
+        );
+    }
+
+    #[test]
     fn finds_the_first_wrong_byte() {
         assert_eq!(first_difference(b"abc", b"abc"), None);
         assert_eq!(first_difference(b"abc", b"aXc"), Some(1));
     }
 
     #[test]
+    fn a_paced_transfer_takes_its_time() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let address = listener.local_addr().unwrap();
+        let load = Load::new(Direction::Upload, 4 * BLOCK as u64).paced(1_000_000);
+        let far_end = thread::spawn(move || serve(&listener, load));
+        let start = Instant::now();
+        send(TcpStream::connect(address).unwrap(), load).unwrap();
+        assert!(
+            start.elapsed() >= Duration::from_millis(190),
+            "{:?}",
+            start.elapsed()
+        );
+        far_end.join().unwrap().unwrap();
+    }
+
+    #[test]
     fn both_ends_agree_over_a_plain_connection_and_notice_a_forged_byte() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let address = listener.local_addr().unwrap();
-        let far_end = thread::spawn(move || {
-            (0..2)
-                .map(|_| serve(&listener, Direction::Upload, 100_000))
-                .collect()
-        });
-        send(TcpStream::connect(address).unwrap(), 100_000).unwrap();
+        let load = Load::new(Direction::Upload, 100_000);
+        let far_end = thread::spawn(move || [serve(&listener, load), serve(&listener, load)]);
+        send(TcpStream::connect(address).unwrap(), load).unwrap();
         let mut forger = TcpStream::connect(address).unwrap();
         let mut forged = Blocks::new(100_000).next_block().unwrap().to_vec();
         forged[77] ^= 1;
         forger.write_all(&forged).unwrap();
-        let outcomes: Vec<Result<()>> = far_end.join().unwrap();
+        let outcomes = far_end.join().unwrap();
         outcomes[0].as_ref().unwrap();
         let failure = outcomes[1].as_ref().unwrap_err().to_string();
         assert!(failure.contains("corrupted at byte 77"), "{failure}");
