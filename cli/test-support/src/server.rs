@@ -5,7 +5,7 @@
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use crate::failure::{Context, Failure, Result};
@@ -108,13 +108,21 @@ pub struct Server {
 impl Server {
     /// Starts `implementation` on `host` with the certificates of `pki` and waits until it serves.
     pub fn start(implementation: &Implementation, host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Self> {
-        let (program, command) = match implementation {
-            Implementation::Postern(binary) => ("postern", postern::serve_command(binary, host, pki, plan)),
+        match implementation {
+            Implementation::Postern(binary) => {
+                let command = postern::serve_command(binary, host, pki, plan);
+                Self::start_command("postern", host, command, plan)
+            }
             Implementation::Stock => {
                 stock::server::set_up_forwarding(host, plan)?;
-                ("openvpn", stock::server::command(host, pki, plan)?)
+                let command = stock::server::command(host, pki, plan)?;
+                Self::start_command("openvpn", host, command, plan)
             }
-        };
+        }
+    }
+
+    /// Starts `command`, which does what `plan` says, on `host` and waits until it serves.
+    pub fn start_command(program: &str, host: &Host, command: Command, plan: &ServerPlan) -> Result<Self> {
         let mut server = Self {
             process: host.start(program, command)?,
         };
