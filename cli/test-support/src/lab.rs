@@ -17,8 +17,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tempfile::TempDir;
 
-use crate::failure::{Context, Result};
+use crate::failure::Result;
 use crate::host::{Host, Shelf};
+use crate::leftovers;
 use crate::namespace::Namespace;
 
 /// The server's address on the wire: what profiles name as `remote`.
@@ -74,13 +75,12 @@ impl Lab {
                 Ok(client)
             })
             .collect::<Result<_>>()?;
-        let scratch = tempfile::Builder::new().prefix("postern-lab-").tempdir();
         Ok(Self {
             clients,
             server,
             target,
             _wire: wire,
-            scratch: scratch.context("making a scratch directory")?,
+            scratch: leftovers::scratch_directory("lab")?,
             shelf,
         })
     }

@@ -7,12 +7,13 @@
 //! What it is not: a model of slow or lossy networks. Those are simulated in virtual time by `vpn-proto`'s own tests.
 //!
 //! Everything waits with a time limit, and everything that was set up goes away when its value is dropped, also
-//! when a test panics. What a killed run left behind is removed by the next one (see [`namespace`]).
+//! when a test panics. What a killed run left behind is removed by the next one (see [`leftovers`]).
 
 pub mod command;
 pub mod failure;
 pub mod host;
 pub mod lab;
+pub mod leftovers;
 pub mod log;
 pub mod namespace;
 pub mod pki;

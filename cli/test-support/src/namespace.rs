@@ -1,12 +1,8 @@
 //! Network namespaces that belong to this process and go away with it.
-//!
-//! A name tells its owner: `postern-<pid>-<lab>-<host>`. What a killed predecessor left behind can therefore be told
-//! apart from what a concurrent test run is using.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::sync::Once;
 use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -14,12 +10,10 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use crate::command::{self, Finished, tool};
 use crate::failure::{Context, Failure, Result};
+use crate::leftovers;
 
 /// Where iproute2 keeps named network namespaces.
-const REGISTRY: &str = "/run/netns";
-
-/// How every name of ours begins.
-const PREFIX: &str = "postern-";
+pub(crate) const REGISTRY: &str = "/run/netns";
 
 /// One named network namespace. Deleted, with every process in it, when dropped.
 pub struct Namespace {
@@ -30,8 +24,8 @@ impl Namespace {
     /// Creates `postern-<pid>-<lab>-<host>`; its loopback interface is up.
     pub fn create(lab: u32, host: &str) -> Result<Self> {
         require_root()?;
-        remove_leftovers_once();
-        let name = format!("{PREFIX}{}-{lab}-{host}", std::process::id());
+        leftovers::remove_once();
+        let name = leftovers::own_name(&format!("{lab}-{host}"));
         ip(["netns", "add", &name])?;
         let namespace = Self { name };
         namespace.ip(["link", "set", "lo", "up"])?;
@@ -92,37 +86,8 @@ fn require_root() -> Result<()> {
     ))
 }
 
-fn remove_leftovers_once() {
-    static SWEEP: Once = Once::new();
-    SWEEP.call_once(|| {
-        for name in leftovers() {
-            let _gone_or_held_by_the_kernel = remove(&name);
-        }
-    });
-}
-
-/// Namespaces of our own naming whose owner is no longer alive.
-fn leftovers() -> Vec<String> {
-    let Ok(entries) = fs::read_dir(REGISTRY) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| owner(name).is_some_and(|id| !Path::new("/proc").join(id).exists()))
-        .collect()
-}
-
-/// The process id in a name of ours.
-fn owner(name: &str) -> Option<&str> {
-    let (id, _) = name.strip_prefix(PREFIX)?.split_once('-')?;
-    id.bytes()
-        .all(|digit| digit.is_ascii_digit())
-        .then_some(id)
-        .filter(|id| !id.is_empty())
-}
-
 /// Ends the processes inside, then removes the name.
-fn remove(name: &str) -> Result<()> {
+pub(crate) fn remove(name: &str) -> Result<()> {
     for id in ip(["netns", "pids", name])?.lines() {
         if let Some(pid) = id.trim().parse().ok().and_then(Pid::from_raw) {
             let _already_gone = kill_process(pid, Signal::KILL);
@@ -135,17 +100,4 @@ fn ip<const N: usize>(arguments: [&str; N]) -> Result<String> {
     let mut command = tool("ip");
     command.args(arguments);
     command::finish(command).and_then(Finished::success)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_tells_its_owner() {
-        assert_eq!(owner("postern-4711-0-server"), Some("4711"));
-        assert_eq!(owner("postern--0-server"), None);
-        assert_eq!(owner("postern-gateway-1"), None);
-        assert_eq!(owner("vpn-4711-0-server"), None);
-    }
 }

@@ -11,6 +11,7 @@ use tempfile::TempDir;
 use super::program::Program;
 use crate::failure::{Context, Failure, Result};
 use crate::host::Host;
+use crate::leftovers;
 use crate::log::{Line, Log, Mark};
 use crate::process::Process;
 
@@ -43,8 +44,7 @@ impl<'lab> StockClient<'lab> {
         profile: &str,
         options: &[&str],
     ) -> Result<Self> {
-        let directory = tempfile::Builder::new().prefix("postern-client-").tempdir();
-        let directory = directory.context("making a directory for the profile")?;
+        let directory = leftovers::scratch_directory("client")?;
         let file = directory.path().join("client.ovpn");
         fs::write(&file, profile).context("writing the profile")?;
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).context("protecting the profile")?;
