@@ -7,7 +7,7 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock interop-long dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock interop-long bench dependencies format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -30,6 +30,10 @@ interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN
 interop-long: dependencies ## Run the interop scenarios with 1 GiB transfers and 20 timed revocations
 	INTEROP_TRANSFER_MIB=1024 INTEROP_REVOCATIONS=20 $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
 		--test interop_transfer --test interop_revocation -- --nocapture
+
+bench: dependencies ## Time issuing a certificate against easy-rsa, release build
+	$(CARGO) build --release --package postern --package test-support
+	$(CARGO) run --release --quiet --package test-support --bin bench-issue
 
 dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
 	@scripts/install-test-dependencies

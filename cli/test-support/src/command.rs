@@ -91,14 +91,12 @@ fn collect(pipe: Option<impl Read + Send + 'static>) -> JoinHandle<String> {
 }
 
 fn wait_or_kill(child: &mut Child, shown: &str) -> Result<ExitStatus> {
-    let ended = wait::until(&format!("the end of `{shown}`"), LIMIT, || {
-        child.try_wait().context(format!("waiting for `{shown}`"))
-    });
-    if ended.is_err() {
+    let ended = wait::for_child(child, LIMIT).context(format!("waiting for `{shown}`"))?;
+    ended.ok_or_else(|| {
         let _already_gone = child.kill();
         let _reaped = child.wait();
-    }
-    ended
+        Failure::new(format!("`{shown}` did not end within {LIMIT:?}"))
+    })
 }
 
 #[cfg(test)]

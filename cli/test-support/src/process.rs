@@ -62,11 +62,14 @@ impl Process {
 
     /// Waits for it to end by itself.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
-        let child = &mut self.child;
-        let ended = wait::until(&format!("the end of {}", self.name), limit, || {
-            child.try_wait().context("waiting for a process")
-        });
-        ended.map_err(|failure| Failure::new(format!("{failure}\n{}", self.log.tail())))
+        let ended = wait::for_child(&mut self.child, limit).context(format!("waiting for {}", self.name))?;
+        ended.ok_or_else(|| {
+            Failure::new(format!(
+                "{} did not end within {limit:?}\n{}",
+                self.name,
+                self.log.tail()
+            ))
+        })
     }
 
     /// Asks it to end (SIGTERM) and waits until it has.

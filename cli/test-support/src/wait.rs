@@ -1,7 +1,12 @@
-//! Waiting for a condition, never without a limit.
+//! Waiting for a condition or for the end of a process, never without a limit.
 
+use std::io;
+use std::process::{Child, ExitStatus};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::failure::{Failure, Result};
 
@@ -22,9 +27,35 @@ pub fn until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Result<O
     }
 }
 
+/// Waits for the end of `child`, without looking again and again: the moment is exact. `None` when `limit` is over.
+pub fn for_child(child: &mut Child, limit: Duration) -> io::Result<Option<ExitStatus>> {
+    if let Some(status) = child.try_wait()? {
+        return Ok(Some(status));
+    }
+    let handle = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
+    let limit = limit.try_into().map_err(io::Error::other)?;
+    poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&limit))?;
+    child.try_wait()
+}
+
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    #[test]
+    fn sees_the_end_of_a_process_and_the_end_of_patience() {
+        let mut child = Command::new("sleep").arg("0.05").spawn().unwrap();
+        assert_eq!(for_child(&mut child, Duration::from_millis(1)).unwrap(), None);
+        let status = for_child(&mut child, Duration::from_secs(5)).unwrap().unwrap();
+        assert!(status.success());
+        assert_eq!(
+            for_child(&mut child, Duration::ZERO).unwrap(),
+            Some(status),
+            "also when it was seen before"
+        );
+    }
 
     #[test]
     fn answers_as_soon_as_the_condition_holds() {
