@@ -155,3 +155,45 @@ fn a_silent_client_is_kept_alive_by_pings() {
     pings.wait_for_replies(20, LIMIT).unwrap();
     assert_eq!(pings.stop().lost(), []);
 }
+
+#[test]
+fn a_second_machine_with_the_same_profile_takes_the_place_of_the_first_which_is_told() {
+    let lab = Lab::new(2).unwrap();
+    let postern = Implementation::Postern(POSTERN.into());
+    let plan = ServerPlan::default().with_options(&["--duplicate-cn", "1"]);
+    let vpn = Vpn::start(&lab, &postern, &["alice"], plan).unwrap();
+    let mut first = vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let _second = vpn.connect(lab.client(2), "alice", &[]).unwrap();
+    first.wait_refused("server-pushed-halt", LIMIT).unwrap();
+    ping::require(lab.client(2), TARGET, LIMIT).unwrap();
+}
+
+#[test]
+fn two_machines_share_a_profile_where_that_is_allowed() {
+    let lab = Lab::new(2).unwrap();
+    let postern = Implementation::Postern(POSTERN.into());
+    let plan = ServerPlan::default().with_options(&["--duplicate-cn", "2"]);
+    let vpn = Vpn::start(&lab, &postern, &["alice"], plan).unwrap();
+    let first = vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let second = vpn.connect(lab.client(2), "alice", &[]).unwrap();
+    assert_ne!(first.tunnel_address().unwrap(), second.tunnel_address().unwrap());
+    for client in lab.clients() {
+        ping::require(client, TARGET, LIMIT).unwrap();
+    }
+}
+
+#[test]
+fn one_session_more_than_allowed_is_refused_with_a_reason_and_the_others_go_on() {
+    let lab = Lab::new(2).unwrap();
+    let postern = Implementation::Postern(POSTERN.into());
+    let plan = ServerPlan {
+        max_sessions: Some(1),
+        ..ServerPlan::default()
+    };
+    let vpn = Vpn::start(&lab, &postern, &["alice", "bob"], plan).unwrap();
+    let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let mut bob = StockClient::start(lab.client(2), &vpn.profile("bob").unwrap(), &[]).unwrap();
+    let refused = bob.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    assert!(refused.text.contains("no room"), "{}", refused.text);
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+}

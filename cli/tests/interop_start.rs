@@ -11,7 +11,7 @@ use test_support::{Host, Implementation, KeyKind, Lab, Pki, Result, ServerPlan, 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
 const LIMIT: Duration = Duration::from_secs(10);
 
-fn postern() -> Implementation {
+fn by_postern() -> Implementation {
     Implementation::Postern(POSTERN.into())
 }
 
@@ -41,7 +41,7 @@ fn settings(host: &Host) -> Result<[String; 5]> {
 fn nothing_is_left_of_a_server_that_was_stopped() {
     let lab = Lab::new(1).unwrap();
     let before = settings(lab.server()).unwrap();
-    let mut vpn = Vpn::start(&lab, &postern(), &["alice"], ServerPlan::default()).unwrap();
+    let mut vpn = Vpn::start(&lab, &by_postern(), &["alice"], ServerPlan::default()).unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
     assert_ne!(settings(lab.server()).unwrap(), before);
@@ -53,7 +53,7 @@ fn nothing_is_left_of_a_server_that_was_stopped() {
 fn what_a_killed_server_left_is_cleared_by_the_next() {
     let lab = Lab::new(1).unwrap();
     let before = settings(lab.server()).unwrap();
-    let mut vpn = Vpn::start(&lab, &postern(), &["alice"], ServerPlan::default()).unwrap();
+    let mut vpn = Vpn::start(&lab, &by_postern(), &["alice"], ServerPlan::default()).unwrap();
     vpn.server().kill().unwrap();
     vpn.start_server_again().unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
@@ -77,7 +77,7 @@ fn a_taken_port_is_named_and_nothing_is_changed() {
 #[test]
 fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
     let lab = Lab::new(1).unwrap();
-    let vpn = Vpn::start(&lab, &postern(), &["alice"], ServerPlan::default()).unwrap();
+    let vpn = Vpn::start(&lab, &by_postern(), &["alice"], ServerPlan::default()).unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let before = settings(lab.server()).unwrap();
     let second = ServerPlan {
@@ -127,7 +127,7 @@ fn client_addresses_that_overlap_a_routed_network_are_refused() {
 #[test]
 fn the_tunnel_device_has_the_name_that_was_asked_for() {
     let lab = Lab::new(0).unwrap();
-    let _vpn = Vpn::start(&lab, &postern(), &[], ServerPlan::default()).unwrap();
+    let _vpn = Vpn::start(&lab, &by_postern(), &[], ServerPlan::default()).unwrap();
     assert!(
         lab.server()
             .run("ip", ["-brief", "link", "show", "dev", DEVICE])
