@@ -6,6 +6,14 @@
 //! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
 //! `serial`, `pem`; `chain` uses `cert` and `crl`; nothing uses `ca`.
 
+mod asn1;
 mod crypto;
+pub mod dn;
+pub mod error;
+pub mod key;
+pub mod name;
+pub mod pem;
+pub mod random;
+pub mod secret;
 pub mod serial;
 pub mod time;
