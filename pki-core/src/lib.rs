@@ -6,6 +6,23 @@
 //! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
 //! `serial`, `pem`; `chain` uses `cert` and `crl`; nothing uses `ca`.
 
+mod asn1;
+pub mod bundle;
+pub mod ca;
+pub mod cert;
+pub mod crl;
 mod crypto;
+pub mod dn;
+pub mod error;
+pub mod key;
+pub mod name;
+pub mod pem;
+pub mod random;
+pub mod secret;
 pub mod serial;
+mod store;
 pub mod time;
+
+pub use ca::{Authority, PkiReader};
+pub use error::{ErrorKind, Explain, PkiError};
+pub use store::{LockPolicy, StoreError};
