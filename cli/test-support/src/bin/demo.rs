@@ -170,7 +170,7 @@ fn revoke(postern: &Postern, lab: &Lab, leaves: &mut StockClient<'_>) -> Result<
         .iter()
         .try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
 
-    postern.run(["revoke", LEAVES], None)?;
+    postern.run(["--batch", "revoke", LEAVES], None)?;
     let start = Instant::now();
     postern.run(["gen-crl"], None)?;
     let told = leaves.wait_refused("AUTH_FAILED", LIMIT)?;
