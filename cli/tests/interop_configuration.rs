@@ -34,7 +34,7 @@ fn configuration_file(lab: &Lab, pki: &Pki, authorized: &str) -> Result<PathBuf>
     let text = format!(
         "pki = '{}'\nserver-name = 'server'\nlisten = 'udp:{SERVER}:1194'\ntun = '{DEVICE}'\n\
          client-cidr = '10.8.0.0/24'\nroute = ['{LAN}', '{ANNEX}']\nauthorize = ['{authorized}']\n\
-         state-dir = '{}'\n",
+         split-tunnel = true\n         state-dir = '{}'\n",
         pki.directory().display(),
         lab.scratch().join("state").display(),
     );

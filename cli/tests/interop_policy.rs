@@ -127,7 +127,7 @@ fn a_packet_with_a_forged_source_does_not_arrive() {
 #[test]
 fn with_a_split_tunnel_everything_else_goes_its_own_way() {
     let lab = Lab::new(1).unwrap();
-    let vpn = serve(&lab, ServerPlan::default().with_options(&["--split-tunnel"])).unwrap();
+    let vpn = serve(&lab, ServerPlan::default()).unwrap();
     lab.client(1)
         .run("ip", ["route", "add", "default", "via", "192.0.2.254"])
         .unwrap();
@@ -150,10 +150,11 @@ fn with_a_full_tunnel_everything_goes_through_it() {
     let lab = Lab::new(1).unwrap();
     let plan = ServerPlan {
         routes: vec![LAN.to_owned(), "0.0.0.0/0".to_owned()],
+        full_tunnel: true,
         authorized: vec!["0.0.0.0/0".to_owned()],
         ..ServerPlan::default()
     };
-    let vpn = serve(&lab, plan.with_options(&["--full-tunnel"])).unwrap();
+    let vpn = serve(&lab, plan).unwrap();
     lab.client(1)
         .run("ip", ["route", "add", "default", "via", "192.0.2.254"])
         .unwrap();

@@ -6,8 +6,8 @@
 //!   client-N  192.0.2.10+N -+                               10.6.0.1 --- annex --- 10.6.0.2
 //! ```
 //!
-//! The clients have no route to `lan` and `annex`, and the target has none back to the clients or into the tunnel:
-//! what arrives there has gone through the server and carries the server's address. Every laboratory has its own
+//! The clients' default route leads to a router that does not exist, and the target has no route back to the clients
+//! or into the tunnel: what arrives there has gone through the server and carries the server's address. Every laboratory has its own
 //! namespaces, so that addresses, ports and device names never clash.
 
 use std::net::Ipv4Addr;
@@ -72,6 +72,9 @@ impl Lab {
             .map(|number| {
                 let client = host(&format!("client-{number}"), Ipv4Addr::new(192, 0, 2, 10 + number))?;
                 plug_in(&wire, &client, number)?;
+                client
+                    .namespace()
+                    .ip(["route", "add", "default", "via", "192.0.2.254"])?;
                 Ok(client)
             })
             .collect::<Result<_>>()?;

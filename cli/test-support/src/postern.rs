@@ -25,6 +25,11 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
     command.args(["--keepalive", &format!("{ping},{restart}")]);
     command.arg("--state-dir").arg(state_directory(pki));
     command.arg("--connection-log").arg(connection_log(pki));
+    command.arg(if plan.full_tunnel {
+        "--full-tunnel"
+    } else {
+        "--split-tunnel"
+    });
     command.args(plan.routes.iter().flat_map(|route| ["--route", route]));
     command.args(
         plan.authorized

@@ -54,6 +54,8 @@ pub struct ServerPlan {
     pub client_cidr: String,
     /// The networks that clients are told to reach through the tunnel.
     pub routes: Vec<String>,
+    /// Whether everything else goes through the tunnel as well.
+    pub full_tunnel: bool,
     /// The networks that clients are allowed to reach.
     pub authorized: Vec<String>,
     /// Ping interval and restart limit, in seconds.
@@ -74,6 +76,7 @@ impl Default for ServerPlan {
             port: 1194,
             client_cidr: "10.8.0.0/24".to_owned(),
             routes: vec![lab::LAN.to_owned()],
+            full_tunnel: false,
             authorized: vec![lab::LAN.to_owned()],
             keepalive: (10, 60),
             renegotiate_after: None,

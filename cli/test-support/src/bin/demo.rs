@@ -111,7 +111,7 @@ fn serve(postern: &Postern, host: &Host) -> Result<Server> {
     heading("A VPN endpoint: clients may reach the network behind it, and nothing else");
     let arguments = format!(
         "serve --pki pki --server-name server --listen udp:{SERVER}:1194 --tun vpn0 --client-cidr 10.8.0.0/24 \
-         --route {LAN} --authorize {LAN} --state-dir state --connection-log connections.jsonl"
+         --split-tunnel --route {LAN} --authorize {LAN} --state-dir state --connection-log connections.jsonl"
     );
     show("server", &format!("postern {arguments}"));
     let mut command = host.command(&postern.binary);

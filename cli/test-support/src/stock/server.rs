@@ -38,6 +38,9 @@ pub(crate) fn command(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Comma
         let [network, mask] = netmask_form(route)?;
         command.args(["--push", &format!("route {network} {mask}")]);
     }
+    if plan.full_tunnel {
+        command.args(["--push", "redirect-gateway def1"]);
+    }
     if let Some(seconds) = plan.renegotiate_after {
         command.args(["--reneg-sec", &seconds.to_string()]);
     }
