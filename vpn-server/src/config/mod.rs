@@ -1,0 +1,5 @@
+//! cfg
+mod listen;
+mod network;
+pub use listen::*;
+pub use network::*;
