@@ -1,0 +1,148 @@
+//! Forwarding and NAT of one server as one thing: set up, follow a change of routes, tear down.
+
+use std::path::PathBuf;
+
+use tracing::{info, warn};
+
+use super::forwarding::{Forwarding, ForwardingError};
+use super::nft::{self, NftError};
+use super::ruleset::{Removal, Ruleset, table_name};
+use crate::config::{ClientCidr, InterfaceName, RoutedNetwork};
+
+/// What the host's network has to do for the server.
+#[derive(Clone, Debug)]
+pub struct HostNetworkSettings {
+    /// The TUN device.
+    pub tun: InterfaceName,
+    /// The addresses of clients.
+    pub client_cidr: ClientCidr,
+    /// The networks behind the server.
+    pub routes: Vec<RoutedNetwork>,
+    /// UDP ports that the server listens on.
+    pub listening_ports: Vec<u16>,
+    /// Whether client addresses are translated towards the routed networks.
+    pub nat: bool,
+    /// Where to note what was changed.
+    pub state_directory: PathBuf,
+}
+
+/// The host's network while it serves. Dropping it puts everything back.
+#[derive(Debug)]
+pub struct HostNetwork {
+    settings: HostNetworkSettings,
+    forwarding: Option<Forwarding>,
+    table_is_installed: bool,
+}
+
+/// Why the host's network could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum NetworkError {
+    /// Forwarding could not be switched on.
+    #[error(transparent)]
+    Forwarding(#[from] ForwardingError),
+    /// NAT could not be set up.
+    #[error("cannot set up address translation: {0}")]
+    Nat(#[from] NftError),
+}
+
+impl NetworkError {
+    /// Stable name of this cause.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Forwarding(error) => error.code(),
+            Self::Nat(error) => error.code(),
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Forwarding(error) => error.help(),
+            Self::Nat(error) => error.help(),
+        }
+    }
+}
+
+impl HostNetwork {
+    /// Switches forwarding on and installs the NAT table in place of one that a killed predecessor left.
+    /// A server without routed networks changes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`NetworkError`]; what was changed until then is put back.
+    pub fn set_up(settings: HostNetworkSettings) -> Result<Self, NetworkError> {
+        let mut network = Self {
+            settings,
+            forwarding: None,
+            table_is_installed: false,
+        };
+        network.apply()?;
+        if !network.table_is_installed {
+            network.remove_stale_table();
+        }
+        Ok(network)
+    }
+
+    /// Follows a change of the routed networks.
+    ///
+    /// # Errors
+    ///
+    /// [`NetworkError`]; the NAT rules are then the former ones.
+    pub fn set_routes(&mut self, routes: Vec<RoutedNetwork>) -> Result<(), NetworkError> {
+        let former = std::mem::replace(&mut self.settings.routes, routes);
+        self.apply().inspect_err(|_| self.settings.routes = former)
+    }
+
+    fn apply(&mut self) -> Result<(), NetworkError> {
+        let HostNetworkSettings {
+            tun,
+            client_cidr,
+            routes,
+            listening_ports,
+            nat,
+            state_directory,
+        } = &self.settings;
+        if !routes.is_empty() {
+            match &mut self.forwarding {
+                Some(forwarding) => forwarding.extend(tun, routes)?,
+                None => self.forwarding = Some(Forwarding::enable(state_directory, tun, routes)?),
+            }
+        }
+        if *nat && (self.table_is_installed || !routes.is_empty()) {
+            let ruleset = Ruleset {
+                tun,
+                client_cidr: *client_cidr,
+                routes,
+                listening_ports,
+            };
+            nft::apply(&ruleset.to_string())?;
+            self.table_is_installed = true;
+            info!(table = %table_name(tun), routes = routes.len(), "address translation is in place");
+        }
+        Ok(())
+    }
+
+    /// Where this server needs no table, one of the same name can only be a leftover. Without nft there is none.
+    fn remove_stale_table(&self) {
+        match nft::apply(&Removal(&self.settings.tun).to_string()) {
+            Ok(()) | Err(NftError::Missing) => {}
+            Err(error) => warn!(%error, "cannot look for a leftover translation table"),
+        }
+    }
+}
+
+impl Drop for HostNetwork {
+    fn drop(&mut self) {
+        if self.table_is_installed
+            && let Err(error) = nft::apply(&Removal(&self.settings.tun).to_string())
+        {
+            warn!(table = %table_name(&self.settings.tun), %error, "cannot remove the translation table");
+        }
+        if let Some(forwarding) = self.forwarding.take() {
+            forwarding.restore();
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! rt
+pub(crate) mod files;
+mod state_directory;
+pub use state_directory::*;
