@@ -150,15 +150,19 @@ impl ConfigError {
             Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
             Self::InvalidValue { problem, .. } => problem.help().to_owned(),
             Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
-            Self::NoCredentials => "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
+            Self::NoCredentials => {
+                "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
                  easy-rsa, or name the files with --ca, --cert, --key and --crl"
-                .to_owned(),
+                    .to_owned()
+            }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
             Self::Duplicate { option, .. } => format!("remove one --{option}"),
             Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the --{option}"),
-            Self::ClientCidrOverlapsRoute { .. } => "choose client addresses that no network behind the server \
+            Self::ClientCidrOverlapsRoute { .. } => {
+                "choose client addresses that no network behind the server \
                  uses; they cannot be changed while clients are connected"
-                .to_owned(),
+                    .to_owned()
+            }
         }
     }
 }
@@ -170,8 +174,10 @@ impl InvalidValue {
             Self::Network(InvalidNetwork::ClientCidrSize(_)) => {
                 "choose a network between /29 (5 clients) and /12 (1,048,573 clients)"
             }
-            Self::Network(_) => "write a network such as 10.7.0.0/24, for --route optionally with its interface: \
-                 10.7.0.0/24@eth1",
+            Self::Network(_) => {
+                "write a network such as 10.7.0.0/24, for --route optionally with its interface: \
+                 10.7.0.0/24@eth1"
+            }
             Self::Interface(_) => "choose a name such as postern0",
             Self::Session(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
