@@ -2,6 +2,22 @@
 
 use std::io;
 
+use vpn_proto::Entropy;
+
+/// The operating system as the protocol core's source of randomness.
+pub(crate) struct OperatingSystem;
+
+impl Entropy for OperatingSystem {
+    /// # Panics
+    ///
+    /// Where the operating system has no randomness: predictable session ids and cookies would be worse.
+    fn fill(&mut self, out: &mut [u8]) {
+        if let Err(error) = fill(out) {
+            panic!("the operating system has no randomness: {error}");
+        }
+    }
+}
+
 /// Random bytes.
 pub(crate) fn bytes<const N: usize>() -> io::Result<[u8; N]> {
     let mut bytes = [0; N];
