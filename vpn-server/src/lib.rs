@@ -1,3 +1,5 @@
 //! server
 
+pub mod clock;
 pub mod policy;
+pub mod transport;

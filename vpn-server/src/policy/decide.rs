@@ -116,11 +116,19 @@ mod tests {
     use super::super::compile::{AuthorizationRule, Ruleset, TunnelNetwork};
     use super::*;
 
+    /// Routes, rules, a destination, and the number of the rule that opens it or why none does.
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static str,
+        Result<u32, DenyReason>,
+    );
+
     const CLIENT: &str = "10.8.0.2";
 
     #[test]
     fn verdicts_follow_the_documented_order() {
-        let cases: &[(&[&str], &[&str], &str, Result<u32, DenyReason>)] = &[
+        let cases: &[Case] = &[
             // Default deny: a route without a rule, a rule without a route, nothing at all.
             (&[], &[], "192.168.1.1", Err(DenyReason::NoRoute)),
             (&["192.168.0.0/16"], &[], "192.168.1.1", Err(DenyReason::NoRule)),
