@@ -1,5 +1,6 @@
 //! server
 
 pub mod clock;
+pub mod dataplane;
 pub mod policy;
 pub mod transport;
