@@ -10,9 +10,10 @@ use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
 use super::error::{ConfigError, InvalidValue};
 use super::listen::ListenAddress;
-use super::network::{ClientCidr, InterfaceName, Network, RoutedNetwork};
+use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
+use crate::transport::tun::DeviceName;
 
 /// How many name servers clients are told at most, as in AWS Client VPN.
 pub const MAXIMUM_DNS_SERVERS: usize = 2;
@@ -29,7 +30,7 @@ pub struct Config {
     /// Where clients connect to; never empty.
     pub listen: Vec<ListenAddress>,
     /// The name of the TUN device.
-    pub tun: InterfaceName,
+    pub tun: DeviceName,
     /// The network of client addresses.
     pub client_cidr: ClientCidr,
     /// How sessions are kept.
@@ -107,7 +108,7 @@ impl Config {
                 option: "client-cidr",
                 meaning: "the network of client addresses, e.g. 10.8.0.0/24",
             })?;
-        let tun: InterfaceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?.ok_or(
+        let tun: DeviceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?.ok_or(
             ConfigError::Missing {
                 option: "tun",
                 meaning: "the name of the TUN device",
@@ -432,7 +433,7 @@ mod tests {
             ),
             (
                 "#\ntun='a/b'",
-                "--tun a/b: 'a/b' is not an interface name: 1 to 15 letters, digits, '_', '-' and '.', beginning with a letter",
+                "--tun a/b: 'a/b' is not a device name: 1 to 15 of the characters A-Z a-z 0-9 . _ -, and neither . nor ..",
             ),
             (
                 "#\nroute='10.8.0.0/16'",

@@ -4,8 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::listen::InvalidListenAddress;
-use super::network::{ClientCidr, InvalidInterfaceName, InvalidNetwork, RoutedNetwork};
+use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
 use super::session::InvalidSessionOption;
+use crate::transport::tun::InvalidDeviceName;
 
 /// Why options are not a configuration.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +107,7 @@ pub enum InvalidValue {
     Network(#[from] InvalidNetwork),
     /// Not an interface name.
     #[error(transparent)]
-    Interface(#[from] InvalidInterfaceName),
+    Interface(#[from] InvalidDeviceName),
     /// Not a session parameter.
     #[error(transparent)]
     Session(#[from] InvalidSessionOption),

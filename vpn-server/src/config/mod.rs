@@ -19,7 +19,7 @@ pub use advice::Advice;
 pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
 pub use error::{ConfigError, InvalidValue};
 pub use listen::{InvalidListenAddress, ListenAddress};
-pub use network::{ClientCidr, InterfaceName, InvalidInterfaceName, InvalidNetwork, Network, RoutedNetwork};
+pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
 pub use options::Options;
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};

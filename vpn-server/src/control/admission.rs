@@ -39,7 +39,10 @@ impl Admissions {
         let client = client_key(&request.identity)
             .ok_or_else(|| internal("the verified path of the certificate is empty"))?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
-        let limits = Limits { sessions: live.max_sessions, per_client: self.sessions_per_client };
+        let limits = Limits {
+            sessions: live.max_sessions,
+            per_client: self.sessions_per_client,
+        };
         let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
         let grant = Grant {
             peer_id: admission.slot.peer_id(),
@@ -62,7 +65,11 @@ impl Admissions {
                 data_cipher: request.cipher.name(),
             },
         });
-        Ok(Admitted { connection, admission, grant })
+        Ok(Admitted {
+            connection,
+            admission,
+            grant,
+        })
     }
 }
 
@@ -86,7 +93,10 @@ pub(super) fn device_facts(peer_info: &PeerInfo) -> DeviceFacts {
 
 fn client_key(identity: &PeerIdentity) -> Option<ClientKey> {
     let issuer_key = identity.path.first()?.issuer_key;
-    Some(ClientKey { issuer_key, common_name: identity.common_name.clone() })
+    Some(ClientKey {
+        issuer_key,
+        common_name: identity.common_name.clone(),
+    })
 }
 
 fn no_place(reason: NoPlace) -> Denial {
@@ -95,11 +105,19 @@ fn no_place(reason: NoPlace) -> Denial {
         NoPlace::NoAddress(_) => "address-pool-exhausted",
         NoPlace::NoPeerId => "peer-ids-exhausted",
     };
-    Denial { code, public: "the server has no room for another client".to_owned(), detail: reason.to_string() }
+    Denial {
+        code,
+        public: "the server has no room for another client".to_owned(),
+        detail: reason.to_string(),
+    }
 }
 
-fn internal(detail: &str) -> Denial {
-    Denial { code: "internal-error", public: "internal error".to_owned(), detail: detail.to_owned() }
+pub(super) fn internal(detail: &str) -> Denial {
+    Denial {
+        code: "internal-error",
+        public: "internal error".to_owned(),
+        detail: detail.to_owned(),
+    }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

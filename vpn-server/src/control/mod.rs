@@ -12,8 +12,8 @@
 //!
 //! Knows no sockets: datagrams leave through [`SendDatagrams`].
 
-pub mod connection;
 mod admission;
+pub mod connection;
 mod counters;
 mod mailbox;
 mod plane;

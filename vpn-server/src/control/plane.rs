@@ -70,7 +70,9 @@ impl Mailroom {
             clock: settings.clock,
             mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
         };
-        Self { shared: Arc::new(shared) }
+        Self {
+            shared: Arc::new(shared),
+        }
     }
 
     /// The way in for what the data plane receives. Everything from one remote address goes to one shard.
@@ -85,7 +87,10 @@ impl Mailroom {
         endpoint_config: &Arc<EndpointConfig>,
         outbound: impl Fn() -> Box<dyn SendDatagrams>,
     ) -> io::Result<ControlPlane> {
-        let mut plane = ControlPlane { shared: self.shared, threads: Vec::new() };
+        let mut plane = ControlPlane {
+            shared: self.shared,
+            threads: Vec::new(),
+        };
         for index in 0..plane.shared.mailboxes.len() {
             let (shared, config) = (Arc::clone(&plane.shared), Arc::clone(endpoint_config));
             let outbound = outbound();
@@ -112,7 +117,9 @@ impl Shared {
             }
             ControlInput::PeerExit { session, shard } => {
                 let mailbox = self.mailboxes.get(shard);
-                mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
+                mailbox
+                    .map(|mailbox| mailbox.post_command(Command::PeerExit(session)))
+                    .is_some()
             }
         }
     }
@@ -132,7 +139,8 @@ impl ControlPlane {
 
     /// Settings for handshakes from now on.
     pub(crate) fn set_endpoint_config(&self, config: &Arc<EndpointConfig>) {
-        self.shared.tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
+        self.shared
+            .tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
     }
 
     /// What clients are told and how many may connect, from now on.

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use vpn_proto::{DataChannel, Moment, SessionHandle};
+use vpn_proto::{DataChannel, SessionHandle};
 
 use super::connection::{Connection, Usage};
 use crate::addr::{AddressPool, PoolExhausted};
@@ -103,7 +103,10 @@ impl Registry {
             by_client: HashMap::new(),
             next_arrival: 0,
         };
-        Self { tables, state: Mutex::new(state) }
+        Self {
+            tables,
+            state: Mutex::new(state),
+        }
     }
 
     /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many.
@@ -130,7 +133,11 @@ impl Registry {
             return Err(NoPlace::NoPeerId);
         };
         state.seat(key, client, slot, address);
-        Ok(Admission { slot, address, evicted })
+        Ok(Admission {
+            slot,
+            address,
+            evicted,
+        })
     }
 
     /// Opens the data plane for a session that was admitted.
@@ -193,8 +200,20 @@ impl State {
     fn seat(&mut self, key: SessionKey, client: ClientKey, slot: PeerSlot, address: Ipv4Addr) {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
-        self.by_client.entry(client.clone()).or_default().insert((arrival, key));
-        self.places.insert(key, Place { client, arrival, slot, address, live: None });
+        self.by_client
+            .entry(client.clone())
+            .or_default()
+            .insert((arrival, key));
+        self.places.insert(
+            key,
+            Place {
+                client,
+                arrival,
+                slot,
+                address,
+                live: None,
+            },
+        );
     }
 
     fn unseat(&mut self, key: SessionKey) -> Option<Place> {
@@ -214,8 +233,8 @@ pub(super) fn usage(channel: &DataChannel) -> Usage {
     let traffic = channel.traffic();
     Usage {
         ingress_packets: traffic.received_packets,
-        ingress_bytes: traffic.received_bytes,
+        ingress_bytes: traffic.received_octets,
         egress_packets: traffic.sent_packets,
-        egress_bytes: traffic.sent_bytes,
+        egress_bytes: traffic.sent_octets,
     }
 }

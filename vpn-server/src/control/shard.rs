@@ -16,11 +16,11 @@ use pki_core::time::Timestamp;
 use tracing::{debug, error, info, warn};
 use vpn_proto::{
     Authorization, AuthorizationRequest, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event,
-    Farewell, Moment, Path, PeerIdentity, SessionHandle,
+    Farewell, KeyId, Moment, Path, PeerIdentity, SessionHandle,
 };
 
 use super::SendDatagrams;
-use super::admission::{Admissions, Admitted, certificate_facts, device_facts};
+use super::admission::{Admissions, Admitted, certificate_facts, device_facts, internal};
 use super::connection::{Connection, DeviceFacts};
 use super::counters::{ControlCounters, Counted};
 use super::mailbox::{Datagram, Mailbox};
@@ -39,12 +39,15 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(300);
 const TIMER_PANICS: u32 = 3;
 
 /// What a shard is told from inside this process.
-#[derive(Debug)]
 pub(super) enum Command {
     /// The data plane opened the exit notification of a peer.
     PeerExit(SessionHandle),
     /// Close a session of this shard.
-    Close { session: SessionHandle, farewell: Farewell, reason: &'static str },
+    Close {
+        session: SessionHandle,
+        farewell: Farewell,
+        reason: &'static str,
+    },
     /// Revocations changed: close whoever is affected.
     CheckRevocations,
     /// For handshakes from now on.
@@ -80,6 +83,7 @@ pub(super) struct Shard {
 struct Session {
     slot: PeerSlot,
     path: Path,
+    fingerprint: [u8; 32],
     connection: Arc<Connection>,
     certificates: CertificatePath,
     live: Option<Live>,
@@ -132,7 +136,11 @@ impl Shard {
         let now = self.now();
         self.contain(|shard| match command {
             Command::PeerExit(session) => shard.endpoint.peer_exited(now, session),
-            Command::Close { session, farewell, reason } => shard.close(now, session, farewell, reason),
+            Command::Close {
+                session,
+                farewell,
+                reason,
+            } => shard.close(now, session, farewell, reason),
             Command::CheckRevocations => shard.check_revocations(now),
             Command::SetEndpointConfig(config) => {
                 shard.endpoint.set_config(Arc::clone(&config));
@@ -144,7 +152,11 @@ impl Shard {
 
     fn receive(&mut self, datagram: &Datagram) {
         let now = self.now();
-        let survived = self.contain(|shard| shard.endpoint.handle_datagram(now, datagram.path, &datagram.bytes));
+        let survived = self.contain(|shard| {
+            shard
+                .endpoint
+                .handle_datagram(now, datagram.path, &datagram.bytes)
+        });
         if !survived {
             self.drop_sessions_at(datagram.path);
         }
@@ -152,7 +164,11 @@ impl Shard {
 
     fn keep_time(&mut self) {
         let now = self.now();
-        if self.endpoint.poll_timeout().is_some_and(|wakeup| wakeup.at <= now) {
+        if self
+            .endpoint
+            .poll_timeout()
+            .is_some_and(|wakeup| wakeup.at <= now)
+        {
             let survived = self.contain(|shard| shard.endpoint.handle_timeout(now));
             self.timer_panics = if survived { 0 } else { self.timer_panics + 1 };
             if self.timer_panics >= TIMER_PANICS {
@@ -173,7 +189,10 @@ impl Shard {
         }));
         if outcome.is_err() {
             self.shared.counters.count(Counted::Panic);
-            error!(shard = self.index, "a panic in the protocol core was contained; please report it");
+            error!(
+                shard = self.index,
+                "a panic in the protocol core was contained; please report it"
+            );
         }
         outcome.is_ok()
     }
@@ -196,7 +215,11 @@ impl Shard {
             Event::Established { session, channel } => self.establish(session, channel),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
-            Event::AttemptFailed { path, identity, failure } => {
+            Event::AttemptFailed {
+                path,
+                identity,
+                failure,
+            } => {
                 self.note_refusal(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }
         }
@@ -205,14 +228,28 @@ impl Shard {
     fn authorize(&mut self, session: SessionHandle, request: &AuthorizationRequest) {
         let now = self.now();
         let decision = match self.admit(session, request) {
-            Ok(Admitted { connection, admission, grant }) => {
+            Ok((
+                Admitted {
+                    connection,
+                    admission,
+                    grant,
+                },
+                certificates,
+            )) => {
                 if let Some(evicted) = admission.evicted {
                     self.evict(evicted, request.path);
                 }
-                let certificates = self.shared.trust.path_of(&request.identity.fingerprint);
-                let slot = admission.slot;
-                let granted =
-                    Session { slot, path: request.path, connection, certificates, live: None, ending: None };
+                let (slot, path) = (admission.slot, request.path);
+                let fingerprint = request.identity.fingerprint;
+                let granted = Session {
+                    slot,
+                    path,
+                    fingerprint,
+                    connection,
+                    certificates,
+                    live: None,
+                    ending: None,
+                };
                 self.sessions.insert(session, granted);
                 Authorization::Grant(grant)
             }
@@ -225,21 +262,40 @@ impl Shard {
         self.endpoint.authorize(now, session, decision);
     }
 
-    fn admit(&self, session: SessionHandle, request: &AuthorizationRequest) -> Result<Admitted, Denial> {
-        self.shared.admissions.admit(self.key(session), request, wall_clock())
+    /// Without its verified path a session could not be found again by a revocation, so it is not let in.
+    fn admit(
+        &self,
+        session: SessionHandle,
+        request: &AuthorizationRequest,
+    ) -> Result<(Admitted, CertificatePath), Denial> {
+        let certificates = self
+            .shared
+            .trust
+            .path_of(&request.identity.fingerprint)
+            .ok_or_else(|| internal("the verified path of the certificate was forgotten"))?;
+        let admitted = self
+            .shared
+            .admissions
+            .admit(self.key(session), request, wall_clock())?;
+        Ok((admitted, certificates))
     }
 
     /// Tells the client's oldest session that another one has taken its place.
     fn evict(&self, evicted: SessionKey, successor: Path) {
-        let is_same_place = self.sessions.get(&evicted.session).is_some_and(|session| {
-            evicted.shard == self.index && session.path.remote == successor.remote
-        });
+        let is_same_place = self
+            .sessions
+            .get(&evicted.session)
+            .is_some_and(|session| evicted.shard == self.index && session.path.remote == successor.remote);
         let farewell = if is_same_place {
             Farewell::Silent
         } else {
             Farewell::Halt("this client connected from another place".to_owned())
         };
-        let command = Command::Close { session: evicted.session, farewell, reason: "replaced-by-newer-session" };
+        let command = Command::Close {
+            session: evicted.session,
+            farewell,
+            reason: "replaced-by-newer-session",
+        };
         if let Some(mailbox) = self.shared.mailboxes.get(evicted.shard) {
             mailbox.post_command(command);
         }
@@ -247,10 +303,14 @@ impl Shard {
 
     fn establish(&mut self, handle: SessionHandle, channel: Arc<DataChannel>) {
         let (now, key) = (self.now(), self.key(handle));
-        let Some(session) = self.sessions.get_mut(&handle) else { return };
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
         let connection = Arc::clone(&session.connection);
         let registry = &self.shared.admissions.registry;
-        if let Err(error) = registry.establish(key, session.slot, Arc::clone(&connection), Arc::clone(&channel)) {
+        if let Err(error) =
+            registry.establish(key, session.slot, Arc::clone(&connection), Arc::clone(&channel))
+        {
             debug!(%error, connection.id = %connection.id, "the session lost its place before it was established");
             return;
         }
@@ -269,15 +329,23 @@ impl Shard {
         debug!(connection.id = %connection.id, remote = %connection.remote, "remote address");
     }
 
-    fn note_renegotiation(&mut self, handle: SessionHandle, key_id: vpn_proto::KeyId) {
-        let Some(session) = self.sessions.get(&handle) else { return };
+    /// The certificate is the same, but the way to its authority can be another one.
+    fn note_renegotiation(&mut self, handle: SessionHandle, key_id: KeyId) {
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        if let Some(certificates) = self.shared.trust.path_of(&session.fingerprint) {
+            session.certificates = certificates;
+        }
         debug!(connection.id = %session.connection.id, ?key_id, "renegotiated");
     }
 
     /// A granted session is over: out of the data plane first, then into the logs.
     fn finish(&mut self, handle: SessionHandle, reason: &CloseReason) {
         self.shared.admissions.registry.release(self.key(handle));
-        let Some(session) = self.sessions.remove(&handle) else { return };
+        let Some(session) = self.sessions.remove(&handle) else {
+            return;
+        };
         let reason = match reason {
             CloseReason::RenegotiationDenied(denial) => {
                 warn!(
@@ -301,7 +369,9 @@ impl Shard {
             return;
         };
         let (duration, usage) = (self.now().saturating_since(live.since), usage(&live.channel));
-        self.shared.log.closed(connection, wall_clock(), duration, usage, reason);
+        self.shared
+            .log
+            .closed(connection, wall_clock(), duration, usage, reason);
         info!(
             client = %Escaped(&connection.client.common_name),
             connection.id = %connection.id,
@@ -313,7 +383,13 @@ impl Shard {
         );
     }
 
-    fn note_refusal(&self, path: Path, identity: Option<&PeerIdentity>, device: DeviceFacts, denial: &Denial) {
+    fn note_refusal(
+        &self,
+        path: Path,
+        identity: Option<&PeerIdentity>,
+        device: DeviceFacts,
+        denial: &Denial,
+    ) {
         self.shared.counters.count(Counted::Refused);
         let attempt = FailedAttempt {
             remote: path.remote,
@@ -360,7 +436,9 @@ impl Shard {
         for session in self.sessions.values() {
             if let Some(live) = &session.live {
                 let duration = now.saturating_since(live.since);
-                self.shared.log.updated(&session.connection, wall_clock(), duration, usage(&live.channel));
+                self.shared
+                    .log
+                    .updated(&session.connection, wall_clock(), duration, usage(&live.channel));
             }
         }
     }
@@ -369,7 +447,12 @@ impl Shard {
         self.stopping = Some(at_the_latest);
         let everybody: Vec<SessionHandle> = self.sessions.keys().copied().collect();
         for handle in everybody {
-            self.close(now, handle, Farewell::Restart("the server is stopping".to_owned()), "server-stopping");
+            self.close(
+                now,
+                handle,
+                Farewell::Restart("the server is stopping".to_owned()),
+                "server-stopping",
+            );
         }
     }
 
@@ -389,7 +472,11 @@ impl Shard {
     }
 
     fn start_over(&mut self) {
-        error!(shard = self.index, sessions = self.sessions.len(), "the shard starts over; its clients reconnect");
+        error!(
+            shard = self.index,
+            sessions = self.sessions.len(),
+            "the shard starts over; its clients reconnect"
+        );
         self.endpoint = Endpoint::new(Arc::clone(&self.endpoint_config), Box::new(OperatingSystem));
         self.timer_panics = 0;
         self.forget_everybody("internal-error");
@@ -411,19 +498,27 @@ impl Shard {
 
     /// Everybody heard the good-bye, or had long enough.
     fn is_done(&self) -> bool {
-        self.stopping.is_some_and(|at_the_latest| self.endpoint.sessions() == 0 || self.now() >= at_the_latest)
+        let is_heard = || self.endpoint.sessions() == 0 && self.endpoint.farewells_under_way() == 0;
+        self.stopping
+            .is_some_and(|at_the_latest| is_heard() || self.now() >= at_the_latest)
     }
 
     fn patience(&self) -> Duration {
         let now = self.now();
-        let deadlines =
-            [self.endpoint.poll_timeout().map(|wakeup| wakeup.at), Some(self.next_usage_report), self.stopping];
+        let deadlines = [
+            self.endpoint.poll_timeout().map(|wakeup| wakeup.at),
+            Some(self.next_usage_report),
+            self.stopping,
+        ];
         let next = deadlines.into_iter().flatten().min();
         next.map_or(USAGE_INTERVAL, |deadline| deadline.saturating_since(now))
     }
 
     const fn key(&self, session: SessionHandle) -> SessionKey {
-        SessionKey { shard: self.index, session }
+        SessionKey {
+            shard: self.index,
+            session,
+        }
     }
 
     fn now(&self) -> Moment {

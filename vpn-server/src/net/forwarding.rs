@@ -16,8 +16,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tracing::{info, warn};
 
-use crate::config::{InterfaceName, RoutedNetwork};
+use crate::config::RoutedNetwork;
 use crate::runtime::files::write_atomically;
+use crate::transport::tun::DeviceName;
 
 /// Where the switches are.
 const SWITCHES: &str = "/proc/sys/net/ipv4";
@@ -97,7 +98,7 @@ impl Forwarding {
     /// Switches forwarding on for traffic between `tun` and `routes`.
     pub(super) fn enable(
         state_directory: &Path,
-        tun: &InterfaceName,
+        tun: &DeviceName,
         routes: &[RoutedNetwork],
     ) -> Result<Self, ForwardingError> {
         Self::enable_below(PathBuf::from(SWITCHES), state_directory, tun, routes)
@@ -106,7 +107,7 @@ impl Forwarding {
     fn enable_below(
         switches: PathBuf,
         state_directory: &Path,
-        tun: &InterfaceName,
+        tun: &DeviceName,
         routes: &[RoutedNetwork],
     ) -> Result<Self, ForwardingError> {
         let journal_path = state_directory.join("forwarding.json");
@@ -128,7 +129,7 @@ impl Forwarding {
     /// Switches on what a changed set of routes needs beyond what is on already.
     pub(super) fn extend(
         &mut self,
-        tun: &InterfaceName,
+        tun: &DeviceName,
         routes: &[RoutedNetwork],
     ) -> Result<(), ForwardingError> {
         for name in needed_switches(tun, routes) {
@@ -210,8 +211,8 @@ impl Journal {
 }
 
 /// The switches below `net/ipv4`, the TUN device first.
-fn needed_switches(tun: &InterfaceName, routes: &[RoutedNetwork]) -> Vec<String> {
-    let switch_of = |interface: &InterfaceName| format!("conf/{interface}/forwarding");
+fn needed_switches(tun: &DeviceName, routes: &[RoutedNetwork]) -> Vec<String> {
+    let switch_of = |interface: &DeviceName| format!("conf/{interface}/forwarding");
     let named: Option<Vec<String>> = routes
         .iter()
         .map(|route| route.interface.as_ref().map(switch_of))
@@ -358,7 +359,7 @@ mod tests {
         }
     }
 
-    fn tun() -> InterfaceName {
+    fn tun() -> DeviceName {
         "tun0".parse().unwrap()
     }
 

@@ -7,13 +7,14 @@ use tracing::{info, warn};
 use super::forwarding::{Forwarding, ForwardingError};
 use super::nft::{self, NftError};
 use super::ruleset::{Removal, Ruleset, table_name};
-use crate::config::{ClientCidr, InterfaceName, RoutedNetwork};
+use crate::config::{ClientCidr, RoutedNetwork};
+use crate::transport::tun::DeviceName;
 
 /// What the host's network has to do for the server.
 #[derive(Clone, Debug)]
 pub struct HostNetworkSettings {
     /// The TUN device.
-    pub tun: InterfaceName,
+    pub tun: DeviceName,
     /// The addresses of clients.
     pub client_cidr: ClientCidr,
     /// The networks behind the server.

@@ -6,19 +6,20 @@
 
 use std::fmt;
 
-use crate::config::{ClientCidr, InterfaceName, RoutedNetwork};
+use crate::config::{ClientCidr, RoutedNetwork};
+use crate::transport::tun::DeviceName;
 
 /// Everything the table depends on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ruleset<'a> {
-    pub(super) tun: &'a InterfaceName,
+    pub(super) tun: &'a DeviceName,
     pub(super) client_cidr: ClientCidr,
     pub(super) routes: &'a [RoutedNetwork],
     pub(super) listening_ports: &'a [u16],
 }
 
 /// The name of the table that belongs to a TUN device.
-pub(super) fn table_name(tun: &InterfaceName) -> String {
+pub(super) fn table_name(tun: &DeviceName) -> String {
     format!("postern_{tun}")
 }
 
@@ -68,7 +69,7 @@ impl Ruleset<'_> {
 }
 
 /// Removes the table that belongs to a TUN device, whether or not there is one.
-pub(super) struct Removal<'a>(pub(super) &'a InterfaceName);
+pub(super) struct Removal<'a>(pub(super) &'a DeviceName);
 
 impl fmt::Display for Removal<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
