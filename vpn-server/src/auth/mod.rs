@@ -1,28 +1,25 @@
-//! stub
-use std::sync::Arc;
-use vpn_proto::Denial;
-/// x
-#[derive(Clone, Debug)]
-pub struct CertificatePath(pub Arc<[u8]>);
-/// x
-#[derive(Debug)]
-pub struct Trust;
-/// x
-#[derive(Debug)]
-pub struct TrustSnapshot;
-impl Trust {
-    /// x
-    pub fn snapshot(&self) -> Arc<TrustSnapshot> {
-        Arc::new(TrustSnapshot)
-    }
-    /// x
-    pub fn path_of(&self, _f: &[u8; 32]) -> Option<CertificatePath> {
-        None
-    }
-}
-impl TrustSnapshot {
-    /// x
-    pub fn revocation_of(&self, _c: &CertificatePath) -> Option<Denial> {
-        None
-    }
-}
+//! Who is trusted: certificates of authorities, revocation lists, and the verdict on a client's chain.
+//!
+//! ```text
+//!   ca, cert, key ──► Credentials ──► anchors ─┐
+//!                                              ├──► TrustSnapshot ──► Trust ──► verdicts, live re-checks
+//!   crl ────────────► RevocationFile ── index ─┘      (swapped whole)
+//! ```
+//!
+//! The rules of chain validation are pki-core's. Here is what a running server adds: files that change under it, what
+//! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
+
+mod credentials;
+mod expiry;
+mod keeper;
+mod memory;
+mod refusal;
+mod revocation;
+mod trust;
+
+pub use credentials::{Credentials, CredentialsError};
+pub use expiry::ExpiryStage;
+pub use keeper::{CrlReload, TrustKeeper};
+pub use memory::CertificatePath;
+pub use revocation::{RevocationError, RevocationState};
+pub use trust::{Trust, TrustSnapshot};
