@@ -4,8 +4,11 @@
 //! no clock: the present is an argument everywhere.
 //!
 //! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
-//! `serial`, `pem`; `chain` uses `cert` and `crl`; nothing uses `ca`.
+//! `serial`, `pem`; `chain` uses `crl` and `x509`; `crl` uses `x509`; nothing uses `ca`.
 
+pub mod chain;
+pub mod crl;
 mod crypto;
 pub mod serial;
 pub mod time;
+pub mod x509;
