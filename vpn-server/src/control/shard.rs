@@ -262,7 +262,8 @@ impl Shard {
         self.endpoint.authorize(now, session, decision);
     }
 
-    /// Without its verified path a session could not be found again by a revocation, so it is not let in.
+    /// Without its verified path a session could not be found again by a revocation, so it is not let in. And what was
+    /// revoked since its certificate was checked has passed by: the session was not among those to be closed yet.
     fn admit(
         &self,
         session: SessionHandle,
@@ -273,6 +274,9 @@ impl Shard {
             .trust
             .path_of(&request.identity.fingerprint)
             .ok_or_else(|| internal("the verified path of the certificate was forgotten"))?;
+        if let Some(denial) = self.shared.trust.snapshot().revocation_of(&certificates) {
+            return Err(denial);
+        }
         let admitted = self
             .shared
             .admissions
