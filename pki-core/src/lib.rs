@@ -6,9 +6,17 @@
 //! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
 //! `serial`, `pem`; `chain` uses `crl` and `x509`; `crl` uses `x509`; nothing uses `ca`.
 
+mod asn1;
 pub mod chain;
 pub mod crl;
 mod crypto;
+pub mod dn;
+pub mod error;
+pub mod key;
+pub mod name;
+pub mod pem;
+pub mod random;
+pub mod secret;
 pub mod serial;
 pub mod time;
 pub mod x509;
