@@ -68,8 +68,15 @@ mod tests {
             (-3601, ExpiryStage::Expired),
         ];
         for (left, stage) in cases {
-            assert_eq!(ExpiryStage::of(now.plus_seconds(left), now, Duration::from_secs(3600)), stage, "{left}");
+            assert_eq!(
+                ExpiryStage::of(now.plus_seconds(left), now, Duration::from_secs(3600)),
+                stage,
+                "{left}"
+            );
         }
-        assert_eq!(ExpiryStage::of(now.plus_seconds(-1), now, Duration::ZERO), ExpiryStage::Expired);
+        assert_eq!(
+            ExpiryStage::of(now.plus_seconds(-1), now, Duration::ZERO),
+            ExpiryStage::Expired
+        );
     }
 }

@@ -63,7 +63,12 @@ impl TrustKeeper {
         announce(&state, file.as_ref());
         let anchors = Arc::new(anchors);
         let trust = Arc::new(Trust::new(snapshot(&anchors, &state, grace)));
-        let kept = Mutex::new(Kept { anchors, file, state, announced: ExpiryStage::Fresh });
+        let kept = Mutex::new(Kept {
+            anchors,
+            file,
+            state,
+            announced: ExpiryStage::Fresh,
+        });
         let keeper = Self { trust, grace, kept };
         keeper.watch_expiry();
         Ok(keeper)
@@ -91,7 +96,9 @@ impl TrustKeeper {
     pub fn reload_revocations(&self, on_change: impl FnOnce()) -> CrlReload {
         let mut kept = self.lock();
         let anchors = Arc::clone(&kept.anchors);
-        let Some(file) = &mut kept.file else { return CrlReload::Unchanged };
+        let Some(file) = &mut kept.file else {
+            return CrlReload::Unchanged;
+        };
         match file.read(&anchors) {
             Reading::Unchanged => CrlReload::Unchanged,
             Reading::Changed(state) => {
@@ -124,7 +131,10 @@ impl TrustKeeper {
         let mut kept = self.lock();
         let now = Timestamp::from(SystemTime::now());
         let Some((next_update, stage)) = kept.state.first_to_expire().map(|list| {
-            (list.next_update, ExpiryStage::of(list.next_update, now, self.grace))
+            (
+                list.next_update,
+                ExpiryStage::of(list.next_update, now, self.grace),
+            )
         }) else {
             return;
         };
@@ -160,11 +170,16 @@ fn snapshot(anchors: &Arc<TrustAnchors>, state: &RevocationState, grace: Duratio
 }
 
 fn announce(state: &RevocationState, file: Option<&RevocationFile>) {
-    let path = file.map(|file| file.path().display().to_string()).unwrap_or_default();
+    let path = file
+        .map(|file| file.path().display().to_string())
+        .unwrap_or_default();
     match state {
         RevocationState::Unchecked => warn!("revocation is not checked: no revocation list is configured"),
         RevocationState::NothingRevokedYet => {
-            info!(path, "there is no revocation list yet: nothing is revoked until gen-crl writes one");
+            info!(
+                path,
+                "there is no revocation list yet: nothing is revoked until gen-crl writes one"
+            );
         }
         RevocationState::InForce(index) => {
             for list in index.summaries() {
@@ -179,7 +194,10 @@ fn announce(state: &RevocationState, file: Option<&RevocationFile>) {
             }
         }
         RevocationState::Lost { .. } => {
-            error!(path, "the revocation list is gone: nobody is let in until it is back; write it with 'postern gen-crl'");
+            error!(
+                path,
+                "the revocation list is gone: nobody is let in until it is back; write it with 'postern gen-crl'"
+            );
         }
     }
 }

@@ -17,7 +17,7 @@ mod refusal;
 mod revocation;
 mod trust;
 
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{CredentialFile, Credentials, CredentialsError};
 pub use expiry::ExpiryStage;
 pub use keeper::{CrlReload, TrustKeeper};
 pub use memory::CertificatePath;

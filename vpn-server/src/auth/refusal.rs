@@ -10,8 +10,13 @@ pub(super) fn public_reason(code: &str) -> &'static str {
         "crl-missing" | "crl-expired" | "crl-not-yet-valid" | "crl-issuer-may-not-sign" => {
             "certificate status not available, try again later"
         }
-        "ca-as-end-entity" | "signing-end-entity" | "server-as-client" | "wrong-purpose" | "missing-purpose"
-        | "ca-purpose" | "may-not-sign-handshakes" => "certificate not made for clients",
+        "ca-as-end-entity"
+        | "signing-end-entity"
+        | "server-as-client"
+        | "wrong-purpose"
+        | "missing-purpose"
+        | "ca-purpose"
+        | "may-not-sign-handshakes" => "certificate not made for clients",
         "weak-signature" | "weak-key" => "certificate too weak",
         _ => "certificate not accepted",
     }
@@ -23,7 +28,15 @@ mod tests {
 
     #[test]
     fn nothing_that_is_said_could_be_mistaken_for_a_protocol_option() {
-        for code in ["revoked", "expired", "not-yet-valid", "crl-missing", "server-as-client", "weak-key", "other"] {
+        for code in [
+            "revoked",
+            "expired",
+            "not-yet-valid",
+            "crl-missing",
+            "server-as-client",
+            "weak-key",
+            "other",
+        ] {
             let text = public_reason(code);
             assert!(!text.contains(':') && text.is_ascii(), "{text}");
             assert!(!text.contains("crl") && !text.contains("list"), "{text}");

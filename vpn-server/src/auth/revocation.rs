@@ -98,7 +98,9 @@ impl RevocationError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Missing { .. } => "write it with 'postern gen-crl'",
-            Self::Unreadable { .. } => "check the permissions of the file; gen-crl writes it readable for everybody",
+            Self::Unreadable { .. } => {
+                "check the permissions of the file; gen-crl writes it readable for everybody"
+            }
             Self::Refused { refusal, .. } => refusal.help(),
         }
     }
@@ -125,14 +127,24 @@ impl RevocationState {
 
 impl RevocationFile {
     /// The file that `credentials` name, if they name one, with what `state_directory` remembers of it.
-    pub(super) fn new(credentials: &CredentialPaths, state_directory: &Path, anchors: &TrustAnchors) -> Option<Self> {
+    pub(super) fn new(
+        credentials: &CredentialPaths,
+        state_directory: &Path,
+        anchors: &TrustAnchors,
+    ) -> Option<Self> {
         let (path, may_be_missing) = match credentials {
             CredentialPaths::Pki { directory, .. } => (directory.join("crl.pem"), true),
             CredentialPaths::Files { crl, .. } => (crl.clone()?, false),
         };
         let remembered = state_directory.join("crl-in-force.pem");
         let in_force = recall(&remembered, anchors).map(Arc::new);
-        Some(Self { path, may_be_missing, remembered, in_force, is_lost: false })
+        Some(Self {
+            path,
+            may_be_missing,
+            remembered,
+            in_force,
+            is_lost: false,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -144,7 +156,10 @@ impl RevocationFile {
     /// # Errors
     ///
     /// [`RevocationError`] when the file is not usable and there is nothing remembered to fall back on.
-    pub(super) fn initial_state(&mut self, anchors: &TrustAnchors) -> Result<RevocationState, RevocationError> {
+    pub(super) fn initial_state(
+        &mut self,
+        anchors: &TrustAnchors,
+    ) -> Result<RevocationState, RevocationError> {
         let remembered = self.in_force.clone();
         match (self.read(anchors), remembered) {
             (Reading::Changed(state), _) => Ok(state),
@@ -163,7 +178,12 @@ impl RevocationFile {
         let content = match read_bounded(&self.path) {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.note_missing(),
-            Err(source) => return Reading::Kept(RevocationError::Unreadable { path: self.path.clone(), source }),
+            Err(source) => {
+                return Reading::Kept(RevocationError::Unreadable {
+                    path: self.path.clone(),
+                    source,
+                });
+            }
         };
         match self.judge(&content, anchors) {
             Ok((Replacement::Unchanged, _)) if !self.is_lost => Reading::Unchanged,
@@ -173,14 +193,18 @@ impl RevocationFile {
                 self.is_lost = false;
                 Reading::Changed(RevocationState::InForce(index))
             }
-            Err(refusal) => Reading::Kept(RevocationError::Refused { path: self.path.clone(), refusal }),
+            Err(refusal) => Reading::Kept(RevocationError::Refused {
+                path: self.path.clone(),
+                refusal,
+            }),
         }
     }
 
     /// Keeps a copy of the list that came into force, for the time after a restart. Without one the server still
     /// works, so a failure is only logged.
     pub(super) fn remember(&self) {
-        let copied = read_bounded(&self.path).and_then(|content| write_atomically(&self.remembered, &content));
+        let copied =
+            read_bounded(&self.path).and_then(|content| write_atomically(&self.remembered, &content));
         if let Err(error) = copied {
             warn!(path = %self.remembered.display(), %error, "cannot keep a copy of the revocation list");
         }
@@ -191,10 +215,14 @@ impl RevocationFile {
             Some(_) if self.is_lost => Reading::Unchanged,
             Some(last) => {
                 self.is_lost = true;
-                Reading::Changed(RevocationState::Lost { last: Arc::clone(last) })
+                Reading::Changed(RevocationState::Lost {
+                    last: Arc::clone(last),
+                })
             }
             None if self.may_be_missing => Reading::Unchanged,
-            None => Reading::Kept(RevocationError::Missing { path: self.path.clone() }),
+            None => Reading::Kept(RevocationError::Missing {
+                path: self.path.clone(),
+            }),
         }
     }
 

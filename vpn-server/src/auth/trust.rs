@@ -42,7 +42,10 @@ impl Trust {
     /// Trust that begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: TrustSnapshot) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            paths: PathMemory::default(),
+        }
     }
 
     /// What is trusted at this moment.
@@ -106,8 +109,14 @@ impl TrustSnapshot {
     /// The policy for clients whose revocation lists are accepted for `grace` after their expiry.
     #[must_use]
     pub fn client_policy(grace: std::time::Duration) -> ChainPolicy {
-        let freshness = Freshness { grace, ..Freshness::default() };
-        ChainPolicy { freshness, ..ChainPolicy::vpn() }
+        let freshness = Freshness {
+            grace,
+            ..Freshness::default()
+        };
+        ChainPolicy {
+            freshness,
+            ..ChainPolicy::vpn()
+        }
     }
 
     /// Why a session with these certificates has to end, if one of them is revoked.
@@ -118,13 +127,20 @@ impl TrustSnapshot {
     pub fn revocation_of(&self, path: &[CertificateId]) -> Option<Denial> {
         let index = self.revocation.latest_index()?;
         path.iter().find_map(|certificate| {
-            match index.status(certificate, Timestamp::from(SystemTime::now()), self.policy.freshness) {
+            match index.status(
+                certificate,
+                Timestamp::from(SystemTime::now()),
+                self.policy.freshness,
+            ) {
                 RevocationStatus::Revoked { at, reason } => {
                     let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
                     Some(Denial {
                         code: "revoked",
                         public: public_reason("revoked").to_owned(),
-                        detail: format!("the certificate with serial {} was revoked at {at}{reason}", certificate.serial()),
+                        detail: format!(
+                            "the certificate with serial {} was revoked at {at}{reason}",
+                            certificate.serial()
+                        ),
                     })
                 }
                 RevocationStatus::Good
@@ -171,7 +187,10 @@ impl TrustSnapshot {
     fn refused_identity(&self, chain: &[CertificateDer<'_>], rejection: &Rejection) -> Option<PeerIdentity> {
         let leaf = rejection.leaf()?;
         let certificate = Certificate::parse(chain.first()?).ok()?;
-        let issuer = self.anchors.crl_issuers().find(|issuer| issuer.subject() == certificate.issuer());
+        let issuer = self
+            .anchors
+            .crl_issuers()
+            .find(|issuer| issuer.subject() == certificate.issuer());
         Some(PeerIdentity {
             common_name: leaf.common_name.clone().unwrap_or_else(|| leaf.subject.clone()),
             fingerprint: leaf.fingerprint,

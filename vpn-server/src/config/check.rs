@@ -27,6 +27,8 @@ const STATE_ROOT: &str = "/var/lib/postern";
 pub struct Config {
     /// Where certificates, keys and revocations come from.
     pub credentials: CredentialPaths,
+    /// The file whose first line is the passphrase of the server key.
+    pub passphrase_file: Option<PathBuf>,
     /// Where clients connect to; never empty.
     pub listen: Vec<ListenAddress>,
     /// The name of the TUN device.
@@ -118,6 +120,7 @@ impl Config {
         let sessions = SessionSettings::check(&options)?;
         Ok(Self {
             credentials,
+            passphrase_file: options.askpass,
             listen: if listen.is_empty() {
                 vec![ListenAddress::DEFAULT]
             } else {

@@ -21,6 +21,8 @@ pub struct Options {
     pub key: Option<PathBuf>,
     /// PEM file with the revocation list.
     pub crl: Option<PathBuf>,
+    /// File whose first line is the passphrase of the key.
+    pub askpass: Option<PathBuf>,
     /// Listen addresses: `udp:ADDRESS:PORT`.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
@@ -65,13 +67,14 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 24] = [
+    pub const NAMES: [&'static str; 25] = [
         "pki",
         "server-name",
         "ca",
         "cert",
         "key",
         "crl",
+        "askpass",
         "listen",
         "tun",
         "client-cidr",
@@ -105,6 +108,7 @@ impl Options {
             cert: self.cert.or(fallback.cert),
             key: self.key.or(fallback.key),
             crl: self.crl.or(fallback.crl),
+            askpass: self.askpass.or(fallback.askpass),
             listen: self.listen.or(fallback.listen),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
@@ -135,6 +139,7 @@ impl Options {
             &mut self.cert,
             &mut self.key,
             &mut self.crl,
+            &mut self.askpass,
             &mut self.connection_log,
             &mut self.state_dir,
         ];

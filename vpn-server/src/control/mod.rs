@@ -26,7 +26,7 @@ use std::io;
 use vpn_proto::Path;
 
 pub use counters::ControlTotals;
-pub(crate) use plane::{ControlPlane, ControlSettings, Mailroom};
+pub(crate) use plane::{ControlHandle, ControlPlane, ControlSettings, Mailroom};
 pub use registry::ConnectionSnapshot;
 
 /// The way out for control datagrams.

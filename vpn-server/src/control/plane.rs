@@ -45,8 +45,14 @@ pub(crate) struct ControlSettings {
 
 /// The running control plane. Dropping it without [`ControlPlane::stop`] ends the shards without a good-bye.
 pub(crate) struct ControlPlane {
-    shared: Arc<Shared>,
+    handle: ControlHandle,
     threads: Vec<JoinHandle<()>>,
+}
+
+/// Asks and tells a control plane, from anywhere.
+#[derive(Clone)]
+pub(crate) struct ControlHandle {
+    shared: Arc<Shared>,
 }
 
 /// The mailboxes of shards that do not run yet: the data plane needs them before the shards can have its transmitter.
@@ -88,11 +94,11 @@ impl Mailroom {
         outbound: impl Fn() -> Box<dyn SendDatagrams>,
     ) -> io::Result<ControlPlane> {
         let mut plane = ControlPlane {
-            shared: self.shared,
+            handle: ControlHandle { shared: self.shared },
             threads: Vec::new(),
         };
-        for index in 0..plane.shared.mailboxes.len() {
-            let (shared, config) = (Arc::clone(&plane.shared), Arc::clone(endpoint_config));
+        for index in 0..plane.handle.shared.mailboxes.len() {
+            let (shared, config) = (Arc::clone(&plane.handle.shared), Arc::clone(endpoint_config));
             let outbound = outbound();
             let thread = std::thread::Builder::new()
                 .name(format!("control-{index}"))
@@ -131,7 +137,7 @@ impl Shared {
     }
 }
 
-impl ControlPlane {
+impl ControlHandle {
     /// Has every shard close the sessions of certificates that are revoked by now.
     pub(crate) fn check_revocations(&self) {
         self.shared.tell_all(|| Command::CheckRevocations);
@@ -157,6 +163,13 @@ impl ControlPlane {
     pub(crate) fn totals(&self) -> ControlTotals {
         self.shared.counters.totals()
     }
+}
+
+impl ControlPlane {
+    /// For asking and telling.
+    pub(crate) const fn handle(&self) -> &ControlHandle {
+        &self.handle
+    }
 
     /// Tells every client to reconnect later, waits until all have heard it, but not for long, and ends the shards.
     pub(crate) fn stop(mut self) {
@@ -164,8 +177,8 @@ impl ControlPlane {
     }
 
     fn end(&mut self, patience: Duration) {
-        let at_the_latest = self.shared.clock.now() + patience;
-        self.shared.tell_all(|| Command::Stop { at_the_latest });
+        let at_the_latest = self.handle.shared.clock.now() + patience;
+        self.handle.shared.tell_all(|| Command::Stop { at_the_latest });
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {
                 error!("a control shard ended with a panic");
