@@ -10,7 +10,7 @@ use ring as backend;
 compile_error!("choose a crypto backend: feature `aws_lc_rs` (default) or `ring`");
 
 use backend::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use backend::{digest, hmac};
+use backend::hmac;
 use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
@@ -115,13 +115,6 @@ impl MacKey {
         tag.copy_from_slice(context.sign().as_ref());
         tag
     }
-}
-
-/// SHA-256 of one text.
-pub(crate) fn sha256(text: &[u8]) -> [u8; 32] {
-    let mut hash = [0; 32];
-    hash.copy_from_slice(digest::digest(&digest::SHA256, text).as_ref());
-    hash
 }
 
 /// The TLS provider of the chosen backend; passed explicitly, because a build may hold both.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+#[cfg(feature = "client")]
 use crate::entropy::{Entropy, draw};
 
 /// Names one session of one endpoint inside this process; never reused, never on the wire.
@@ -33,6 +34,7 @@ impl SessionId {
         &self.0
     }
 
+    #[cfg(feature = "client")]
     pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
         loop {
             if let Some(id) = Self::new(draw(entropy)) {
@@ -74,10 +76,6 @@ impl KeyId {
     #[must_use]
     pub const fn next(self) -> Self {
         Self(if self.0 == 7 { 1 } else { self.0 + 1 })
-    }
-
-    pub(crate) const fn index(self) -> usize {
-        self.0 as usize
     }
 }
 

@@ -260,9 +260,13 @@ impl DataChannel {
     /// Adds a key: it opens at once, and seals from `promote_at` on or once the peer seals with it.
     pub(crate) fn install(&self, new: NewKey) {
         let ring = self.ring.load();
-        if ring.keys.is_empty() {
+        let Some(predecessor) = ring.keys.first() else {
             return;
-        }
+        };
+        // Both sides have had the predecessor since before this negotiation began: keys must not be skipped over by
+        // renegotiations that follow each other faster than promotions.
+        self.sending
+            .store(predecessor.key.key_id().get(), Ordering::Relaxed);
         let newest = RingKey {
             key: Arc::new(new.key),
             retire_at: None,
@@ -466,6 +470,19 @@ mod tests {
         server.tick(at(10));
         assert_eq!(server.open(at(10), &mut late), Err(OpenError::NoSuchKey));
         assert_eq!(server.next_tick(), None);
+    }
+
+    #[test]
+    fn renegotiations_faster_than_promotions_leave_no_packet_behind() {
+        let channels = pair();
+        let (server, client) = &channels;
+        for number in (1..=7).chain(1..=7) {
+            install(&channels, number, at(60), at(3600));
+            for (from, to) in [(server, client), (client, server)] {
+                let mut datagram = from.seal_payload(at(1), b"x").unwrap();
+                assert!(to.open(at(1), &mut datagram).is_ok(), "after key {number}");
+            }
+        }
     }
 
     #[test]

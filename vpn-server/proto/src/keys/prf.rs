@@ -72,16 +72,55 @@ fn keyed_hash<M: Mac + KeyInit>(secret: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::Value;
 
-    /// RFC 2246 has no vectors; this is the well-known one of its implementers' mailing list.
+    use super::*;
+    use crate::keys::Side;
+
+    fn vector(name: &str) -> Value {
+        let vectors = include_str!("../../../../testdata/openvpn/vectors.json");
+        serde_json::from_str::<Value>(vectors).unwrap()[name].clone()
+    }
+
+    fn octets(vector: &Value, field: &str) -> Vec<u8> {
+        let digits = vector[field].as_str().unwrap();
+        (0..digits.len())
+            .step_by(2)
+            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
     #[test]
-    fn equals_the_published_vector() {
-        let seed = [0xcd; 64];
-        let mut out = [0; 104];
-        prf(&[0xab; 48], &[b"PRF Testvector", &seed], &mut out);
-        assert_eq!(out[..8], [0xd3, 0xd4, 0xd1, 0xe3, 0x49, 0xb5, 0xd5, 0x15]);
-        assert_eq!(out[100..], [0x3b, 0x9c, 0xb3, 0x57]);
+    fn a_secret_of_odd_length_is_halved_with_an_overlap() {
+        let vector = vector("tls1_prf_unittest");
+        let mut out = vec![0; octets(&vector, "output").len()];
+        prf(&octets(&vector, "secret"), &[&octets(&vector, "seed")], &mut out);
+        assert_eq!(out, octets(&vector, "output"));
+    }
+
+    #[test]
+    fn the_expansion_equals_that_of_a_captured_session() {
+        let vector = vector("key_expansion_prf");
+        let array = |field: &str| octets(&vector, field).try_into().unwrap();
+        let client = KeySource {
+            pre_master: Some(octets(&vector, "client_pre_master").try_into().unwrap()),
+            random1: array("client_random1"),
+            random2: array("client_random2"),
+        };
+        let server = KeySource {
+            pre_master: None,
+            random1: array("server_random1"),
+            random2: array("server_random2"),
+        };
+        let id = |field: &str| SessionId::new(octets(&vector, field).try_into().unwrap()).unwrap();
+        let material = expand_keys(&client, &server, id("client_sid"), id("server_sid")).unwrap();
+        let expected = octets(&vector, "key2");
+        assert_eq!(material.sending(Side::Client, 64).cipher, &expected[..64]);
+        assert_eq!(material.receiving(Side::Client, 64).cipher, &expected[128..192]);
+        assert_eq!(
+            material.receiving(Side::Client, 64).implicit_iv,
+            expected[192..200]
+        );
     }
 
     #[test]
