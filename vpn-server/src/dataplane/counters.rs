@@ -86,7 +86,7 @@ counted! {
         SendTooLong = "send-too-long",
         /// A datagram that the network refused.
         SendFailed = "send-failed",
-        /// A datagram or packet that was being handled when a defect in this program showed.
+        /// A datagram that waited to be sent when a defect of this program ended the turn.
         Panicked = "panicked",
     }
 }

@@ -25,6 +25,8 @@ pub mod send_queue;
 mod sink;
 mod station;
 pub mod tables;
+#[cfg(test)]
+mod testing;
 mod worker;
 
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};

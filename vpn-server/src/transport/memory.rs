@@ -1,9 +1,10 @@
 //! Sockets and devices made of memory: what a worker does with them can be scripted and looked at.
 
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use vpn_proto::Path;
@@ -12,12 +13,12 @@ use super::{DatagramSocket, PacketDevice, ReceiveBatch, Received};
 
 /// A socket that receives what a test puts in and keeps what is sent.
 pub(crate) struct MemorySocket {
-    arriving: RefCell<VecDeque<(SocketAddr, usize, Vec<u8>)>>,
-    sent: RefCell<Vec<Sent>>,
-    refusals: RefCell<VecDeque<io::Error>>,
+    arriving: Mutex<VecDeque<(SocketAddr, usize, Vec<u8>)>>,
+    sent: Mutex<Vec<Sent>>,
+    refusals: Mutex<VecDeque<io::Error>>,
     pub(crate) can_segment: bool,
     pub(crate) becomes_writable: bool,
-    pub(crate) waits: Cell<usize>,
+    pub(crate) waits: AtomicUsize,
 }
 
 /// One send call that succeeded.
@@ -31,33 +32,31 @@ pub(crate) struct Sent {
 impl MemorySocket {
     pub(crate) fn new() -> Self {
         Self {
-            arriving: RefCell::default(),
-            sent: RefCell::default(),
-            refusals: RefCell::default(),
+            arriving: Mutex::default(),
+            sent: Mutex::default(),
+            refusals: Mutex::default(),
             can_segment: true,
             becomes_writable: true,
-            waits: Cell::new(0),
+            waits: AtomicUsize::new(0),
         }
     }
 
     /// Lets a super-packet arrive: datagrams of `stride` octets.
     pub(crate) fn arrive(&self, remote: SocketAddr, stride: usize, octets: Vec<u8>) {
-        self.arriving.borrow_mut().push_back((remote, stride, octets));
+        locked(&self.arriving).push_back((remote, stride, octets));
     }
 
     /// Lets the next send calls fail.
     pub(crate) fn refuse(&self, errors: impl IntoIterator<Item = rustix::io::Errno>) {
-        self.refusals
-            .borrow_mut()
-            .extend(errors.into_iter().map(io::Error::from));
+        locked(&self.refusals).extend(errors.into_iter().map(io::Error::from));
     }
 
     pub(crate) fn take_sent(&self) -> Vec<Sent> {
-        self.sent.take()
+        std::mem::take(&mut locked(&self.sent))
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.arriving.borrow().len()
+        locked(&self.arriving).len()
     }
 }
 
@@ -65,7 +64,7 @@ impl DatagramSocket for MemorySocket {
     fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<()> {
         batch.refill(|buffers, received| {
             for buffer in buffers {
-                let Some((remote, stride, octets)) = self.arriving.borrow_mut().pop_front() else {
+                let Some((remote, stride, octets)) = locked(&self.arriving).pop_front() else {
                     break;
                 };
                 buffer[..octets.len()].copy_from_slice(&octets);
@@ -89,10 +88,10 @@ impl DatagramSocket for MemorySocket {
             self.can_segment || datagrams.len() <= segment,
             "a socket that cannot segment was asked to"
         );
-        if let Some(error) = self.refusals.borrow_mut().pop_front() {
+        if let Some(error) = locked(&self.refusals).pop_front() {
             return Err(error);
         }
-        self.sent.borrow_mut().push(Sent {
+        locked(&self.sent).push(Sent {
             path: *path,
             octets: datagrams.to_vec(),
             segment,
@@ -105,7 +104,7 @@ impl DatagramSocket for MemorySocket {
     }
 
     fn wait_writable(&self, _limit: Duration) -> bool {
-        self.waits.set(self.waits.get() + 1);
+        self.waits.fetch_add(1, Ordering::Relaxed);
         self.becomes_writable
     }
 }
@@ -113,30 +112,28 @@ impl DatagramSocket for MemorySocket {
 /// A device that gives what a test puts in and keeps what it takes.
 #[derive(Default)]
 pub(crate) struct MemoryDevice {
-    arriving: RefCell<VecDeque<Vec<u8>>>,
-    taken: RefCell<Vec<Vec<u8>>>,
-    pub(crate) refuses: Cell<bool>,
+    arriving: Mutex<VecDeque<Vec<u8>>>,
+    taken: Mutex<Vec<Vec<u8>>>,
+    pub(crate) refuses: AtomicBool,
 }
 
 impl MemoryDevice {
     pub(crate) fn arrive(&self, packet: Vec<u8>) {
-        self.arriving.borrow_mut().push_back(packet);
+        locked(&self.arriving).push_back(packet);
     }
 
     pub(crate) fn take_taken(&self) -> Vec<Vec<u8>> {
-        self.taken.take()
+        std::mem::take(&mut locked(&self.taken))
     }
 
     pub(crate) fn waiting(&self) -> usize {
-        self.arriving.borrow().len()
+        locked(&self.arriving).len()
     }
 }
 
 impl PacketDevice for MemoryDevice {
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let packet = self
-            .arriving
-            .borrow_mut()
+        let packet = locked(&self.arriving)
             .pop_front()
             .ok_or(io::ErrorKind::WouldBlock)?;
         buffer[..packet.len()].copy_from_slice(&packet);
@@ -144,10 +141,14 @@ impl PacketDevice for MemoryDevice {
     }
 
     fn send(&self, packet: &[u8]) -> io::Result<()> {
-        if self.refuses.get() {
+        if self.refuses.load(Ordering::Relaxed) {
             return Err(rustix::io::Errno::IO.into());
         }
-        self.taken.borrow_mut().push(packet.to_vec());
+        locked(&self.taken).push(packet.to_vec());
         Ok(())
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().expect("no test panics while it holds this")
 }

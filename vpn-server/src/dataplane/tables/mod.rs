@@ -118,7 +118,7 @@ impl Tables {
         peer
     }
 
-    /// Publishes another policy; every packet that a worker looks at from now on is judged by it.
+    /// Publishes another policy for the same tunnel network; workers judge by it from their next turn on.
     pub fn set_policy(&self, policy: Policy) {
         self.policy.store(Arc::new(policy));
     }
@@ -151,5 +151,163 @@ impl Tables {
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::testing::policy;
+    use super::super::testing::sessions::{Session, Sessions};
+    use crate::policy::Principal;
+
+    use super::*;
+
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
+
+    #[test]
+    fn an_inserted_peer_is_found_by_id_and_address_until_it_is_removed() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let slot = tables.reserve().unwrap();
+        assert!(tables.peer(slot.peer_id()).is_none());
+        let session = insert(&tables, &mut sessions, slot, ADDRESS);
+        assert_eq!(tables.peer_id_of(ADDRESS), Some(slot.peer_id()));
+        assert_eq!(
+            tables.peer(slot.peer_id()).as_ref().unwrap().session,
+            session.handle
+        );
+        assert_eq!(tables.peers().count(), 1);
+        assert_eq!(tables.remove(slot).unwrap().session, session.handle);
+        assert_eq!(tables.peer_id_of(ADDRESS), None);
+        assert!(tables.peer(slot.peer_id()).is_none());
+        assert!(tables.remove(slot).is_none());
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_peers_as_sessions_are_allowed() {
+        let tables = tables(2);
+        let slots = [tables.reserve().unwrap(), tables.reserve().unwrap()];
+        assert_eq!(tables.reserve(), None);
+        assert!(tables.remove(slots[0]).is_none());
+        assert_eq!(tables.reserve().map(PeerSlot::peer_id), Some(slots[0].peer_id()));
+    }
+
+    #[test]
+    fn a_slot_that_was_released_cannot_be_used_against_its_next_holder() {
+        let (tables, mut sessions) = (tables(1), Sessions::new());
+        let stale = tables.reserve().unwrap();
+        let old = sessions.connect(stale.peer_id(), remote(), ADDRESS);
+        tables.remove(stale);
+        let slot = tables.reserve().unwrap();
+        let session = insert(&tables, &mut sessions, slot, ADDRESS);
+        assert_eq!(slot.peer_id(), stale.peer_id());
+        let late = Peer::new(old.handle, 0, Arc::clone(&old.channel), ADDRESS);
+        assert_eq!(
+            tables.insert(stale, late).err(),
+            Some(InsertError::StaleSlot(slot.peer_id()))
+        );
+        assert!(tables.remove(stale).is_none());
+        assert_eq!(
+            tables.peer(slot.peer_id()).as_ref().unwrap().session,
+            session.handle
+        );
+    }
+
+    #[test]
+    fn what_does_not_fit_the_slot_or_the_network_is_refused() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let (slot, other) = (tables.reserve().unwrap(), tables.reserve().unwrap());
+        let session = sessions.connect(slot.peer_id(), remote(), ADDRESS);
+        let peer = |address| Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
+        let foreign_channel = InsertError::ForeignChannel {
+            channel: slot.peer_id(),
+            slot: other.peer_id(),
+        };
+        assert_eq!(tables.insert(other, peer(ADDRESS)).err(), Some(foreign_channel));
+        let outside = Ipv4Addr::new(10, 9, 0, 1);
+        assert_eq!(
+            tables.insert(slot, peer(outside)).err(),
+            Some(InsertError::ForeignAddress(outside))
+        );
+        assert!(tables.peers().next().is_none());
+    }
+
+    #[test]
+    fn the_former_holder_of_an_address_does_not_take_it_away_when_it_leaves() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let (old, new) = (tables.reserve().unwrap(), tables.reserve().unwrap());
+        insert(&tables, &mut sessions, old, ADDRESS);
+        insert(&tables, &mut sessions, new, ADDRESS);
+        tables.remove(old);
+        assert_eq!(tables.peer_id_of(ADDRESS), Some(new.peer_id()));
+    }
+
+    #[test]
+    fn readers_see_whole_peers_while_a_writer_replaces_them() {
+        let (tables, mut sessions) = (tables(1), Sessions::new());
+        let other_address = Ipv4Addr::new(10, 8, 0, 3);
+        let session = sessions.connect(PeerId::new(0).unwrap(), remote(), ADDRESS);
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0_u32;
+                while !is_done.load(Ordering::Relaxed) {
+                    for address in [ADDRESS, other_address] {
+                        let Some(id) = tables.peer_id_of(address) else {
+                            continue;
+                        };
+                        let guard = tables.peer(id);
+                        let Some(peer) = guard.as_ref() else { continue };
+                        assert!([ADDRESS, other_address].contains(&peer.address));
+                        seen += 1;
+                    }
+                }
+                seen
+            });
+            for round in 0..20_000 {
+                let slot = tables.reserve().unwrap();
+                let address = if round % 2 == 0 { ADDRESS } else { other_address };
+                let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
+                tables.insert(slot, peer).unwrap();
+                assert_eq!(tables.remove(slot).unwrap().address, address);
+            }
+            is_done.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        assert!(tables.peers().next().is_none());
+        assert_eq!(
+            (tables.peer_id_of(ADDRESS), tables.peer_id_of(other_address)),
+            (None, None)
+        );
+    }
+
+    #[test]
+    fn a_policy_is_replaced_whole() {
+        let tables = tables(1);
+        let (held, target) = (tables.policy(), Ipv4Addr::new(192, 168, 0, 1).into());
+        tables.set_policy(policy(&["192.168.0.0/16"]));
+        let principal = Principal { address: ADDRESS };
+        assert!(!held.decide_return(principal, target).is_allowed());
+        assert!(tables.policy().decide_return(principal, target).is_allowed());
+    }
+
+    fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {
+        let session = sessions.connect(slot.peer_id(), remote(), address);
+        tables
+            .insert(
+                slot,
+                Peer::new(session.handle, 0, Arc::clone(&session.channel), address),
+            )
+            .unwrap();
+        session
+    }
+
+    fn tables(max_sessions: usize) -> Tables {
+        Tables::new(max_sessions, policy(&[]))
+    }
+
+    fn remote() -> std::net::SocketAddr {
+        "192.0.2.1:4000".parse().unwrap()
     }
 }
