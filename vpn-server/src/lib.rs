@@ -26,4 +26,6 @@ pub mod observe;
 pub mod policy;
 mod random;
 pub mod runtime;
+#[cfg(test)]
+mod testing;
 pub mod transport;

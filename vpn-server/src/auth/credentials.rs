@@ -350,16 +350,161 @@ fn read(what: CredentialFile, path: &Path) -> Result<SecretBytes, CredentialsErr
     let mut content = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAXIMUM_FILE_SIZE).read_to_end(&mut content))
-        .map_err(|source| match source.kind() {
-            io::ErrorKind::NotFound => CredentialsError::Missing {
-                what,
-                path: path.to_owned(),
-            },
-            _ => CredentialsError::Unreadable {
-                what,
-                path: path.to_owned(),
-                source,
-            },
+        .map_err(|source| {
+            let path = path.to_owned();
+            if source.kind() == io::ErrorKind::NotFound {
+                CredentialsError::Missing { what, path }
+            } else {
+                CredentialsError::Unreadable { what, path, source }
+            }
         })?;
     Ok(SecretBytes::new(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
+    use time::{Duration, OffsetDateTime};
+
+    use super::*;
+    use crate::testing::pki::{TestPki, write_key};
+
+    #[test]
+    fn a_complete_pki_is_loaded() {
+        let pki = TestPki::new();
+        let credentials = load(&pki.paths()).unwrap();
+        assert_eq!(credentials.anchors.anchors().len(), 1);
+        load(&pki.file_paths(None)).unwrap();
+    }
+
+    #[test]
+    fn each_missing_part_is_named_with_the_command_that_makes_it() {
+        let cases = [
+            ("", "pki-missing", "init-pki"),
+            ("ca.crt", "ca-missing", "build-ca"),
+            (
+                "issued/server.crt",
+                "server-certificate-missing",
+                "build-server-full",
+            ),
+            ("private/server.key", "server-key-missing", "build-server-full"),
+        ];
+        for (missing, code, command) in cases {
+            let pki = TestPki::new();
+            let path = pki.directory().join(missing);
+            if missing.is_empty() {
+                fs::remove_dir_all(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+            let error = load(&pki.paths()).unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(error.help().contains(command), "{}", error.help());
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_clients_would_refuse_is_refused_at_start() {
+        let yesterday = OffsetDateTime::now_utc() - Duration::MINUTE;
+        let mut pki = TestPki::new();
+        pki.issue("server", ExtendedKeyUsagePurpose::ClientAuth);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "client-as-server");
+        pki.issue("server", ExtendedKeyUsagePurpose::CodeSigning);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "wrong-purpose");
+        pki.issue_until("server", ExtendedKeyUsagePurpose::ServerAuth, yesterday);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "expired");
+    }
+
+    #[test]
+    fn a_certificate_of_another_authority_is_a_matter_of_the_clients_unless_it_is_one_pki() {
+        let (pki, other) = (TestPki::new(), TestPki::new());
+        for file in ["issued/server.crt", "private/server.key"] {
+            fs::copy(other.directory().join(file), pki.directory().join(file)).unwrap();
+        }
+        assert!(load(&pki.file_paths(None)).is_ok());
+        assert!(matches!(
+            load(&pki.paths()),
+            Err(CredentialsError::NotForServers { .. })
+        ));
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let pki = TestPki::new();
+        write_key(
+            &pki.directory().join("private/server.key"),
+            &KeyPair::generate().unwrap(),
+        );
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "server-key-unusable");
+    }
+
+    #[test]
+    fn pki_02_a_key_that_everybody_can_read_is_refused() {
+        let pki = TestPki::new();
+        let key = pki.directory().join("private/server.key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = load(&pki.paths()).unwrap_err();
+        assert_eq!(error.code(), "key-file-exposed");
+        assert!(error.help().contains("chmod 600"), "{}", error.help());
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(load(&pki.paths()).is_ok());
+    }
+
+    #[test]
+    fn an_encrypted_key_needs_the_right_passphrase() {
+        let pki = TestPki::new();
+        let (key, file) = (
+            pki.directory().join("private/server.key"),
+            pki.directory().join("passphrase"),
+        );
+        encrypt(&key, "correct horse");
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "passphrase-needed");
+        let with = |line: &str| {
+            fs::write(&file, line).unwrap();
+            let now = Timestamp::from(std::time::SystemTime::now());
+            Credentials::load(&pki.paths(), Some(&file), TlsVersion::Tls12, now)
+        };
+        assert_eq!(with("wrong horse").unwrap_err().code(), "wrong-passphrase");
+        assert!(with("correct horse\nsecond line").is_ok());
+    }
+
+    #[test]
+    fn files_that_are_something_else_are_named() {
+        for (file, code) in [
+            ("ca.crt", "ca-file-empty"),
+            ("issued/server.crt", "server-certificate-malformed"),
+            ("private/server.key", "key-not-found-in-file"),
+        ] {
+            let pki = TestPki::new();
+            fs::write(pki.directory().join(file), "not PEM").unwrap();
+            let error = load(&pki.paths()).unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(error.to_string().contains(file), "{error}");
+        }
+    }
+
+    fn load(paths: &CredentialPaths) -> Result<Credentials, CredentialsError> {
+        Credentials::load(
+            paths,
+            None,
+            TlsVersion::Tls12,
+            Timestamp::from(std::time::SystemTime::now()),
+        )
+    }
+
+    fn encrypt(key: &Path, passphrase: &str) {
+        let encrypted = key.with_extension("encrypted");
+        let status = std::process::Command::new("openssl")
+            .args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "2048"])
+            .args(["-passout", &format!("pass:{passphrase}")])
+            .arg("-in")
+            .arg(key)
+            .arg("-out")
+            .arg(&encrypted)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        fs::rename(encrypted, key).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
 }

@@ -83,7 +83,7 @@ impl Trust {
         };
         if let Some(expired_at) = path.crl_expired_at {
             warn!(
-                client = %Escaped(&common_name),
+                client = Escaped(&common_name).to_string(),
                 cert.serial = %path.serial,
                 %expired_at,
                 "accepted within the grace period of an expired revocation list"

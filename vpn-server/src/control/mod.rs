@@ -19,6 +19,8 @@ mod mailbox;
 mod plane;
 mod push;
 mod registry;
+#[cfg(test)]
+mod scenarios;
 mod shard;
 
 use std::io;

@@ -322,7 +322,7 @@ impl Shard {
         self.shared.counters.count(Counted::Established);
         self.shared.log.established(&connection);
         info!(
-            client = %Escaped(&connection.client.common_name),
+            client = Escaped(&connection.client.common_name).to_string(),
             cert.serial = %connection.client.serial,
             address = %connection.address,
             connection.id = %connection.id,
@@ -350,17 +350,16 @@ impl Shard {
         let Some(session) = self.sessions.remove(&handle) else {
             return;
         };
-        let reason = match reason {
-            CloseReason::RenegotiationDenied(denial) => {
-                warn!(
-                    client = %Escaped(&session.connection.client.common_name),
-                    reason = denial.code,
-                    detail = %Escaped(&denial.detail),
-                    "a renegotiation was refused"
-                );
-                denial.code
-            }
-            other => session.ending.unwrap_or_else(|| other.code()),
+        let reason = if let CloseReason::RenegotiationDenied(denial) = reason {
+            warn!(
+                client = Escaped(&session.connection.client.common_name).to_string(),
+                reason = denial.code,
+                detail = Escaped(&denial.detail).to_string(),
+                "a renegotiation was refused"
+            );
+            denial.code
+        } else {
+            session.ending.unwrap_or_else(|| reason.code())
         };
         self.note_end(&session, reason);
     }
@@ -377,7 +376,7 @@ impl Shard {
             .log
             .closed(connection, wall_clock(), duration, usage, reason);
         info!(
-            client = %Escaped(&connection.client.common_name),
+            client = Escaped(&connection.client.common_name).to_string(),
             connection.id = %connection.id,
             reason,
             duration_s = duration.as_secs(),
@@ -405,10 +404,10 @@ impl Shard {
         if self.shared.log.failed(&attempt, wall_clock()) {
             let client = attempt.client.as_ref();
             info!(
-                client = %Escaped(client.map_or("unknown", |client| &client.common_name)),
+                client = Escaped(client.map_or("unknown", |client| &client.common_name)).to_string(),
                 cert.serial = %client.map_or("unknown", |client| &client.serial),
                 reason = denial.code,
-                detail = %Escaped(&denial.detail),
+                detail = Escaped(&denial.detail).to_string(),
                 "client refused"
             );
             debug!(remote = %path.remote, reason = denial.code, "remote address");

@@ -65,9 +65,12 @@ fn run(program: &str, ruleset: &str) -> Result<(), NftError> {
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => NftError::Missing,
-            _ => NftError::NotRunnable(error),
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                NftError::Missing
+            } else {
+                NftError::NotRunnable(error)
+            }
         })?;
     if let Some(mut input) = child.stdin.take() {
         match input.write_all(ruleset.as_bytes()) {

@@ -339,7 +339,7 @@ fn watch_revocations(
 
 /// A slot for every address: the limits that administrators set are kept by the control plane.
 fn capacity(client_cidr: ClientCidr) -> usize {
-    usize::try_from(client_cidr.network().net().hosts().count()).unwrap_or(usize::MAX)
+    1 << (u32::BITS - u32::from(client_cidr.network().net().prefix_len()))
 }
 
 fn shard_count() -> usize {
