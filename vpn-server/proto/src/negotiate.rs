@@ -67,18 +67,9 @@ impl Negotiated {
         let mut options = grant.options.clone();
         options.push(option(format_args!("route-gateway {}", grant.gateway)));
         options.push(option(format_args!("topology subnet")));
-        options.push(option(format_args!(
-            "ping {}",
-            whole_seconds(config.keepalive.ping)
-        )));
-        options.push(option(format_args!(
-            "ping-restart {}",
-            whole_seconds(config.keepalive.ping_restart)
-        )));
-        options.push(option(format_args!(
-            "ifconfig {} {}",
-            grant.address, grant.netmask
-        )));
+        options.push(option(format_args!("ping {}", whole_seconds(config.keepalive.ping))));
+        options.push(option(format_args!("ping-restart {}", whole_seconds(config.keepalive.ping_restart))));
+        options.push(option(format_args!("ifconfig {} {}", grant.address, grant.netmask)));
         options.push(option(format_args!("peer-id {}", grant.peer_id.get())));
         options.push(option(format_args!("cipher {}", self.cipher)));
         options.extend(self.derivation_option());
@@ -114,26 +105,14 @@ fn choose_cipher(config: &EndpointConfig, info: &PeerInfo, options: &str) -> Res
         None if info.get("IV_NCP") == Some("2") => vec!["AES-256-GCM", "AES-128-GCM"],
         None => occ::cipher(options).into_iter().collect(),
     };
-    let is_offered = |cipher: &DataCipher| {
-        offered
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(cipher.name()))
-    };
-    config
-        .data_ciphers
-        .iter()
-        .copied()
-        .find(is_offered)
-        .ok_or_else(|| {
-            let ours: Vec<_> = config.data_ciphers.iter().map(|cipher| cipher.name()).collect();
-            Denial::new(
-                "no-shared-cipher",
-                "Data channel cipher negotiation failed (no shared cipher)",
-                format!(
-                    "the client offers {}, the server takes {}",
-                    offered.join(":"),
-                    ours.join(":")
-                ),
-            )
-        })
+    let is_offered =
+        |cipher: &DataCipher| offered.iter().any(|name| name.eq_ignore_ascii_case(cipher.name()));
+    config.data_ciphers.iter().copied().find(is_offered).ok_or_else(|| {
+        let ours: Vec<_> = config.data_ciphers.iter().map(|cipher| cipher.name()).collect();
+        Denial::new(
+            "no-shared-cipher",
+            "Data channel cipher negotiation failed (no shared cipher)",
+            format!("the client offers {}, the server takes {}", offered.join(":"), ours.join(":")),
+        )
+    })
 }

@@ -52,10 +52,7 @@ impl TlsSettings {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(error) => return Err(TlsSettingsError::KeyMismatch(error.to_string())),
         }
-        Ok(Self {
-            certificate: Arc::new(SingleCertAndKey::from(certified)),
-            minimum,
-        })
+        Ok(Self { certificate: Arc::new(SingleCertAndKey::from(certified)), minimum })
     }
 
     /// A server's side of a new TLS session; `record` receives the verdict on the client's chain.
