@@ -55,9 +55,6 @@ pub struct Keepalive {
 
 impl Default for Keepalive {
     fn default() -> Self {
-        Self {
-            ping: Duration::from_secs(10),
-            ping_restart: Duration::from_secs(60),
-        }
+        Self { ping: Duration::from_secs(10), ping_restart: Duration::from_secs(60) }
     }
 }

@@ -137,10 +137,6 @@ impl ControlChannel {
 
     /// When [`ControlChannel::poll`] has something again.
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        if self.acknowledge.is_owed() {
-            Some(Moment::default())
-        } else {
-            self.outbox.deadline()
-        }
+        if self.acknowledge.is_owed() { Some(Moment::default()) } else { self.outbox.deadline() }
     }
 }

@@ -24,9 +24,7 @@ pub(crate) struct CookieJar {
 
 impl CookieJar {
     pub(crate) fn new(entropy: &mut dyn Entropy) -> Self {
-        Self {
-            key: MacKey::new(&draw::<32>(entropy)),
-        }
+        Self { key: MacKey::new(&draw::<32>(entropy)) }
     }
 
     /// The session id to offer to `client_id` on `path`.
@@ -62,9 +60,7 @@ impl CookieJar {
         let mut octets = [0; SessionId::LENGTH];
         octets.copy_from_slice(&tag[..SessionId::LENGTH]);
         let nonzero_substitute = || SessionId::new([1; SessionId::LENGTH]);
-        SessionId::new(octets)
-            .or_else(nonzero_substitute)
-            .unwrap_or(client_id)
+        SessionId::new(octets).or_else(nonzero_substitute).unwrap_or(client_id)
     }
 }
 
@@ -97,11 +93,7 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path {
-            listener: ListenerId(0),
-            remote: SocketAddr::from(([192, 0, 2, 2], port)),
-            local: None,
-        }
+        Path { listener: ListenerId(0), remote: SocketAddr::from(([192, 0, 2, 2], port)), local: None }
     }
 
     fn id(octet: u8) -> SessionId {
@@ -119,10 +111,7 @@ mod tests {
         assert!(jar.is_valid(at(100), &path(5000), id(7), cookie));
         assert!(!jar.is_valid(at(100), &path(5001), id(7), cookie));
         assert!(!jar.is_valid(at(100), &path(5000), id(8), cookie));
-        let elsewhere = Path {
-            listener: ListenerId(1),
-            ..path(5000)
-        };
+        let elsewhere = Path { listener: ListenerId(1), ..path(5000) };
         assert!(!jar.is_valid(at(100), &elsewhere, id(7), cookie));
         assert!(!jar.is_valid(at(100), &path(5000), id(7), id(9)));
     }

@@ -35,9 +35,7 @@ impl AeadKey {
             DataCipher::Aes128Gcm => &aead::AES_128_GCM,
             DataCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
         };
-        UnboundKey::new(algorithm, key)
-            .ok()
-            .map(|key| Self(LessSafeKey::new(key)))
+        UnboundKey::new(algorithm, key).ok().map(|key| Self(LessSafeKey::new(key)))
     }
 
     /// Encrypts in place and returns the tag.
@@ -75,9 +73,7 @@ impl AeadKey {
         tag: &[u8],
         text: &mut [u8],
     ) -> Result<(), NotAuthentic> {
-        let opened = self
-            .0
-            .open_in_place_separate_tag(nonce, Aad::from(associated_data), tag, text);
+        let opened = self.0.open_in_place_separate_tag(nonce, Aad::from(associated_data), tag, text);
         opened.map(|_| ()).map_err(|_| NotAuthentic)
     }
 
@@ -90,9 +86,7 @@ impl AeadKey {
         text: &mut [u8],
     ) -> Result<(), NotAuthentic> {
         let tag = aead::Tag::try_from(tag).map_err(|_| NotAuthentic)?;
-        let opened = self
-            .0
-            .open_in_place_separate_tag(nonce, Aad::from(associated_data), tag, text, 0..);
+        let opened = self.0.open_in_place_separate_tag(nonce, Aad::from(associated_data), tag, text, 0..);
         opened.map(|_| ()).map_err(|_| NotAuthentic)
     }
 }

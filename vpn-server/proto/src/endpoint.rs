@@ -98,9 +98,7 @@ impl Endpoint {
 
     /// Decides about a session that asked by [`Event::AuthorizationRequested`].
     pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
-        self.with_session(now, session, |session, context| {
-            session.authorize(context, decision)
-        });
+        self.with_session(now, session, |session, context| session.authorize(context, decision));
     }
 
     /// Closes a session from this side: its keys are gone when this returns.
@@ -147,19 +145,13 @@ impl Endpoint {
     /// Sessions whose tunnel is up.
     #[must_use]
     pub fn sessions(&self) -> usize {
-        self.sessions
-            .values()
-            .filter(|session| session.is_active())
-            .count()
+        self.sessions.values().filter(|session| session.is_active()).count()
     }
 
     /// Closed sessions whose client has not acknowledged the farewell yet.
     #[must_use]
     pub fn farewells_under_way(&self) -> usize {
-        self.sessions
-            .values()
-            .filter(|session| session.is_saying_farewell())
-            .count()
+        self.sessions.values().filter(|session| session.is_saying_farewell()).count()
     }
 
     /// What became of datagrams that led nowhere.
@@ -172,9 +164,7 @@ impl Endpoint {
         let acknowledged = packet.acknowledgements.remote_id();
         self.paths.get(path)?.iter().copied().find(|handle| {
             self.sessions.get(handle).is_some_and(|session| {
-                let Ends {
-                    local_id, remote_id, ..
-                } = session.ends();
+                let Ends { local_id, remote_id, .. } = session.ends();
                 remote_id == packet.own_id && acknowledged.is_none_or(|id| id == local_id)
             })
         })
@@ -193,9 +183,7 @@ impl Endpoint {
     }
 
     fn is_identified(&self, handle: SessionHandle) -> bool {
-        self.sessions
-            .get(&handle)
-            .is_some_and(|session| session.identity().is_some())
+        self.sessions.get(&handle).is_some_and(|session| session.identity().is_some())
     }
 
     /// A client that came back from the same address and port has proved who it is: its former session is dead
@@ -209,11 +197,8 @@ impl Endpoint {
         };
         let siblings = self.paths.get(&session.path()).cloned().unwrap_or_default();
         for former in siblings.into_iter().filter(|sibling| *sibling != handle) {
-            let is_same = |session: &Session| {
-                session
-                    .identity()
-                    .is_some_and(|other| other.fingerprint == fingerprint)
-            };
+            let is_same =
+                |session: &Session| session.identity().is_some_and(|other| other.fingerprint == fingerprint);
             if self.sessions.get(&former).is_some_and(is_same) {
                 self.with_session(now, former, |session, context| {
                     session.close(context, CloseReason::ReplacedBySamePort, Farewell::Silent);
@@ -254,10 +239,7 @@ impl Endpoint {
             message_id: Some(MessageId::FIRST),
             payload: &[],
         };
-        self.transmits.push_back(Transmit {
-            path,
-            payload: Wrapping::Plain.wrap(&reset),
-        });
+        self.transmits.push_back(Transmit { path, payload: Wrapping::Plain.wrap(&reset) });
         self.counters.resets_answered += 1;
     }
 
@@ -268,21 +250,13 @@ impl Endpoint {
         packet: &ControlPacket<'_>,
         cookie: SessionId,
     ) -> bool {
-        packet
-            .acknowledgements
-            .message_ids()
-            .iter()
-            .all(|id| *id <= MessageId::FIRST.plus(1))
+        packet.acknowledgements.message_ids().iter().all(|id| *id <= MessageId::FIRST.plus(1))
             && self.cookies.is_valid(now, path, packet.own_id, cookie)
     }
 
     fn start_session(&mut self, now: Moment, path: Path, packet: &ControlPacket<'_>, local_id: SessionId) {
         self.make_room_for_a_handshake(now);
-        let ends = Ends {
-            local_id,
-            remote_id: packet.own_id,
-            wrapping: Wrapping::Plain,
-        };
+        let ends = Ends { local_id, remote_id: packet.own_id, wrapping: Wrapping::Plain };
         let Ok(session) = Session::start(path, ends, &self.config, now) else {
             return;
         };

@@ -57,10 +57,6 @@ pub struct Denial {
 
 impl Denial {
     pub(crate) fn new(code: &'static str, public: &str, detail: impl Into<String>) -> Self {
-        Self {
-            code,
-            public: public.to_owned(),
-            detail: detail.into(),
-        }
+        Self { code, public: public.to_owned(), detail: detail.into() }
     }
 }

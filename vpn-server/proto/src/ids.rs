@@ -90,11 +90,7 @@ impl PeerId {
     /// `None` for numbers that 24 bits cannot hold and for the one that means "undefined".
     #[must_use]
     pub const fn new(number: u32) -> Option<Self> {
-        if number < Self::UNDEFINED {
-            Some(Self(number))
-        } else {
-            None
-        }
+        if number < Self::UNDEFINED { Some(Self(number)) } else { None }
     }
 
     /// The number.
@@ -148,10 +144,7 @@ mod tests {
     #[test]
     fn the_undefined_peer_id_is_none() {
         assert_eq!(PeerId::from_wire([0xff; 3]), None);
-        assert_eq!(
-            PeerId::from_wire([0xff, 0xff, 0xfe]).map(PeerId::get),
-            Some(0x00ff_fffe)
-        );
+        assert_eq!(PeerId::from_wire([0xff, 0xff, 0xfe]).map(PeerId::get), Some(0x00ff_fffe));
         assert_eq!(PeerId::new(0x0100_0000), None);
     }
 

@@ -14,6 +14,8 @@
 //! Arrows inside the crate: `endpoint` uses `session`, which uses `control_channel` (`reliable`, `tls`), `data` and
 //! `keys`; everything uses `wire`, `ids` and `moment`; nothing points back.
 
+#[cfg(test)]
+mod captures;
 #[cfg(feature = "client")]
 pub mod client;
 mod config;

@@ -67,18 +67,9 @@ impl Negotiated {
         let mut options = grant.options.clone();
         options.push(option(format_args!("route-gateway {}", grant.gateway)));
         options.push(option(format_args!("topology subnet")));
-        options.push(option(format_args!(
-            "ping {}",
-            whole_seconds(config.keepalive.ping)
-        )));
-        options.push(option(format_args!(
-            "ping-restart {}",
-            whole_seconds(config.keepalive.ping_restart)
-        )));
-        options.push(option(format_args!(
-            "ifconfig {} {}",
-            grant.address, grant.netmask
-        )));
+        options.push(option(format_args!("ping {}", whole_seconds(config.keepalive.ping))));
+        options.push(option(format_args!("ping-restart {}", whole_seconds(config.keepalive.ping_restart))));
+        options.push(option(format_args!("ifconfig {} {}", grant.address, grant.netmask)));
         options.push(option(format_args!("peer-id {}", grant.peer_id.get())));
         options.push(option(format_args!("cipher {}", self.cipher)));
         options.extend(self.derivation_option());
@@ -114,26 +105,100 @@ fn choose_cipher(config: &EndpointConfig, info: &PeerInfo, options: &str) -> Res
         None if info.get("IV_NCP") == Some("2") => vec!["AES-256-GCM", "AES-128-GCM"],
         None => occ::cipher(options).into_iter().collect(),
     };
-    let is_offered = |cipher: &DataCipher| {
-        offered
-            .iter()
-            .any(|name| name.eq_ignore_ascii_case(cipher.name()))
-    };
-    config
-        .data_ciphers
-        .iter()
-        .copied()
-        .find(is_offered)
-        .ok_or_else(|| {
-            let ours: Vec<_> = config.data_ciphers.iter().map(|cipher| cipher.name()).collect();
-            Denial::new(
-                "no-shared-cipher",
-                "Data channel cipher negotiation failed (no shared cipher)",
-                format!(
-                    "the client offers {}, the server takes {}",
-                    offered.join(":"),
-                    ours.join(":")
-                ),
-            )
-        })
+    let is_offered =
+        |cipher: &DataCipher| offered.iter().any(|name| name.eq_ignore_ascii_case(cipher.name()));
+    config.data_ciphers.iter().copied().find(is_offered).ok_or_else(|| {
+        let ours: Vec<_> = config.data_ciphers.iter().map(|cipher| cipher.name()).collect();
+        Denial::new(
+            "no-shared-cipher",
+            "Data channel cipher negotiation failed (no shared cipher)",
+            format!("the client offers {}, the server takes {}", offered.join(":"), ours.join(":")),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+    use super::*;
+    use crate::identity::{CertificateCheck, CertificateVerdict};
+    use crate::ids::PeerId;
+    use crate::tls::{TlsSettings, TlsVersion};
+
+    struct Nobody;
+
+    impl CertificateCheck for Nobody {
+        fn check(&self, _chain: &[CertificateDer<'_>]) -> CertificateVerdict {
+            CertificateVerdict::Untrusted(Denial::new("nobody", "", ""))
+        }
+    }
+
+    fn config() -> EndpointConfig {
+        let pki = |file: &str| std::fs::read(format!("../../testdata/simulator/{file}")).unwrap();
+        let chain = vec![CertificateDer::from_pem_slice(&pki("server.crt")).unwrap()];
+        let key = PrivateKeyDer::from_pem_slice(&pki("server.key")).unwrap();
+        EndpointConfig::new(TlsSettings::new(chain, key, TlsVersion::Tls12).unwrap(), Arc::new(Nobody))
+    }
+
+    fn negotiated(info: &str, options: &str) -> Result<Negotiated, Denial> {
+        Negotiated::with_client(&config(), &PeerInfo::parse(info), options)
+    }
+
+    /// What is pushed to a client that says `info` of itself.
+    fn pushed(info: &str) -> String {
+        let grant = Grant {
+            peer_id: PeerId::new(7).unwrap(),
+            address: [10, 8, 0, 2].into(),
+            netmask: [255, 255, 255, 0].into(),
+            gateway: [10, 8, 0, 1].into(),
+            options: vec![PushOption::route([10, 7, 0, 0].into(), [255, 255, 255, 0].into())],
+        };
+        let options = negotiated(info, "").unwrap().push_options(&config(), &grant);
+        options.iter().map(PushOption::as_str).collect::<Vec<_>>().join(",")
+    }
+
+    const COMMON: &str = "route 10.7.0.0 255.255.255.0,route-gateway 10.8.0.1,topology subnet,ping 10,ping-restart 60,\
+        ifconfig 10.8.0.2 255.255.255.0,peer-id 7,cipher AES-256-GCM";
+
+    #[test]
+    fn stock_clients_of_all_ages_get_what_they_understand() {
+        let client_2_6 =
+            "IV_NCP=2\nIV_MTU=1600\nIV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n";
+        assert_eq!(pushed(client_2_6), format!("{COMMON},protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
+        let client_2_5 = "IV_PROTO=6\nIV_CIPHERS=AES-256-GCM:AES-128-GCM\n";
+        assert_eq!(pushed(client_2_5), COMMON);
+        let client_2_4 = "IV_PROTO=2\nIV_NCP=2\n";
+        assert_eq!(pushed(client_2_4), COMMON);
+        let exporter_without_flags = "IV_PROTO=14\nIV_NCP=2\n";
+        assert_eq!(pushed(exporter_without_flags), format!("{COMMON},key-derivation tls-ekm"));
+    }
+
+    #[test]
+    fn a_client_that_cannot_take_a_larger_mtu_is_not_given_one() {
+        assert!(!pushed("IV_PROTO=990\nIV_NCP=2\nIV_MTU=1400\n").contains("tun-mtu"));
+    }
+
+    #[test]
+    fn the_servers_order_of_ciphers_decides() {
+        let info = PeerInfo::parse("IV_PROTO=990\nIV_CIPHERS=CHACHA20-POLY1305:AES-128-GCM\n");
+        let negotiated = Negotiated::with_client(&config(), &info, "").unwrap();
+        assert_eq!(negotiated.cipher, DataCipher::Aes128Gcm);
+    }
+
+    #[test]
+    fn key_01_a_client_that_cannot_negotiate_is_taken_only_with_an_aead_cipher() {
+        assert!(negotiated("IV_PROTO=2\n", "V4,cipher AES-256-GCM").is_ok());
+        let denial = negotiated("IV_PROTO=2\n", "V4,cipher BF-CBC").unwrap_err();
+        assert_eq!(denial.code, "no-shared-cipher");
+        assert!(denial.detail.contains("BF-CBC"));
+    }
+
+    #[test]
+    fn a_client_without_peer_ids_is_told_that_it_is_too_old() {
+        assert_eq!(negotiated("", "V4,cipher AES-256-GCM").unwrap_err().code, "client-too-old");
+    }
 }

@@ -60,25 +60,14 @@ impl ClientTls {
         server: CertificateDer<'static>,
         minimum: TlsVersion,
     ) -> Self {
-        let verifier = Arc::new(PinnedServer {
-            leaf: server,
-            provider: crypto::tls_provider(),
-        });
-        Self {
-            versions: minimum.versions(),
-            verifier,
-            chain,
-            key,
-        }
+        let verifier = Arc::new(PinnedServer { leaf: server, provider: crypto::tls_provider() });
+        Self { versions: minimum.versions(), verifier, chain, key }
     }
 
     /// The same, but with the one TLS version that `versions` names.
     #[must_use]
     pub fn only_tls12(self) -> Self {
-        Self {
-            versions: TLS12_ONLY,
-            ..self
-        }
+        Self { versions: TLS12_ONLY, ..self }
     }
 }
 
@@ -128,8 +117,6 @@ impl ServerCertVerifier for PinnedServer {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -17,7 +17,7 @@ pub use config::{ClientConfig, ClientTls};
 pub use pushed::Pushed;
 
 use crate::control_channel::Ends;
-use crate::data::{DataChannel, DataKey, EXIT, Inbound, NewKey};
+use crate::data::{DataChannel, DataKey, EXIT, Inbound};
 use crate::entropy::Entropy;
 use crate::event::{Transmit, Wakeup};
 use crate::ids::{KeyId, SessionId};
@@ -69,17 +69,9 @@ pub enum ClientEvent {
 
 enum Stage {
     /// Until the first key-method-2 exchange is done.
-    Connecting {
-        negotiation: Box<Negotiation>,
-        give_up_at: Moment,
-    },
+    Connecting { negotiation: Box<Negotiation>, give_up_at: Moment },
     /// Until the configuration is there.
-    Configuring {
-        keyed: Box<Keyed>,
-        parts: Vec<String>,
-        ask_at: Moment,
-        give_up_at: Moment,
-    },
+    Configuring { keyed: Box<Keyed>, parts: Vec<String>, ask_at: Moment, give_up_at: Moment },
     /// The tunnel is up.
     Connected(Box<Connected>),
     /// Nothing is sent or taken any more, except what is still to be acknowledged.
@@ -110,11 +102,7 @@ impl Client {
             },
             Err(_) => Stage::Ended(None),
         };
-        let ends = Ends {
-            local_id,
-            remote_id: local_id,
-            wrapping: Wrapping::Plain,
-        };
+        let ends = Ends { local_id, remote_id: local_id, wrapping: Wrapping::Plain };
         let mut client = Self {
             config,
             path,
@@ -168,10 +156,7 @@ impl Client {
         if let Stage::Connected(connected) = &self.stage
             && let Ok(payload) = connected.data.seal_payload(now, packet)
         {
-            self.transmits.push_back(Transmit {
-                path: self.path,
-                payload,
-            });
+            self.transmits.push_back(Transmit { path: self.path, payload });
         }
     }
 
@@ -186,19 +171,11 @@ impl Client {
     /// Leaves: says so the way the server offered.
     pub fn exit(&mut self, now: Moment) {
         if let Stage::Connected(connected) = std::mem::replace(&mut self.stage, Stage::Ended(None)) {
-            let Connected {
-                mut keyed,
-                data,
-                pushed,
-                ..
-            } = *connected;
+            let Connected { mut keyed, data, pushed, .. } = *connected;
             if pushed.control_channel_exit {
                 keyed.say(&ClientMessage::Exit);
             } else if let Ok(payload) = data.seal_payload(now, &EXIT) {
-                self.transmits.push_back(Transmit {
-                    path: self.path,
-                    payload,
-                });
+                self.transmits.push_back(Transmit { path: self.path, payload });
             }
             self.stage = Stage::Ended(Some(Box::new(keyed)));
         }
@@ -234,27 +211,13 @@ impl Client {
     pub fn poll_timeout(&self) -> Option<Wakeup> {
         let wakeup = |reason| move |at| Wakeup { at, reason };
         match &self.stage {
-            Stage::Connecting {
-                negotiation,
-                give_up_at,
-            } => {
+            Stage::Connecting { negotiation, give_up_at } => {
                 let packets = negotiation.channel().deadline().map(wakeup("control packets"));
-                packets
-                    .into_iter()
-                    .chain([wakeup("connect timeout")(*give_up_at)])
-                    .min()
+                packets.into_iter().chain([wakeup("connect timeout")(*give_up_at)]).min()
             }
-            Stage::Configuring {
-                keyed,
-                ask_at,
-                give_up_at,
-                ..
-            } => {
+            Stage::Configuring { keyed, ask_at, give_up_at, .. } => {
                 let packets = keyed.channel.deadline().map(wakeup("control packets"));
-                let timers = [
-                    wakeup("push request")(*ask_at),
-                    wakeup("connect timeout")(*give_up_at),
-                ];
+                let timers = [wakeup("push request")(*ask_at), wakeup("connect timeout")(*give_up_at)];
                 packets.into_iter().chain(timers).min()
             }
             Stage::Connected(connected) => connected.deadline(),
@@ -266,11 +229,7 @@ impl Client {
         let Ok(packet) = self.ends.wrapping.unwrap(datagram) else {
             return;
         };
-        if packet
-            .acknowledgements
-            .remote_id()
-            .is_some_and(|id| id != self.ends.local_id)
-        {
+        if packet.acknowledgements.remote_id().is_some_and(|id| id != self.ends.local_id) {
             return;
         }
         if !self.server_is_known && packet.opcode == ControlOpcode::HardResetServer {
@@ -307,23 +266,12 @@ impl Client {
             Progress::Failed(reason) => self.fail(&reason),
             Progress::Keyed => {
                 let stage = std::mem::replace(&mut self.stage, Stage::Ended(None));
-                if let Stage::Connecting {
-                    negotiation,
-                    give_up_at,
-                } = stage
+                if let Stage::Connecting { negotiation, give_up_at } = stage
                     && let Some(keyed) = negotiation.into_keyed()
                 {
-                    let ask_at = if self.config.asks_by_itself() {
-                        now + PUSH_REQUEST_INTERVAL
-                    } else {
-                        now
-                    };
-                    self.stage = Stage::Configuring {
-                        keyed: Box::new(keyed),
-                        parts: vec![],
-                        ask_at,
-                        give_up_at,
-                    };
+                    let ask_at = if self.config.asks_by_itself() { now + PUSH_REQUEST_INTERVAL } else { now };
+                    self.stage =
+                        Stage::Configuring { keyed: Box::new(keyed), parts: vec![], ask_at, give_up_at };
                 }
             }
         }
@@ -359,17 +307,11 @@ impl Client {
         let connected = Pushed::parse(parts).and_then(|pushed| {
             let key = data_key(&keyed, &pushed, &self.ends)?;
             let data = DataChannel::new(pushed.peer_id, self.path, key, now);
-            Ok(Connected {
-                keyed,
-                rekey: None,
-                data,
-                pushed,
-            })
+            Ok(Connected { keyed, rekey: None, data, pushed })
         });
         match connected {
             Ok(connected) => {
-                self.events
-                    .push_back(ClientEvent::Connected(Box::new(connected.pushed.clone())));
+                self.events.push_back(ClientEvent::Connected(Box::new(connected.pushed.clone())));
                 self.stage = Stage::Connected(Box::new(connected));
             }
             Err(reason) => self.fail(&reason),
@@ -410,10 +352,7 @@ impl Client {
 
     fn flush(&mut self, now: Moment) {
         while let Some(payload) = self.stage.poll(now, &self.ends) {
-            self.transmits.push_back(Transmit {
-                path: self.path,
-                payload,
-            });
+            self.transmits.push_back(Transmit { path: self.path, payload });
         }
     }
 }
@@ -451,10 +390,7 @@ impl Connected {
         if packet.opcode == ControlOpcode::SoftReset && packet.key_id == self.keyed.channel.key_id().next() {
             self.start_rekey(config);
         }
-        let Some(rekey) = self
-            .rekey
-            .as_mut()
-            .filter(|rekey| rekey.channel().key_id() == packet.key_id)
+        let Some(rekey) = self.rekey.as_mut().filter(|rekey| rekey.channel().key_id() == packet.key_id)
         else {
             return ConnectedNews::Messages(vec![]);
         };
@@ -479,12 +415,8 @@ impl Connected {
         match data_key(&keyed, &self.pushed, ends) {
             Ok(key) => {
                 let key_id = key.key_id();
-                let promote_at = now + PROMOTION_DELAY;
-                self.data.install(NewKey {
-                    key,
-                    promote_at,
-                    retire_others_at: now + OLD_KEY_LIFETIME,
-                });
+                self.data.install(key, now + OLD_KEY_LIFETIME);
+                self.data.promote(now + PROMOTION_DELAY);
                 self.keyed = keyed;
                 ConnectedNews::Renegotiated(key_id)
             }
@@ -494,11 +426,8 @@ impl Connected {
 
     fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         let control = self.keyed.channel.poll(now, ends);
-        let control = control.or_else(|| {
-            self.rekey
-                .as_mut()
-                .and_then(|rekey| rekey.channel_mut().poll(now, ends))
-        });
+        let control =
+            control.or_else(|| self.rekey.as_mut().and_then(|rekey| rekey.channel_mut().poll(now, ends)));
         control.or_else(|| {
             let is_silent = now >= self.data.last_sent() + self.pushed.ping;
             is_silent.then(|| self.data.seal_ping(now).ok()).flatten()
@@ -513,9 +442,7 @@ impl Connected {
             rekey.map(wakeup("renegotiation packets")),
             self.data.next_tick().map(wakeup("key change")),
             Some(wakeup("ping")(self.data.last_sent() + self.pushed.ping)),
-            Some(wakeup("ping restart")(
-                self.data.last_received() + self.pushed.ping_restart,
-            )),
+            Some(wakeup("ping restart")(self.data.last_received() + self.pushed.ping_restart)),
         ]
         .into_iter()
         .flatten()
@@ -524,18 +451,10 @@ impl Connected {
 }
 
 fn data_key(keyed: &Keyed, pushed: &Pushed, ends: &Ends) -> Result<DataKey, String> {
-    let derivation = if pushed.tls_exporter {
-        KeyDerivation::TlsExporter
-    } else {
-        KeyDerivation::Prf
-    };
-    let ids = BothIds {
-        client: ends.local_id,
-        server: ends.remote_id,
-    };
-    let material: KeyMaterial = derivation
-        .derive(keyed.channel.tls(), &keyed.sources, ids)
-        .map_err(|error| error.to_string())?;
+    let derivation = if pushed.tls_exporter { KeyDerivation::TlsExporter } else { KeyDerivation::Prf };
+    let ids = BothIds { client: ends.local_id, server: ends.remote_id };
+    let material: KeyMaterial =
+        derivation.derive(keyed.channel.tls(), &keyed.sources, ids).map_err(|error| error.to_string())?;
     DataKey::new(keyed.channel.key_id(), pushed.cipher, &material, Side::Client)
         .ok_or_else(|| "the key material does not fit the cipher".to_owned())
 }

@@ -38,11 +38,7 @@ impl Negotiation {
         reset: ControlOpcode,
     ) -> Result<Self, TlsFailure> {
         let tls = TlsStream::new(client_connection(&config.tls)?);
-        Ok(Self {
-            channel: ControlChannel::with_reset(key_id, reset, tls),
-            own: None,
-            server: None,
-        })
+        Ok(Self { channel: ControlChannel::with_reset(key_id, reset, tls), own: None, server: None })
     }
 
     pub(super) fn receive(
@@ -98,14 +94,8 @@ impl Negotiation {
     }
 
     pub(super) fn into_keyed(self) -> Option<Keyed> {
-        let sources = KeySources {
-            client: self.own?,
-            server: self.server?,
-        };
-        Some(Keyed {
-            channel: self.channel,
-            sources,
-        })
+        let sources = KeySources { client: self.own?, server: self.server? };
+        Some(Keyed { channel: self.channel, sources })
     }
 }
 
@@ -116,10 +106,7 @@ impl Keyed {
             return vec![];
         }
         let records = self.channel.receive(packet).unwrap_or_default();
-        records
-            .iter()
-            .flat_map(|record| ServerMessage::parse_record(record).collect::<Vec<_>>())
-            .collect()
+        records.iter().flat_map(|record| ServerMessage::parse_record(record).collect::<Vec<_>>()).collect()
     }
 
     /// Says something; without effect if TLS is broken.

@@ -39,11 +39,7 @@ impl Pushed {
         let flags = value(&options, "protocol-flags").unwrap_or_default();
         let has_flag = |wanted| flags.split(' ').any(|flag| flag == wanted);
         let seconds = |name, default| {
-            Duration::from_secs(
-                value(&options, name)
-                    .and_then(|text| text.parse().ok())
-                    .unwrap_or(default),
-            )
+            Duration::from_secs(value(&options, name).and_then(|text| text.parse().ok()).unwrap_or(default))
         };
         Ok(Self {
             address: parsed(&options, "ifconfig")?,
@@ -59,9 +55,7 @@ impl Pushed {
 }
 
 fn value<'a>(options: &'a [String], name: &str) -> Option<&'a str> {
-    options
-        .iter()
-        .find_map(|option| option.strip_prefix(name)?.strip_prefix(' '))
+    options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix(' '))
 }
 
 /// The first parameter of the option `name`.

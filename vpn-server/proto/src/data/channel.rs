@@ -36,22 +36,14 @@ pub struct DataChannel {
 #[derive(Default)]
 struct KeyRing {
     keys: Vec<RingKey>,
-    promote_newest_at: Moment,
+    /// When the newest key begins to seal; `None` while the peer may not have it.
+    promote_newest_at: Option<Moment>,
 }
 
 #[derive(Clone)]
 struct RingKey {
     key: Arc<DataKey>,
     retire_at: Option<Moment>,
-}
-
-/// A key to be installed beside those that are in use.
-pub(crate) struct NewKey {
-    pub(crate) key: DataKey,
-    /// When this side starts to seal with it, unless the peer does earlier.
-    pub(crate) promote_at: Moment,
-    /// When the keys before it are dropped.
-    pub(crate) retire_others_at: Moment,
 }
 
 /// What was in a datagram that authenticated.
@@ -133,11 +125,8 @@ impl DataChannel {
             path,
             sending: AtomicU8::new(key.key_id().get()),
             ring: ArcSwap::from_pointee(KeyRing {
-                keys: vec![RingKey {
-                    key: Arc::new(key),
-                    retire_at: None,
-                }],
-                promote_newest_at: now,
+                keys: vec![RingKey { key: Arc::new(key), retire_at: None }],
+                promote_newest_at: Some(now),
             }),
             last_received: AtomicU64::new(now.as_micros()),
             last_sent: AtomicU64::new(now.as_micros()),
@@ -153,11 +142,7 @@ impl DataChannel {
     /// # Errors
     /// [`OpenError`]; the datagram is to be counted and dropped, whatever the reason.
     pub fn open<'a>(&self, now: Moment, datagram: &'a mut [u8]) -> Result<Inbound<'a>, OpenError> {
-        let Class::Data {
-            peer_id: Some(_),
-            key_id,
-        } = classify(datagram)
-        else {
+        let Class::Data { peer_id: Some(_), key_id } = classify(datagram) else {
             return Err(OpenError::Format);
         };
         let ring = self.ring.load();
@@ -174,8 +159,7 @@ impl DataChannel {
         Ok(match Kind::of(payload) {
             Kind::Packet => {
                 self.received_packets.fetch_add(1, Ordering::Relaxed);
-                self.received_octets
-                    .fetch_add(payload.len() as u64, Ordering::Relaxed);
+                self.received_octets.fetch_add(payload.len() as u64, Ordering::Relaxed);
                 Inbound::Packet(payload)
             }
             Kind::Ping => Inbound::Ping,
@@ -214,8 +198,7 @@ impl DataChannel {
         let key = &ring.find(sending).unwrap_or(newest).key;
         self.last_sent.store(now.as_micros(), Ordering::Relaxed);
         let packet_id = key.reserve_packet_id().ok_or(SealError::Exhausted)?;
-        key.seal(self.peer_id, packet_id, buffer)
-            .map_err(|_| SealError::NoHeadroom)
+        key.seal(self.peer_id, packet_id, buffer).map_err(|_| SealError::NoHeadroom)
     }
 
     /// The number by which data packets name this session.
@@ -257,44 +240,44 @@ impl DataChannel {
         Moment::from_micros(self.last_sent.load(Ordering::Relaxed))
     }
 
-    /// Adds a key: it opens at once, and seals from `promote_at` on or once the peer seals with it.
-    pub(crate) fn install(&self, new: NewKey) {
+    /// Adds a key that opens at once; it seals once the peer seals with it, or from [`DataChannel::promote`] on.
+    /// The keys before it are dropped at `retire_others_at`.
+    pub(crate) fn install(&self, key: DataKey, retire_others_at: Moment) {
         let ring = self.ring.load();
-        let Some(predecessor) = ring.keys.first() else {
-            return;
-        };
-        // Both sides have had the predecessor since before this negotiation began: keys must not be skipped over by
-        // renegotiations that follow each other faster than promotions.
-        self.sending
-            .store(predecessor.key.key_id().get(), Ordering::Relaxed);
-        let newest = RingKey {
-            key: Arc::new(new.key),
-            retire_at: None,
-        };
-        let retiring = ring.keys.iter().cloned().map(|old| RingKey {
-            retire_at: Some(old.retire_at.unwrap_or(new.retire_others_at)),
-            ..old
-        });
-        let keys = std::iter::once(newest).chain(retiring).take(MAX_KEYS).collect();
-        self.ring.store(Arc::new(KeyRing {
-            keys,
-            promote_newest_at: new.promote_at,
-        }));
+        let Some(predecessor) = ring.keys.first() else { return };
+        if ring.promote_newest_at.is_some() {
+            // Both sides have it; without this, renegotiations that follow each other faster than promotions would
+            // leave the sealing key behind.
+            self.sending.store(predecessor.key.key_id().get(), Ordering::Relaxed);
+        }
+        let sending = self.sending.load(Ordering::Relaxed);
+        let (in_use, others): (Vec<_>, Vec<_>) = ring
+            .keys
+            .iter()
+            .filter(|old| old.key.key_id() != key.key_id())
+            .map(|old| RingKey { retire_at: Some(old.retire_at.unwrap_or(retire_others_at)), ..old.clone() })
+            .partition(|old| old.key.key_id().get() == sending);
+        let newest = RingKey { key: Arc::new(key), retire_at: None };
+        let keys = std::iter::once(newest).chain(in_use).chain(others).take(MAX_KEYS).collect();
+        self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: None }));
+    }
+
+    /// The peer has the newest key for sure: seal with it from `at` on.
+    pub(crate) fn promote(&self, at: Moment) {
+        let keys = self.ring.load().keys.clone();
+        self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: Some(at) }));
     }
 
     /// Promotes and retires keys whose time has come.
     pub(crate) fn tick(&self, now: Moment) {
         let ring = self.ring.load();
         let Some(newest) = ring.keys.first() else { return };
-        if now >= ring.promote_newest_at {
+        if ring.promote_newest_at.is_some_and(|at| now >= at) {
             self.sending.store(newest.key.key_id().get(), Ordering::Relaxed);
         }
         if ring.keys.iter().any(|old| old.is_due(now)) {
             let keys = ring.keys.iter().filter(|old| !old.is_due(now)).cloned().collect();
-            self.ring.store(Arc::new(KeyRing {
-                keys,
-                promote_newest_at: ring.promote_newest_at,
-            }));
+            self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: ring.promote_newest_at }));
         }
     }
 
@@ -303,21 +286,13 @@ impl DataChannel {
         let ring = self.ring.load();
         let newest = ring.keys.first()?;
         let is_promoted = self.sending.load(Ordering::Relaxed) == newest.key.key_id().get();
-        let promotion = (!is_promoted).then_some(ring.promote_newest_at);
-        ring.keys
-            .iter()
-            .filter_map(|old| old.retire_at)
-            .chain(promotion)
-            .min()
+        let promotion = ring.promote_newest_at.filter(|_| !is_promoted);
+        ring.keys.iter().filter_map(|old| old.retire_at).chain(promotion).min()
     }
 
     /// Whether the newest key has carried so much that it should be replaced.
     pub(crate) fn is_worn(&self) -> bool {
-        self.ring
-            .load()
-            .keys
-            .first()
-            .is_some_and(|newest| newest.key.is_worn())
+        self.ring.load().keys.first().is_some_and(|newest| newest.key.is_worn())
     }
 
     /// Drops all keys: nothing is opened or sealed from here on (CRL-04).
@@ -328,9 +303,7 @@ impl DataChannel {
 
 impl KeyRing {
     fn find(&self, key_id: KeyId) -> Option<&RingKey> {
-        self.keys
-            .iter()
-            .find(|candidate| candidate.key.key_id() == key_id)
+        self.keys.iter().find(|candidate| candidate.key.key_id() == key_id)
     }
 }
 
@@ -358,11 +331,7 @@ mod tests {
 
     fn channel(key: DataKey) -> DataChannel {
         let remote = SocketAddr::from(([192, 0, 2, 2], 5000));
-        let path = Path {
-            listener: ListenerId(0),
-            remote,
-            local: None,
-        };
+        let path = Path { listener: ListenerId(0), remote, local: None };
         DataChannel::new(PeerId::new(3).unwrap(), path, key, at(0))
     }
 
@@ -382,16 +351,10 @@ mod tests {
         retire_others_at: Moment,
     ) {
         let (server, client) = key_pair(key_id(number), CIPHER);
-        channels.0.install(NewKey {
-            key: server,
-            promote_at,
-            retire_others_at,
-        });
-        channels.1.install(NewKey {
-            key: client,
-            promote_at,
-            retire_others_at,
-        });
+        for (channel, key) in [(&channels.0, server), (&channels.1, client)] {
+            channel.install(key, retire_others_at);
+            channel.promote(promote_at);
+        }
     }
 
     fn first_octet(sender: &DataChannel, now: Moment) -> u8 {
@@ -402,25 +365,15 @@ mod tests {
     fn carries_packets_and_counts_them() {
         let (server, client) = pair();
         let mut datagram = client.seal_payload(at(1), b"packet").unwrap();
-        assert_eq!(
-            server.open(at(2), &mut datagram),
-            Ok(Inbound::Packet(&mut b"packet".to_vec()))
-        );
+        assert_eq!(server.open(at(2), &mut datagram), Ok(Inbound::Packet(&mut b"packet".to_vec())));
         assert_eq!(server.last_received(), at(2));
         assert_eq!(
             server.traffic(),
-            Traffic {
-                received_packets: 1,
-                received_octets: 6,
-                ..Traffic::default()
-            }
+            Traffic { received_packets: 1, received_octets: 6, ..Traffic::default() }
         );
         let mut buffer = [&[0; HEADROOM][..], b"answer"].concat();
         server.seal(at(3), &mut buffer).unwrap();
-        assert_eq!(
-            client.open(at(3), &mut buffer),
-            Ok(Inbound::Packet(&mut b"answer".to_vec()))
-        );
+        assert_eq!(client.open(at(3), &mut buffer), Ok(Inbound::Packet(&mut b"answer".to_vec())));
         assert_eq!(server.traffic().sent_octets, 6);
     }
 
@@ -456,6 +409,17 @@ mod tests {
         channels.0.tick(at(60));
         assert_eq!(first_octet(&channels.0, at(60)) & 7, 1);
         assert_eq!(channels.0.next_tick(), Some(at(3600)));
+    }
+
+    #[test]
+    fn a_key_that_the_peer_may_not_have_is_never_sealed_with() {
+        let channels = pair();
+        for number in [1, 1, 2, 3, 4] {
+            channels.0.install(key_pair(key_id(number), CIPHER).0, at(3600));
+            channels.0.tick(at(100));
+            assert_eq!(first_octet(&channels.0, at(100)) & 7, 0, "after key {number}");
+        }
+        assert_eq!(channels.0.ring.load().keys.len(), MAX_KEYS);
     }
 
     #[test]
@@ -517,9 +481,6 @@ mod tests {
         }
         assert_eq!(server.open(at(1), &mut [0x30; 40]), Err(OpenError::Format));
         assert_eq!(server.open(at(1), &mut [0x4f; 40]), Err(OpenError::NoSuchKey));
-        assert_eq!(
-            server.seal(at(1), &mut [0; HEADROOM - 1]),
-            Err(SealError::NoHeadroom)
-        );
+        assert_eq!(server.seal(at(1), &mut [0; HEADROOM - 1]), Err(SealError::NoHeadroom));
     }
 }

@@ -88,44 +88,25 @@ impl DataKey {
         header[0] = (DATA_V2 << 3) | self.key_id.get();
         header[1..4].copy_from_slice(&peer_id.to_wire());
         header[4..].copy_from_slice(&packet_id.0.to_be_bytes());
-        *tag = self
-            .sealing
-            .key
-            .seal(self.sealing.nonce(packet_id), header, packet)?;
-        self.sealed_octets
-            .fetch_add(packet.len() as u64, Ordering::Relaxed);
+        *tag = self.sealing.key.seal(self.sealing.nonce(packet_id), header, packet)?;
+        self.sealed_octets.fetch_add(packet.len() as u64, Ordering::Relaxed);
         Ok(())
     }
 
     /// Opens `datagram` in place and returns the packet in it.
     pub(crate) fn open<'a>(&self, datagram: &'a mut [u8]) -> Result<&'a mut [u8], Rejected> {
-        let (header, rest) = datagram
-            .split_first_chunk_mut::<HEADER>()
-            .ok_or(Rejected::NotAuthentic)?;
-        let (tag, packet) = rest
-            .split_first_chunk_mut::<TAG_LENGTH>()
-            .ok_or(Rejected::NotAuthentic)?;
+        let (header, rest) = datagram.split_first_chunk_mut::<HEADER>().ok_or(Rejected::NotAuthentic)?;
+        let (tag, packet) = rest.split_first_chunk_mut::<TAG_LENGTH>().ok_or(Rejected::NotAuthentic)?;
         let packet_id = PacketId(u32::from_be_bytes([header[4], header[5], header[6], header[7]]));
         let nonce = self.opening.nonce(packet_id);
-        self.opening
-            .key
-            .open(nonce, header, tag, packet)
-            .map_err(|NotAuthentic| Rejected::NotAuthentic)?;
+        self.opening.key.open(nonce, header, tag, packet).map_err(|NotAuthentic| Rejected::NotAuthentic)?;
         let mut replay = self.replay.lock().unwrap_or_else(PoisonError::into_inner);
-        if replay.accept(packet_id.0) {
-            Ok(packet)
-        } else {
-            Err(Rejected::Replayed)
-        }
+        if replay.accept(packet_id.0) { Ok(packet) } else { Err(Rejected::Replayed) }
     }
 
     /// Whether so much was sealed or opened with this key that it should be replaced (KEY-02, KEY-03).
     pub(crate) fn is_worn(&self) -> bool {
-        let newest_received = self
-            .replay
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .newest();
+        let newest_received = self.replay.lock().unwrap_or_else(PoisonError::into_inner).newest();
         self.next_packet_id.load(Ordering::Relaxed) > PACKET_LIMIT
             || u64::from(newest_received) > PACKET_LIMIT
             || self.sealed_octets.load(Ordering::Relaxed) > self.cipher.octet_limit()
@@ -139,10 +120,7 @@ impl DataKey {
 
 impl Direction {
     fn new(cipher: DataCipher, keys: DirectionKeys<'_>) -> Option<Self> {
-        AeadKey::new(cipher, keys.cipher).map(|key| Self {
-            key,
-            implicit_iv: keys.implicit_iv,
-        })
+        AeadKey::new(cipher, keys.cipher).map(|key| Self { key, implicit_iv: keys.implicit_iv })
     }
 
     fn nonce(&self, packet_id: PacketId) -> [u8; 12] {
@@ -161,9 +139,7 @@ pub(crate) mod tests {
 
     pub(crate) fn key_pair(key_id: KeyId, cipher: DataCipher) -> (DataKey, DataKey) {
         let mut octets = Zeroizing::new([0; 256]);
-        (0_u8..=255)
-            .zip(octets.iter_mut())
-            .for_each(|(n, octet)| *octet = n ^ key_id.get());
+        (0_u8..=255).zip(octets.iter_mut()).for_each(|(n, octet)| *octet = n ^ key_id.get());
         let material = KeyMaterial::new(octets);
         let key = |side| DataKey::new(key_id, cipher, &material, side).unwrap();
         (key(Side::Server), key(Side::Client))
@@ -172,8 +148,7 @@ pub(crate) mod tests {
     fn sealed(key: &DataKey, packet: &[u8]) -> Vec<u8> {
         let mut datagram = [&[0; HEADROOM][..], packet].concat();
         let packet_id = key.reserve_packet_id().unwrap();
-        key.seal(PeerId::new(7).unwrap(), packet_id, &mut datagram)
-            .unwrap();
+        key.seal(PeerId::new(7).unwrap(), packet_id, &mut datagram).unwrap();
         datagram
     }
 
@@ -198,17 +173,10 @@ pub(crate) mod tests {
         for index in 0..honest.len() {
             let mut forged = honest.clone();
             forged[index] ^= 1;
-            assert_eq!(
-                server.open(&mut forged),
-                Err(Rejected::NotAuthentic),
-                "octet {index}"
-            );
+            assert_eq!(server.open(&mut forged), Err(Rejected::NotAuthentic), "octet {index}");
         }
         for length in 0..honest.len() {
-            assert_eq!(
-                server.open(&mut honest.clone()[..length]),
-                Err(Rejected::NotAuthentic)
-            );
+            assert_eq!(server.open(&mut honest.clone()[..length]), Err(Rejected::NotAuthentic));
         }
         assert!(server.open(&mut honest.clone()).is_ok());
     }

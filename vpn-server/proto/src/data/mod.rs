@@ -9,7 +9,6 @@ mod key;
 mod payload;
 mod replay;
 
-pub(crate) use channel::NewKey;
 pub use channel::{DataChannel, Inbound, OpenError, SealError, Traffic};
 pub use cipher::{DataCipher, UnknownCipher};
 pub(crate) use key::DataKey;

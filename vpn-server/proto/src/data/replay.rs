@@ -15,10 +15,7 @@ pub(crate) struct ReplayWindow {
 
 impl ReplayWindow {
     pub(crate) const fn new() -> Self {
-        Self {
-            newest: 0,
-            seen: [0; BLOCKS as usize],
-        }
+        Self { newest: 0, seen: [0; BLOCKS as usize] }
     }
 
     /// Marks `id` as seen; `false` if it was seen before, is too old, or is the invalid id 0.

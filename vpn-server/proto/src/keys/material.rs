@@ -57,10 +57,7 @@ impl KeyMaterial {
     fn direction(&self, start: usize, key_length: usize) -> DirectionKeys<'_> {
         let mut implicit_iv = [0; 8];
         implicit_iv.copy_from_slice(&self.0[start + 64..start + 72]);
-        DirectionKeys {
-            cipher: &self.0[start..start + key_length.min(64)],
-            implicit_iv,
-        }
+        DirectionKeys { cipher: &self.0[start..start + key_length.min(64)], implicit_iv }
     }
 }
 
@@ -71,15 +68,10 @@ mod tests {
     #[test]
     fn what_the_client_sends_with_the_server_receives_with() {
         let mut octets = Zeroizing::new([0; 256]);
-        (0_u8..=255)
-            .zip(octets.iter_mut())
-            .for_each(|(n, octet)| *octet = n);
+        (0_u8..=255).zip(octets.iter_mut()).for_each(|(n, octet)| *octet = n);
         let material = KeyMaterial::new(octets);
         assert_eq!(material.sending(Side::Client, 32).cipher[0], 0);
-        assert_eq!(
-            material.receiving(Side::Server, 32).implicit_iv,
-            [64, 65, 66, 67, 68, 69, 70, 71]
-        );
+        assert_eq!(material.receiving(Side::Server, 32).implicit_iv, [64, 65, 66, 67, 68, 69, 70, 71]);
         assert_eq!(material.sending(Side::Server, 16).cipher[15], 143);
         assert_eq!(material.receiving(Side::Client, 16).implicit_iv[0], 192);
     }

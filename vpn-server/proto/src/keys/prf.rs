@@ -24,19 +24,10 @@ pub(crate) fn expand_keys(
 ) -> Option<KeyMaterial> {
     let pre_master = Zeroizing::new(client.pre_master?);
     let mut master = Zeroizing::new([0; 48]);
-    prf(
-        &*pre_master,
-        &[MASTER_LABEL, &client.random1, &server.random1],
-        &mut *master,
-    );
+    prf(&*pre_master, &[MASTER_LABEL, &client.random1, &server.random1], &mut *master);
     let mut material = Zeroizing::new([0; 256]);
-    let seed: [&[u8]; 5] = [
-        EXPANSION_LABEL,
-        &client.random2,
-        &server.random2,
-        client_id.as_bytes(),
-        server_id.as_bytes(),
-    ];
+    let seed: [&[u8]; 5] =
+        [EXPANSION_LABEL, &client.random2, &server.random2, client_id.as_bytes(), server_id.as_bytes()];
     prf(&*master, &seed, &mut *material);
     Some(KeyMaterial::new(material))
 }
@@ -84,10 +75,7 @@ mod tests {
 
     fn octets(vector: &Value, field: &str) -> Vec<u8> {
         let digits = vector[field].as_str().unwrap();
-        (0..digits.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap())
-            .collect()
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
     }
 
     #[test]
@@ -117,19 +105,12 @@ mod tests {
         let expected = octets(&vector, "key2");
         assert_eq!(material.sending(Side::Client, 64).cipher, &expected[..64]);
         assert_eq!(material.receiving(Side::Client, 64).cipher, &expected[128..192]);
-        assert_eq!(
-            material.receiving(Side::Client, 64).implicit_iv,
-            expected[192..200]
-        );
+        assert_eq!(material.receiving(Side::Client, 64).implicit_iv, expected[192..200]);
     }
 
     #[test]
     fn without_a_pre_master_secret_there_are_no_keys() {
-        let source = KeySource {
-            pre_master: None,
-            random1: [0; 32],
-            random2: [0; 32],
-        };
+        let source = KeySource { pre_master: None, random1: [0; 32], random2: [0; 32] };
         let id = SessionId::new([1; 8]).unwrap();
         assert!(expand_keys(&source, &source, id, id).is_none());
     }

@@ -31,11 +31,7 @@ pub(crate) enum Arrival {
 impl Inbox {
     /// Expects `next` first.
     pub(crate) const fn expecting(next: MessageId) -> Self {
-        Self {
-            next,
-            waiting: BTreeMap::new(),
-            buffered: 0,
-        }
+        Self { next, waiting: BTreeMap::new(), buffered: 0 }
     }
 
     pub(crate) fn arrive(&mut self, id: MessageId, payload: &[u8]) -> Arrival {

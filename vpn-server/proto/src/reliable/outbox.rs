@@ -34,11 +34,7 @@ struct Outgoing {
 #[derive(Debug)]
 enum State {
     Waiting,
-    Sent {
-        again_at: Moment,
-        timeout: Duration,
-        later_acknowledgements: u8,
-    },
+    Sent { again_at: Moment, timeout: Duration, later_acknowledgements: u8 },
     Acknowledged,
 }
 
@@ -53,19 +49,11 @@ pub(crate) struct Due<'a> {
 impl Outbox {
     /// Numbers packets from `next` on.
     pub(crate) const fn starting_at(next: MessageId) -> Self {
-        Self {
-            packets: VecDeque::new(),
-            next,
-        }
+        Self { packets: VecDeque::new(), next }
     }
 
     pub(crate) fn push(&mut self, opcode: ControlOpcode, payload: Vec<u8>) {
-        self.packets.push_back(Outgoing {
-            id: self.next,
-            opcode,
-            payload,
-            state: State::Waiting,
-        });
+        self.packets.push_back(Outgoing { id: self.next, opcode, payload, state: State::Waiting });
         self.next = self.next.plus(1);
     }
 
@@ -84,47 +72,25 @@ impl Outbox {
         }
         self.packets[index].state = State::Acknowledged;
         for earlier in self.packets.range_mut(..index) {
-            if let State::Sent {
-                later_acknowledgements,
-                ..
-            } = &mut earlier.state
-            {
+            if let State::Sent { later_acknowledgements, .. } = &mut earlier.state {
                 *later_acknowledgements = later_acknowledgements.saturating_add(1);
             }
         }
-        while matches!(
-            self.packets.front(),
-            Some(Outgoing {
-                state: State::Acknowledged,
-                ..
-            })
-        ) {
+        while matches!(self.packets.front(), Some(Outgoing { state: State::Acknowledged, .. })) {
             self.packets.pop_front();
         }
     }
 
     /// The next packet to send at `now`, if any; it counts as sent.
     pub(crate) fn poll(&mut self, now: Moment) -> Option<Due<'_>> {
-        let packet = self
-            .packets
-            .iter_mut()
-            .take(WINDOW)
-            .find(|packet| packet.state.is_due(now))?;
+        let packet = self.packets.iter_mut().take(WINDOW).find(|packet| packet.state.is_due(now))?;
         packet.state = packet.state.after_transmission(now);
-        Some(Due {
-            id: packet.id,
-            opcode: packet.opcode,
-            payload: &packet.payload,
-        })
+        Some(Due { id: packet.id, opcode: packet.opcode, payload: &packet.payload })
     }
 
     /// When [`Outbox::poll`] has something again.
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        self.packets
-            .iter()
-            .take(WINDOW)
-            .filter_map(|packet| packet.state.due_at())
-            .min()
+        self.packets.iter().take(WINDOW).filter_map(|packet| packet.state.due_at()).min()
     }
 }
 
@@ -132,10 +98,11 @@ impl State {
     fn due_at(&self) -> Option<Moment> {
         match self {
             Self::Waiting => Some(Moment::default()),
-            Self::Sent {
-                later_acknowledgements,
-                ..
-            } if *later_acknowledgements >= LATER_ACKNOWLEDGEMENTS => Some(Moment::default()),
+            Self::Sent { later_acknowledgements, .. }
+                if *later_acknowledgements >= LATER_ACKNOWLEDGEMENTS =>
+            {
+                Some(Moment::default())
+            }
             Self::Sent { again_at, .. } => Some(*again_at),
             Self::Acknowledged => None,
         }
@@ -150,11 +117,7 @@ impl State {
             Self::Sent { timeout, .. } => (*timeout * 2).min(LONGEST_TIMEOUT),
             Self::Waiting | Self::Acknowledged => FIRST_TIMEOUT,
         };
-        Self::Sent {
-            again_at: now + timeout,
-            timeout,
-            later_acknowledgements: 0,
-        }
+        Self::Sent { again_at: now + timeout, timeout, later_acknowledgements: 0 }
     }
 }
 

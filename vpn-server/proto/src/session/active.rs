@@ -10,7 +10,7 @@ use super::closing::Closing;
 use super::rekey::{Outcome, Rekey};
 use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
-use crate::data::{DataChannel, DataKey, NewKey};
+use crate::data::{DataChannel, DataKey};
 use crate::entropy::{Entropy, draw};
 use crate::event::{CloseReason, Event, Farewell, Grant, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
@@ -24,8 +24,8 @@ use crate::wire::push::push_reply;
 
 /// How long an old key still opens after its successor was negotiated (stock: tran-window).
 const OLD_KEY_LIFETIME: Duration = Duration::from_secs(3600);
-/// How long the old key still seals at most: the client may be that late with the new one (stock: hand-window).
-const PROMOTION_DELAY: Duration = Duration::from_secs(60);
+/// How long the old key still seals at most, unless the client seals with the new one (stock: hand-window).
+const LONGEST_PROMOTION_DELAY: Duration = Duration::from_secs(60);
 /// Pause before a failed renegotiation is tried again.
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// The least time between two answers to a client that asks for its configuration again.
@@ -56,10 +56,7 @@ impl Active {
         key: DataKey,
     ) -> Phase {
         let data = Arc::new(DataChannel::new(grant.peer_id, context.path, key, context.now));
-        context.events.push_back(Event::Established {
-            session: context.handle,
-            channel: Arc::clone(&data),
-        });
+        context.events.push_back(Event::Established { session: context.handle, channel: Arc::clone(&data) });
         let keepalive = context.config.keepalive;
         let mut active = Self {
             channel,
@@ -82,9 +79,7 @@ impl Active {
         self.pushed_at = now;
         for part in &self.configuration {
             // A TLS session that broke is replaced by the next renegotiation.
-            let _ = self
-                .channel
-                .send(&ServerMessage::PushReply(part.clone()).to_record());
+            let _ = self.channel.send(&ServerMessage::PushReply(part.clone()).to_record());
         }
     }
 
@@ -109,10 +104,7 @@ impl Active {
     }
 
     fn take_messages(mut self, context: &mut Context<'_>, messages: &Messages) -> Phase {
-        for message in messages
-            .iter()
-            .flat_map(|record| ClientMessage::parse_record(record))
-        {
+        for message in messages.iter().flat_map(|record| ClientMessage::parse_record(record)) {
             match message {
                 ClientMessage::PushRequest => {
                     if context.now.saturating_since(self.pushed_at) >= PUSH_INTERVAL {
@@ -147,7 +139,7 @@ impl Active {
         };
         match rekey.receive(context, packet, &self.identity, &self.negotiated) {
             Outcome::Running => {}
-            Outcome::KeyReady(key) => self.install(context.now, key, context.config.renegotiate_after),
+            Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
             Outcome::Finished => self.finish_rekey(context),
             Outcome::Failed => self.abandon_rekey(context.now),
             Outcome::Denied(denial) => return self.deny(context, denial),
@@ -155,26 +147,14 @@ impl Active {
         Phase::Active(Box::new(self))
     }
 
-    /// The client may use the new key from now on; this side waits, as stock does, until the client has it for sure.
-    fn install(&mut self, now: Moment, key: DataKey, renegotiate_after: Option<Duration>) {
-        let half_a_lifetime = renegotiate_after.map_or(PROMOTION_DELAY, |lifetime| lifetime / 2);
-        self.data.install(NewKey {
-            key,
-            promote_at: now + PROMOTION_DELAY.min(half_a_lifetime),
-            retire_others_at: now + OLD_KEY_LIFETIME,
-        });
-    }
-
     fn finish_rekey(&mut self, context: &mut Context<'_>) {
         let Some(rekey) = self.rekey.take() else { return };
         self.channel = rekey.into_channel();
+        self.data.promote(context.now + promotion_delay(context.config.renegotiate_after));
         self.renegotiate_at = next_renegotiation(context);
         self.keys_end_at = None;
         let key_id = self.channel.key_id();
-        context.events.push_back(Event::Renegotiated {
-            session: context.handle,
-            key_id,
-        });
+        context.events.push_back(Event::Renegotiated { session: context.handle, key_id });
     }
 
     fn abandon_rekey(&mut self, now: Moment) {
@@ -203,11 +183,7 @@ impl Active {
             return self.close(context, CloseReason::PingTimeout, Farewell::Silent);
         }
         if self.keys_end_at.is_some_and(|at| now >= at) {
-            return self.close(
-                context,
-                CloseReason::RenegotiationFailed,
-                Farewell::Restart(String::new()),
-            );
+            return self.close(context, CloseReason::RenegotiationFailed, Farewell::Restart(String::new()));
         }
         if self.rekey.as_ref().is_some_and(|rekey| now >= rekey.give_up_at()) {
             self.abandon_rekey(now);
@@ -222,10 +198,7 @@ impl Active {
 
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         let of_rekey = |rekey: &mut Rekey| rekey.poll(now, ends);
-        let control = self
-            .channel
-            .poll(now, ends)
-            .or_else(|| self.rekey.as_mut().and_then(of_rekey));
+        let control = self.channel.poll(now, ends).or_else(|| self.rekey.as_mut().and_then(of_rekey));
         control.or_else(|| self.ping_if_silent(now))
     }
 
@@ -239,9 +212,7 @@ impl Active {
             self.channel.deadline().map(wakeup("control packets")),
             self.rekey.as_ref().and_then(Rekey::deadline),
             Some(wakeup("ping")(self.data.last_sent() + self.ping)),
-            Some(wakeup("ping timeout")(
-                self.data.last_received() + self.dead_after,
-            )),
+            Some(wakeup("ping timeout")(self.data.last_received() + self.dead_after)),
             self.renegotiate_at.map(wakeup("renegotiation")),
             self.keys_end_at.map(wakeup("end of keys")),
             self.data.next_tick().map(wakeup("key change")),
@@ -257,6 +228,11 @@ impl Active {
 fn next_renegotiation(context: &mut Context<'_>) -> Option<Moment> {
     let lifetime = context.config.renegotiate_after?;
     Some(context.now + lifetime - random_tenth(lifetime, context.entropy))
+}
+
+/// As stock does: half a key's lifetime at most.
+fn promotion_delay(lifetime: Option<Duration>) -> Duration {
+    lifetime.map_or(LONGEST_PROMOTION_DELAY, |lifetime| LONGEST_PROMOTION_DELAY.min(lifetime / 2))
 }
 
 fn random_tenth(duration: Duration, entropy: &mut dyn Entropy) -> Duration {

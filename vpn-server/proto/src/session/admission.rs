@@ -45,12 +45,7 @@ impl Admission {
         asked: bool,
         give_up_at: Moment,
     ) -> Self {
-        Self {
-            channel,
-            standing,
-            asked,
-            give_up_at,
-        }
+        Self { channel, standing, asked, give_up_at }
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -64,10 +59,7 @@ impl Admission {
     }
 
     fn take_messages(mut self, context: &mut Context<'_>, messages: &Messages) -> Phase {
-        for message in messages
-            .iter()
-            .flat_map(|record| ClientMessage::parse_record(record))
-        {
+        for message in messages.iter().flat_map(|record| ClientMessage::parse_record(record)) {
             match message {
                 ClientMessage::PushRequest => self.asked = true,
                 ClientMessage::Exit => {
@@ -140,11 +132,7 @@ impl Admission {
         }
         self.fail(
             context,
-            Denial::new(
-                "handshake-timeout",
-                "",
-                "the client did not take up its configuration in time",
-            ),
+            Denial::new("handshake-timeout", "", "the client did not take up its configuration in time"),
         )
     }
 
@@ -153,11 +141,7 @@ impl Admission {
             Standing::Granted(..) => context.closed(CloseReason::HandshakeTimeout),
             Standing::Undecided(client) => {
                 let identity = Some(client.identity);
-                context.events.push_back(Event::AttemptFailed {
-                    path: context.path,
-                    identity,
-                    failure,
-                });
+                context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
             }
             Standing::Refused(_) => {}
         }

@@ -29,10 +29,7 @@ impl Closing {
 
     /// Only answers what is still under way.
     pub(super) fn lingering(channel: ControlChannel, now: Moment) -> Self {
-        Self {
-            channel,
-            gone_at: now + LINGER,
-        }
+        Self { channel, gone_at: now + LINGER }
     }
 
     pub(super) fn receive(mut self, packet: &ControlPacket<'_>) -> Phase {
@@ -44,11 +41,7 @@ impl Closing {
     }
 
     pub(super) fn handle_timeout(self, now: Moment) -> Phase {
-        if now < self.gone_at {
-            Phase::Closing(self)
-        } else {
-            Phase::Gone
-        }
+        if now < self.gone_at { Phase::Closing(self) } else { Phase::Gone }
     }
 
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {

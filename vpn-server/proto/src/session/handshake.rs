@@ -27,18 +27,19 @@ pub(super) struct Handshake {
     give_up_at: Moment,
 }
 
+/// A client that does not get in, and who it is, where its certificate chains to the authority.
+struct Refusal {
+    identity: Option<PeerIdentity>,
+    denial: Denial,
+}
+
 impl Handshake {
     pub(super) fn start(config: &EndpointConfig, now: Moment) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
-        let connection = config
-            .tls
-            .server_connection(Arc::clone(&config.certificate_check), record.clone())?;
+        let connection =
+            config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
         let channel = ControlChannel::after_reset(TlsStream::new(connection));
-        Ok(Self {
-            channel,
-            record,
-            give_up_at: now + config.handshake_timeout,
-        })
+        Ok(Self { channel, record, give_up_at: now + config.handshake_timeout })
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -78,26 +79,20 @@ impl Handshake {
         let asked = negotiate::asks_by_itself(&info);
         let standing = match self.judge(context.config, &info, &message.options) {
             Ok((identity, negotiated)) => {
-                let sources = KeySources {
-                    client: message.source.clone(),
-                    server: server_source,
-                };
+                let sources = KeySources { client: message.source.clone(), server: server_source };
                 let request = self.request(context, message, info, identity.clone(), negotiated);
                 context.events.push_back(request);
-                Standing::Undecided(ClientHalf {
-                    identity,
-                    negotiated,
-                    sources,
-                })
+                Standing::Undecided(ClientHalf { identity, negotiated, sources })
             }
-            Err((identity, failure)) => {
-                let refusal = Standing::Refused(ServerMessage::AuthFailed(failure.public.clone()));
+            Err(refusal) => {
+                let Refusal { identity, denial } = *refusal;
+                let standing = Standing::Refused(ServerMessage::AuthFailed(denial.public.clone()));
                 context.events.push_back(Event::AttemptFailed {
                     path: context.path,
                     identity,
-                    failure,
+                    failure: denial,
                 });
-                refusal
+                standing
             }
         };
         Admission::start(self.channel, standing, asked, self.give_up_at).advance(context)
@@ -109,24 +104,21 @@ impl Handshake {
         config: &EndpointConfig,
         info: &PeerInfo,
         options: &str,
-    ) -> Result<(PeerIdentity, Negotiated), (Option<PeerIdentity>, Denial)> {
+    ) -> Result<(PeerIdentity, Negotiated), Box<Refusal>> {
+        let refusal = |identity, denial| Err(Box::new(Refusal { identity, denial }));
         match self.record.verdict().cloned() {
             Some(CertificateVerdict::Accepted(identity)) => {
                 match Negotiated::with_client(config, info, options) {
                     Ok(negotiated) => Ok((identity, negotiated)),
-                    Err(denial) => Err((Some(identity), denial)),
+                    Err(denial) => refusal(Some(identity), denial),
                 }
             }
-            Some(CertificateVerdict::Denied(identity, denial)) => Err((Some(identity), denial)),
-            Some(CertificateVerdict::Untrusted(denial)) => Err((None, denial)),
-            None => Err((
-                None,
-                Denial::new(
-                    "no-client-certificate",
-                    "no certificate",
-                    "TLS ended without a verdict",
-                ),
-            )),
+            Some(CertificateVerdict::Denied(identity, denial)) => refusal(Some(identity), denial),
+            Some(CertificateVerdict::Untrusted(denial)) => refusal(None, denial),
+            None => {
+                let detail = "TLS ended without a verdict";
+                refusal(None, Denial::new("no-client-certificate", "no certificate", detail))
+            }
         }
     }
 
@@ -147,21 +139,14 @@ impl Handshake {
             tls: self.channel.tls().summary(),
             cipher: negotiated.cipher,
         };
-        Event::AuthorizationRequested {
-            session: context.handle,
-            request: Box::new(request),
-        }
+        Event::AuthorizationRequested { session: context.handle, request: Box::new(request) }
     }
 
     pub(super) fn handle_timeout(self, context: &mut Context<'_>) -> Phase {
         if context.now < self.give_up_at {
             return Phase::Handshake(self);
         }
-        self.fail(
-            context,
-            "handshake-timeout",
-            "the TLS handshake did not finish in time",
-        )
+        self.fail(context, "handshake-timeout", "the TLS handshake did not finish in time")
     }
 
     /// Ends the attempt; an alert that TLS may have prepared still leaves.
@@ -172,11 +157,7 @@ impl Handshake {
                 Denial::new(code, "TLS handshake failed", detail)
             }
         };
-        context.events.push_back(Event::AttemptFailed {
-            path: context.path,
-            identity: None,
-            failure,
-        });
+        context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 

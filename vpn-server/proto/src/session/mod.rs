@@ -64,10 +64,7 @@ pub(crate) struct Context<'a> {
 
 impl Context<'_> {
     fn closed(&mut self, reason: CloseReason) {
-        self.events.push_back(Event::Closed {
-            session: self.handle,
-            reason,
-        });
+        self.events.push_back(Event::Closed { session: self.handle, reason });
     }
 }
 
@@ -79,11 +76,7 @@ impl Session {
         config: &EndpointConfig,
         now: Moment,
     ) -> Result<Self, TlsFailure> {
-        Ok(Self {
-            path,
-            ends,
-            phase: Phase::Handshake(Handshake::start(config, now)?),
-        })
+        Ok(Self { path, ends, phase: Phase::Handshake(Handshake::start(config, now)?) })
     }
 
     pub(crate) const fn path(&self) -> Path {

@@ -33,7 +33,7 @@ pub(super) struct Rekey {
 pub(super) enum Outcome {
     Running,
     /// The new key may be used; our own message is on its way.
-    KeyReady(DataKey),
+    KeyReady(Box<DataKey>),
     /// The client has our message: the new control channel replaces the old one.
     Finished,
     /// It broke; the session goes on with its old keys for a while.
@@ -46,17 +46,11 @@ impl Rekey {
     /// Begins with a reset of our own, whether it is the question or the answer.
     pub(super) fn start(config: &EndpointConfig, key_id: KeyId, now: Moment) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
-        let connection = config
-            .tls
-            .server_connection(Arc::clone(&config.certificate_check), record.clone())?;
+        let connection =
+            config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
         let channel =
             ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, TlsStream::new(connection));
-        Ok(Self {
-            channel,
-            record,
-            is_keyed: false,
-            give_up_at: now + config.handshake_timeout,
-        })
+        Ok(Self { channel, record, is_keyed: false, give_up_at: now + config.handshake_timeout })
     }
 
     pub(super) fn receive(
@@ -104,12 +98,9 @@ impl Rekey {
             return Outcome::Failed;
         }
         self.is_keyed = true;
-        let sources = KeySources {
-            client: message.source.clone(),
-            server,
-        };
+        let sources = KeySources { client: message.source.clone(), server };
         match keys::derive(&self.channel, negotiated, &sources, &context.ends) {
-            Ok(key) => Outcome::KeyReady(key),
+            Ok(key) => Outcome::KeyReady(Box::new(key)),
             Err(denial) => Outcome::Denied(denial),
         }
     }
@@ -128,11 +119,9 @@ impl Rekey {
             Some(CertificateVerdict::Denied(_, denial) | CertificateVerdict::Untrusted(denial)) => {
                 Err(denial.clone())
             }
-            None => Err(Denial::new(
-                "no-client-certificate",
-                "no certificate",
-                "TLS ended without a verdict",
-            )),
+            None => {
+                Err(Denial::new("no-client-certificate", "no certificate", "TLS ended without a verdict"))
+            }
         }
     }
 

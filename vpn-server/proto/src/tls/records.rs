@@ -42,12 +42,7 @@ mod tests {
 
     #[test]
     fn cuts_records_wherever_the_packets_were_cut() {
-        let stream = [
-            &[22, 3, 3, 0, 2, 1, 2][..],
-            &[23, 3, 3, 0, 0],
-            &[23, 3, 3, 0, 1, 9],
-        ]
-        .concat();
+        let stream = [&[22, 3, 3, 0, 2, 1, 2][..], &[23, 3, 3, 0, 0], &[23, 3, 3, 0, 1, 9]].concat();
         for step in 1..stream.len() {
             let mut buffer = RecordBuffer::default();
             let mut records = vec![];

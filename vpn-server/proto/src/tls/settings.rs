@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::{NoServerSessionStorage, ResolvesServerCert, ServerConfig, ServerConnection};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
@@ -25,6 +26,7 @@ pub enum TlsVersion {
 /// The server's certificate chain and key, checked to belong together, and the versions it speaks.
 #[derive(Clone, Debug)]
 pub struct TlsSettings {
+    provider: Arc<CryptoProvider>,
     certificate: Arc<SingleCertAndKey>,
     minimum: TlsVersion,
 }
@@ -43,7 +45,8 @@ impl TlsSettings {
         if chain.is_empty() {
             return Err(TlsSettingsError::NoCertificate);
         }
-        let signing_key = crypto::tls_provider()
+        let provider = crypto::tls_provider();
+        let signing_key = provider
             .key_provider
             .load_private_key(key)
             .map_err(|error| TlsSettingsError::UnusableKey(error.to_string()))?;
@@ -52,10 +55,7 @@ impl TlsSettings {
             Ok(()) | Err(rustls::Error::InconsistentKeys(rustls::InconsistentKeys::Unknown)) => {}
             Err(error) => return Err(TlsSettingsError::KeyMismatch(error.to_string())),
         }
-        Ok(Self {
-            certificate: Arc::new(SingleCertAndKey::from(certified)),
-            minimum,
-        })
+        Ok(Self { provider, certificate: Arc::new(SingleCertAndKey::from(certified)), minimum })
     }
 
     /// A server's side of a new TLS session; `record` receives the verdict on the client's chain.
@@ -67,9 +67,8 @@ impl TlsSettings {
         check: Arc<dyn CertificateCheck>,
         record: VerdictRecord,
     ) -> Result<ServerConnection, TlsFailure> {
-        let provider = crypto::tls_provider();
-        let verifier = Arc::new(RecordingVerifier::new(check, Arc::clone(&provider), record));
-        let mut config = ServerConfig::builder_with_provider(provider)
+        let verifier = Arc::new(RecordingVerifier::new(check, Arc::clone(&self.provider), record));
+        let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(self.minimum.versions())?
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&self.certificate) as Arc<dyn ResolvesServerCert>);

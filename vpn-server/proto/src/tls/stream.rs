@@ -15,10 +15,7 @@ pub(crate) struct TlsStream {
 
 impl TlsStream {
     pub(crate) fn new(connection: impl Into<Connection>) -> Self {
-        Self {
-            connection: connection.into(),
-            records: RecordBuffer::default(),
-        }
+        Self { connection: connection.into(), records: RecordBuffer::default() }
     }
 
     /// Takes octets in order and returns the application messages that are complete with them, one per TLS record.
@@ -35,10 +32,8 @@ impl TlsStream {
 
     fn receive_record(&mut self, mut record: &[u8]) -> Result<Option<Zeroizing<Vec<u8>>>, TlsFailure> {
         while !record.is_empty() {
-            let taken = self
-                .connection
-                .read_tls(&mut record)
-                .map_err(|error| TlsFailure::Io(error.to_string()))?;
+            let taken =
+                self.connection.read_tls(&mut record).map_err(|error| TlsFailure::Io(error.to_string()))?;
             if taken == 0 {
                 return Err(TlsFailure::Closed);
             }
@@ -55,10 +50,7 @@ impl TlsStream {
 
     /// Queues one message as one TLS record.
     pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), TlsFailure> {
-        self.connection
-            .writer()
-            .write_all(message)
-            .map_err(|error| TlsFailure::Io(error.to_string()))
+        self.connection.writer().write_all(message).map_err(|error| TlsFailure::Io(error.to_string()))
     }
 
     /// Octets for the peer.
@@ -92,14 +84,8 @@ impl TlsStream {
             Some(rustls::ProtocolVersion::TLSv1_3) => "TLSv1.3",
             _ => "unknown",
         };
-        let suite = self
-            .connection
-            .negotiated_cipher_suite()
-            .and_then(|suite| suite.suite().as_str());
-        TlsSummary {
-            version,
-            cipher_suite: suite.unwrap_or("unknown"),
-        }
+        let suite = self.connection.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        TlsSummary { version, cipher_suite: suite.unwrap_or("unknown") }
     }
 }
 

@@ -36,11 +36,7 @@ impl RecordingVerifier {
         provider: Arc<CryptoProvider>,
         record: VerdictRecord,
     ) -> Self {
-        Self {
-            check,
-            provider,
-            record,
-        }
+        Self { check, provider, record }
     }
 }
 
@@ -94,8 +90,6 @@ impl ClientCertVerifier for RecordingVerifier {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

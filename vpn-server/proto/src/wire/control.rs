@@ -44,11 +44,7 @@ impl<'a> ControlPacket<'a> {
         let opcode = ControlOpcode::from_first_octet(first)?;
         let own_id = SessionId::new(cursor.array("session id")?).ok_or(WireError::ZeroSessionId)?;
         let acknowledgements = Acknowledgements::take(&mut cursor)?;
-        let message_id = if opcode.is_reliable() {
-            Some(MessageId(cursor.u32("message id")?))
-        } else {
-            None
-        };
+        let message_id = if opcode.is_reliable() { Some(MessageId(cursor.u32("message id")?)) } else { None };
         let payload = cursor.rest();
         if payload.len() > MAX_PAYLOAD {
             return Err(WireError::PayloadTooLong(payload.len()));
@@ -92,18 +88,8 @@ pub enum Acknowledgements {
 impl Acknowledgements {
     /// Acknowledgements for `message_ids`, which holds at most [`MAX_ACKNOWLEDGEMENTS`].
     pub(crate) fn new(remote_id: SessionId, message_ids: Vec<MessageId>) -> Self {
-        debug_assert!(
-            message_ids.len() <= MAX_ACKNOWLEDGEMENTS,
-            "the caller takes at most eight"
-        );
-        if message_ids.is_empty() {
-            Self::None
-        } else {
-            Self::Of {
-                remote_id,
-                message_ids,
-            }
-        }
+        debug_assert!(message_ids.len() <= MAX_ACKNOWLEDGEMENTS, "the caller takes at most eight");
+        if message_ids.is_empty() { Self::None } else { Self::Of { remote_id, message_ids } }
     }
 
     /// The acknowledged numbers.
@@ -132,23 +118,16 @@ impl Acknowledgements {
         if count == 0 {
             return Ok(Self::None);
         }
-        let message_ids = (0..count)
-            .map(|_| cursor.u32("acknowledgement").map(MessageId))
-            .collect::<Result<_, _>>()?;
+        let message_ids =
+            (0..count).map(|_| cursor.u32("acknowledgement").map(MessageId)).collect::<Result<_, _>>()?;
         let remote_id = SessionId::new(cursor.array("remote session id")?).ok_or(WireError::ZeroSessionId)?;
-        Ok(Self::Of {
-            remote_id,
-            message_ids,
-        })
+        Ok(Self::Of { remote_id, message_ids })
     }
 
     fn write(&self, out: &mut Vec<u8>) {
         match self {
             Self::None => out.push(0),
-            Self::Of {
-                remote_id,
-                message_ids,
-            } => {
+            Self::Of { remote_id, message_ids } => {
                 let count = message_ids.len().min(MAX_ACKNOWLEDGEMENTS);
                 out.push(u8::try_from(count).unwrap_or(0));
                 for MessageId(id) in &message_ids[..count] {
@@ -189,10 +168,7 @@ mod tests {
         wire.extend([1; 8]);
         wire.push(9);
         wire.extend([0; 9 * 4 + 8]);
-        assert_eq!(
-            ControlPacket::parse(&wire),
-            Err(WireError::TooManyAcknowledgements(9))
-        );
+        assert_eq!(ControlPacket::parse(&wire), Err(WireError::TooManyAcknowledgements(9)));
     }
 
     #[test]
@@ -201,12 +177,7 @@ mod tests {
         wire.extend([1; 8]);
         wire.push(1);
         wire.extend([0, 0, 0, 0]);
-        assert_eq!(
-            ControlPacket::parse(&wire),
-            Err(WireError::Truncated {
-                field: "remote session id"
-            })
-        );
+        assert_eq!(ControlPacket::parse(&wire), Err(WireError::Truncated { field: "remote session id" }));
     }
 
     #[test]

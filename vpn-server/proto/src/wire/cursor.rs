@@ -23,19 +23,13 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn bytes(&mut self, count: usize, field: &'static str) -> Result<&'a [u8], WireError> {
-        let (taken, rest) = self
-            .rest
-            .split_at_checked(count)
-            .ok_or(WireError::Truncated { field })?;
+        let (taken, rest) = self.rest.split_at_checked(count).ok_or(WireError::Truncated { field })?;
         self.rest = rest;
         Ok(taken)
     }
 
     pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], WireError> {
-        let (taken, rest) = self
-            .rest
-            .split_first_chunk()
-            .ok_or(WireError::Truncated { field })?;
+        let (taken, rest) = self.rest.split_first_chunk().ok_or(WireError::Truncated { field })?;
         self.rest = rest;
         Ok(*taken)
     }

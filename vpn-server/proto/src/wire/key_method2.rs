@@ -25,20 +25,12 @@ pub struct KeySource {
 
 impl KeySource {
     pub(crate) fn of_server(entropy: &mut dyn Entropy) -> Self {
-        Self {
-            pre_master: None,
-            random1: draw(entropy),
-            random2: draw(entropy),
-        }
+        Self { pre_master: None, random1: draw(entropy), random2: draw(entropy) }
     }
 
     #[cfg(any(feature = "client", test))]
     pub(crate) fn of_client(entropy: &mut dyn Entropy) -> Self {
-        Self {
-            pre_master: Some(draw(entropy)),
-            random1: draw(entropy),
-            random2: draw(entropy),
-        }
+        Self { pre_master: Some(draw(entropy)), random1: draw(entropy), random2: draw(entropy) }
     }
 }
 
@@ -93,11 +85,8 @@ impl KeyMethod2 {
             Sender::Client => Some(cursor.array("pre-master secret")?),
             Sender::Server => None,
         };
-        let source = KeySource {
-            pre_master,
-            random1: cursor.array("random 1")?,
-            random2: cursor.array("random 2")?,
-        };
+        let source =
+            KeySource { pre_master, random1: cursor.array("random 1")?, random2: cursor.array("random 2")? };
         Ok(Self {
             source,
             options: take_string(&mut cursor, "options")?.unwrap_or_default(),
@@ -119,10 +108,7 @@ impl KeyMethod2 {
         put_string(&mut message, Some(&self.options));
         put_string(&mut message, self.username.as_deref());
         put_string(&mut message, self.password.as_ref().map(Password::as_str));
-        put_string(
-            &mut message,
-            (!self.peer_info.is_empty()).then_some(&self.peer_info),
-        );
+        put_string(&mut message, (!self.peer_info.is_empty()).then_some(&self.peer_info));
         message
     }
 }
@@ -139,9 +125,7 @@ fn take_string(cursor: &mut Cursor<'_>, field: &'static str) -> Result<Option<St
     if terminator != 0 {
         return Err(WireError::BadText { field });
     }
-    String::from_utf8(text.to_vec())
-        .map(Some)
-        .map_err(|_| WireError::BadText { field })
+    String::from_utf8(text.to_vec()).map(Some).map_err(|_| WireError::BadText { field })
 }
 
 fn put_string(message: &mut Vec<u8>, text: Option<&str>) {
@@ -161,11 +145,7 @@ mod tests {
     use super::*;
 
     fn source(pre_master: bool) -> KeySource {
-        KeySource {
-            pre_master: pre_master.then_some([1; 48]),
-            random1: [2; 32],
-            random2: [3; 32],
-        }
+        KeySource { pre_master: pre_master.then_some([1; 48]), random1: [2; 32], random2: [3; 32] }
     }
 
     #[test]

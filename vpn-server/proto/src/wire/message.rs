@@ -83,10 +83,7 @@ fn with_reason(word: &str, reason: &str) -> String {
     if reason.is_empty() {
         return word.to_owned();
     }
-    let clean = reason
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .take(MAX_REASON);
+    let clean = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON);
     format!("{word},{}", clean.collect::<String>())
 }
 
@@ -142,10 +139,7 @@ mod tests {
             ServerMessage::PushReply("PUSH_REPLY,ping 10".to_owned()),
         ] {
             let record = message.to_record();
-            assert_eq!(
-                ServerMessage::parse_record(&record).collect::<Vec<_>>(),
-                [message]
-            );
+            assert_eq!(ServerMessage::parse_record(&record).collect::<Vec<_>>(), [message]);
         }
     }
 }

@@ -29,9 +29,7 @@ fn options(tun_mtu: u16, role: &str) -> String {
 /// The value of `cipher` in a peer's options string.
 #[must_use]
 pub fn cipher(options: &str) -> Option<&str> {
-    options
-        .split(',')
-        .find_map(|option| option.strip_prefix("cipher "))
+    options.split(',').find_map(|option| option.strip_prefix("cipher "))
 }
 
 #[cfg(test)]

@@ -76,14 +76,10 @@ pub fn classify(datagram: &[u8]) -> Class {
     };
     let key_id = KeyId::from_first_octet(first);
     match (first >> 3, datagram) {
-        (DATA_V2, [_, high, middle, low, ..]) => Class::Data {
-            peer_id: PeerId::from_wire([*high, *middle, *low]),
-            key_id,
-        },
-        (DATA_V1, _) => Class::Data {
-            peer_id: None,
-            key_id,
-        },
+        (DATA_V2, [_, high, middle, low, ..]) => {
+            Class::Data { peer_id: PeerId::from_wire([*high, *middle, *low]), key_id }
+        }
+        (DATA_V1, _) => Class::Data { peer_id: None, key_id },
         (3..=5 | 7 | 8 | 10 | 11, _) => Class::Control,
         _ => Class::Invalid,
     }
@@ -102,26 +98,8 @@ mod tests {
         assert_eq!(classify(&[0xff]), Class::Invalid);
         assert_eq!(classify(&[0x48, 0, 0]), Class::Invalid);
         let key_id = KeyId::from_first_octet(1);
-        assert_eq!(
-            classify(&[0x49, 0, 1, 2]),
-            Class::Data {
-                peer_id: PeerId::new(0x0102),
-                key_id
-            }
-        );
-        assert_eq!(
-            classify(&[0x49, 0xff, 0xff, 0xff]),
-            Class::Data {
-                peer_id: None,
-                key_id
-            }
-        );
-        assert_eq!(
-            classify(&[0x31]),
-            Class::Data {
-                peer_id: None,
-                key_id
-            }
-        );
+        assert_eq!(classify(&[0x49, 0, 1, 2]), Class::Data { peer_id: PeerId::new(0x0102), key_id });
+        assert_eq!(classify(&[0x49, 0xff, 0xff, 0xff]), Class::Data { peer_id: None, key_id });
+        assert_eq!(classify(&[0x31]), Class::Data { peer_id: None, key_id });
     }
 }

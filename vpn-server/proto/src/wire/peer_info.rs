@@ -39,9 +39,7 @@ impl PeerInfo {
 
     /// Keys and values in the order of the keys.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries
-            .iter()
-            .map(|(key, value)| (key.as_str(), value.as_str()))
+        self.entries.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
     /// The client's version, as in `2.6.14`.
@@ -57,25 +55,18 @@ impl PeerInfo {
     }
 
     pub(crate) fn protocol_bits(&self) -> u32 {
-        self.get("IV_PROTO")
-            .and_then(|bits| bits.parse().ok())
-            .unwrap_or(0)
+        self.get("IV_PROTO").and_then(|bits| bits.parse().ok()).unwrap_or(0)
     }
 }
 
 /// Keys that clients are known to send; `ID` is a wish of newer clients about peer ids.
 fn is_known_key(key: &str) -> bool {
-    let well_formed = key
-        .bytes()
-        .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+    let well_formed = key.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
     well_formed && (key.starts_with("IV_") || key.starts_with("UV_") || key == "ID")
 }
 
 fn printable(value: &str) -> String {
-    value
-        .chars()
-        .map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '_' })
-        .collect()
+    value.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '_' }).collect()
 }
 
 #[cfg(test)]

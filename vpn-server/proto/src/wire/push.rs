@@ -34,10 +34,7 @@ impl PushOption {
         } else {
             return Ok(Self(text.to_owned()));
         };
-        Err(InvalidPushOption {
-            option: text.escape_debug().take(80).collect(),
-            reason,
-        })
+        Err(InvalidPushOption { option: text.escape_debug().take(80).collect(), reason })
     }
 
     /// Sends traffic for a network into the tunnel.
@@ -77,10 +74,7 @@ impl PushOption {
 
     pub(crate) fn formatted(option: fmt::Arguments<'_>) -> Self {
         let text = option.to_string();
-        debug_assert!(
-            Self::parse(&text).is_ok(),
-            "options of our own are made of numbers and fixed words"
-        );
+        debug_assert!(Self::parse(&text).is_ok(), "options of our own are made of numbers and fixed words");
         Self(text)
     }
 
@@ -126,11 +120,7 @@ fn mark_continuations(messages: &mut [String]) {
         return;
     }
     for (index, message) in messages.iter_mut().enumerate() {
-        message.push_str(if index + 1 == count {
-            ",push-continuation 1"
-        } else {
-            ",push-continuation 2"
-        });
+        message.push_str(if index + 1 == count { ",push-continuation 1" } else { ",push-continuation 2" });
     }
 }
 
@@ -155,10 +145,8 @@ mod tests {
 
     #[test]
     fn a_short_reply_is_one_message_without_continuation() {
-        let reply = push_reply(&[PushOption::route(
-            Ipv4Addr::new(10, 7, 0, 0),
-            Ipv4Addr::new(255, 255, 255, 0),
-        )]);
+        let reply =
+            push_reply(&[PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))]);
         assert_eq!(reply, ["PUSH_REPLY,route 10.7.0.0 255.255.255.0"]);
     }
 
@@ -171,11 +159,7 @@ mod tests {
         assert!(reply.len() > 5);
         assert!(reply.iter().all(|message| message.len() < MAX_MESSAGE));
         let (last, first) = reply.split_last().unwrap();
-        assert!(
-            first
-                .iter()
-                .all(|message| message.ends_with(",push-continuation 2"))
-        );
+        assert!(first.iter().all(|message| message.ends_with(",push-continuation 2")));
         assert!(last.ends_with(",push-continuation 1"));
         let unpacked: Vec<_> = reply
             .iter()

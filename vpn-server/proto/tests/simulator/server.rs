@@ -11,7 +11,7 @@ use vpn_proto::{
     Inbound, Moment, Path, PeerId, PushOption, SessionHandle, Transmit,
 };
 
-use super::random::Random;
+use crate::random::Random;
 
 pub(crate) struct Server {
     pub(crate) endpoint: Endpoint,
@@ -43,10 +43,7 @@ impl Server {
             renegotiations: 0,
             received: vec![],
             echoes: true,
-            options: vec![PushOption::route(
-                Ipv4Addr::new(10, 7, 0, 0),
-                Ipv4Addr::new(255, 255, 255, 0),
-            )],
+            options: vec![PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))],
             answers: vec![],
             next_peer_id: 0,
         }
@@ -54,20 +51,25 @@ impl Server {
 
     /// The session of the client with this name, if its tunnel is up.
     pub(crate) fn session_of(&self, name: &str) -> Option<SessionHandle> {
-        let mut sessions = self
-            .peers
-            .iter()
-            .filter(|(_, peer)| peer.name == name && peer.channel.is_some());
+        let mut sessions = self.peers.iter().filter(|(_, peer)| peer.name == name && peer.channel.is_some());
         sessions.next_back().map(|(handle, _)| *handle)
+    }
+
+    /// The session of the client with this name on this port, if its tunnel is up.
+    pub(crate) fn session_on(&self, port: u16, name: &str) -> Option<SessionHandle> {
+        let is_on_port = |channel: &Arc<DataChannel>| channel.path().remote.port() == port;
+        let mut sessions = self.peers.iter();
+        let found =
+            sessions.find(|(_, peer)| peer.name == name && peer.channel.as_ref().is_some_and(is_on_port));
+        found.map(|(handle, _)| *handle)
     }
 
     pub(crate) fn receive(&mut self, now: Moment, path: Path, mut datagram: Vec<u8>) {
         match classify(&datagram) {
             Class::Control => self.endpoint.handle_datagram(now, path, &datagram),
-            Class::Data {
-                peer_id: Some(peer_id),
-                ..
-            } => self.receive_data(now, path, peer_id, &mut datagram),
+            Class::Data { peer_id: Some(peer_id), .. } => {
+                self.receive_data(now, path, peer_id, &mut datagram)
+            }
             Class::Data { peer_id: None, .. } | Class::Invalid => {}
         }
     }
@@ -85,10 +87,7 @@ impl Server {
                 if self.echoes {
                     let mut answer = [&[0; DATA_HEADROOM][..], packet].concat();
                     channel.seal(now, &mut answer).unwrap();
-                    self.answers.push(Transmit {
-                        path,
-                        payload: answer,
-                    });
+                    self.answers.push(Transmit { path, payload: answer });
                 }
             }
             Ok(Inbound::Exit) => {
@@ -106,14 +105,7 @@ impl Server {
                     let peer_id = PeerId::new(self.next_peer_id).unwrap();
                     self.next_peer_id += 1;
                     let name = request.identity.common_name.clone();
-                    self.peers.insert(
-                        session,
-                        Peer {
-                            name,
-                            peer_id,
-                            channel: None,
-                        },
-                    );
+                    self.peers.insert(session, Peer { name, peer_id, channel: None });
                     let grant = self.grant(peer_id);
                     self.endpoint.authorize(now, session, Authorization::Grant(grant));
                 }
@@ -122,9 +114,7 @@ impl Server {
                 }
                 Event::Renegotiated { .. } => self.renegotiations += 1,
                 Event::Closed { session, reason } => {
-                    self.peers
-                        .remove(&session)
-                        .expect("closed once, after it was granted");
+                    self.peers.remove(&session).expect("closed once, after it was granted");
                     self.closed.push((session, reason));
                 }
                 Event::AttemptFailed { failure, .. } => self.failures.push(failure),

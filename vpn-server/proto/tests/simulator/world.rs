@@ -4,11 +4,6 @@
 //! Everything that happens follows from a seed, apart from the randomness inside TLS, which moves no packet: the
 //! certificates are Ed25519, so that every message has a fixed length.
 
-pub(crate) mod certificates;
-pub(crate) mod network;
-pub(crate) mod random;
-pub(crate) mod server;
-
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,9 +12,9 @@ use std::time::Duration;
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, Pushed};
 use vpn_proto::{ListenerId, Moment, Path, Transmit};
 
-use network::{Conditions, Network};
-use random::Random;
-use server::Server;
+use crate::network::{Conditions, Network};
+use crate::random::Random;
+use crate::server::Server;
 
 /// One server, its clients, and what lies between.
 pub(crate) struct World {
@@ -57,13 +52,7 @@ impl World {
     /// Starts a client on `port`, in place of one that is there already.
     pub(crate) fn start_client(&mut self, port: u16, config: Arc<ClientConfig>) {
         let client = Client::connect(config, path(port), self.now, Box::new(self.random.fork()));
-        let host = Host {
-            client,
-            connected: None,
-            received: vec![],
-            ended: None,
-            renegotiations: 0,
-        };
+        let host = Host { client, connected: None, received: vec![], ended: None, renegotiations: 0 };
         self.hosts.insert(port, host);
         self.drain();
     }
@@ -92,12 +81,7 @@ impl World {
                 return done(self);
             };
             steps = if next > self.now { 0 } else { steps + 1 };
-            assert!(
-                steps < MAX_STEPS_AT_ONE_MOMENT,
-                "busy loop at {:?}: {:?}",
-                self.now,
-                self.wakeups()
-            );
+            assert!(steps < MAX_STEPS_AT_ONE_MOMENT, "busy loop at {:?}: {:?}", self.now, self.wakeups());
             self.now = next.max(self.now);
             self.step();
         }
@@ -114,17 +98,12 @@ impl World {
             if datagram.to_server {
                 self.server.receive(self.now, datagram.path, datagram.payload);
             } else if let Some(host) = self.hosts.get_mut(&datagram.path.remote.port()) {
-                host.client
-                    .handle_datagram(self.now, &mut datagram.payload.clone());
+                host.client.handle_datagram(self.now, &mut datagram.payload.clone());
             }
         }
         self.server.endpoint.handle_timeout(self.now);
         for host in self.hosts.values_mut() {
-            if host
-                .client
-                .poll_timeout()
-                .is_some_and(|wakeup| wakeup.at <= self.now)
-            {
+            if host.client.poll_timeout().is_some_and(|wakeup| wakeup.at <= self.now) {
                 host.client.handle_timeout(self.now);
             }
         }
@@ -147,21 +126,15 @@ impl World {
     }
 
     fn next_moment(&self) -> Option<Moment> {
-        let clients = self
-            .hosts
-            .values()
-            .filter_map(|host| host.client.poll_timeout())
-            .map(|wakeup| wakeup.at);
+        let clients =
+            self.hosts.values().filter_map(|host| host.client.poll_timeout()).map(|wakeup| wakeup.at);
         let server = self.server.endpoint.poll_timeout().map(|wakeup| wakeup.at);
         clients.chain(server).chain(self.network.next_arrival()).min()
     }
 
     fn wakeups(&self) -> Vec<&'static str> {
         let clients = self.hosts.values().filter_map(|host| host.client.poll_timeout());
-        clients
-            .chain(self.server.endpoint.poll_timeout())
-            .map(|wakeup| wakeup.reason)
-            .collect()
+        clients.chain(self.server.endpoint.poll_timeout()).map(|wakeup| wakeup.reason).collect()
     }
 }
 
@@ -181,9 +154,5 @@ impl Host {
 
 /// The way between the server and the client on `port`.
 pub(crate) fn path(port: u16) -> Path {
-    Path {
-        listener: ListenerId(0),
-        remote: SocketAddr::from(([192, 0, 2, 2], port)),
-        local: None,
-    }
+    Path { listener: ListenerId(0), remote: SocketAddr::from(([192, 0, 2, 2], port)), local: None }
 }

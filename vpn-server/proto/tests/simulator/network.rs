@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use vpn_proto::{Moment, Path};
 
-use super::random::Random;
+use crate::random::Random;
 
 /// What the network does to datagrams; shares are percentages.
 #[derive(Clone, Copy, Debug, Default)]
@@ -36,21 +36,11 @@ pub(crate) struct Datagram {
 
 impl Network {
     pub(crate) const fn new(random: Random, conditions: Conditions) -> Self {
-        Self {
-            random,
-            conditions,
-            under_way: BTreeMap::new(),
-            sent: 0,
-        }
+        Self { random, conditions, under_way: BTreeMap::new(), sent: 0 }
     }
 
     pub(crate) fn send(&mut self, now: Moment, to_server: bool, path: Path, payload: Vec<u8>) {
-        let Conditions {
-            loss,
-            duplication,
-            mtu,
-            ..
-        } = self.conditions;
+        let Conditions { loss, duplication, mtu, .. } = self.conditions;
         if mtu > 0 && payload.len() > mtu {
             return;
         }
@@ -58,14 +48,7 @@ impl Network {
         for _ in 0..copies {
             if !self.random.chance(loss) {
                 let payload = self.perhaps_corrupted(payload.clone());
-                self.deliver(
-                    now,
-                    Datagram {
-                        to_server,
-                        path,
-                        payload,
-                    },
-                );
+                self.deliver(now, Datagram { to_server, path, payload });
             }
         }
     }
@@ -91,8 +74,6 @@ impl Network {
 
     pub(crate) fn arrivals(&mut self, now: Moment) -> Vec<Datagram> {
         let later = self.under_way.split_off(&(now, u64::MAX));
-        std::mem::replace(&mut self.under_way, later)
-            .into_values()
-            .collect()
+        std::mem::replace(&mut self.under_way, later).into_values().collect()
     }
 }

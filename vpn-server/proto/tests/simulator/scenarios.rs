@@ -1,15 +1,13 @@
 //! What happens between a server and its clients, one sentence per test, on a quiet network unless it says otherwise.
 
-mod sim;
-
 use std::sync::Arc;
 use std::time::Duration;
 
-use sim::certificates::{Authority, CLIENTS, SERVER, Standing};
-use sim::network::Conditions;
-use sim::random::Random;
-use sim::server::Server;
-use sim::{World, path};
+use crate::certificates::{Authority, CLIENTS, SERVER, Standing};
+use crate::network::Conditions;
+use crate::random::Random;
+use crate::server::Server;
+use crate::world::{World, path};
 use vpn_proto::client::{ClientConfig, ClientEvent};
 use vpn_proto::{CloseReason, DataCipher, EndpointConfig, Farewell, Keepalive, PushOption, TlsVersion};
 
@@ -17,17 +15,11 @@ const SECOND: Duration = Duration::from_secs(1);
 const PORT: u16 = 5000;
 
 fn quiet() -> Conditions {
-    Conditions {
-        latency: Duration::from_millis(10),
-        ..Conditions::default()
-    }
+    Conditions { latency: Duration::from_millis(10), ..Conditions::default() }
 }
 
 fn config(authority: &Arc<Authority>) -> EndpointConfig {
-    EndpointConfig::new(
-        SERVER.server_settings(TlsVersion::Tls12),
-        Arc::clone(authority) as _,
-    )
+    EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), Arc::clone(authority) as _)
 }
 
 fn world_with(config: EndpointConfig) -> World {
@@ -42,11 +34,7 @@ fn world() -> (World, Arc<Authority>) {
 fn connect(world: &mut World, port: u16, config: Arc<ClientConfig>) {
     world.start_client(port, config);
     let connected = world.run_until(10 * SECOND, |world| world.hosts[&port].connected.is_some());
-    assert!(
-        connected,
-        "{:?} {:?}",
-        world.hosts[&port].ended, world.server.failures
-    );
+    assert!(connected, "{:?} {:?}", world.hosts[&port].ended, world.server.failures);
 }
 
 fn ping(world: &mut World, port: u16) -> bool {
@@ -63,10 +51,7 @@ fn a_client_connects_in_five_round_trips_and_packets_pass_both_ways() {
     let elapsed = world.now.saturating_since(start);
     assert!(elapsed <= Duration::from_millis(100), "{elapsed:?}");
     assert!(ping(&mut world, PORT));
-    assert_eq!(
-        world.server.received,
-        [("client1".to_owned(), b"a tunnel packet".to_vec())]
-    );
+    assert_eq!(world.server.received, [("client1".to_owned(), b"a tunnel packet".to_vec())]);
 }
 
 #[test]
@@ -79,17 +64,12 @@ fn every_cipher_tls_version_and_key_derivation_works() {
                 let mut world = world_with(settings);
                 let tls = CLIENTS[0].client_tls();
                 let mut client = ClientConfig::new(if only_tls12 { tls.only_tls12() } else { tls });
-                client.peer_info = client
-                    .peer_info
-                    .replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+                client.peer_info = client.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
                 connect(&mut world, PORT, Arc::new(client));
                 let pushed = world.hosts[&PORT].connected.clone().unwrap();
                 assert_eq!(pushed.cipher, cipher);
                 assert_eq!(pushed.tls_exporter, protocol & 8 != 0);
-                assert!(
-                    ping(&mut world, PORT),
-                    "{cipher} TLS 1.2 only: {only_tls12}, IV_PROTO={protocol}"
-                );
+                assert!(ping(&mut world, PORT), "{cipher} TLS 1.2 only: {only_tls12}, IV_PROTO={protocol}");
             }
         }
     }
@@ -112,19 +92,11 @@ fn a_client_without_a_common_cipher_learns_why_it_is_refused() {
 #[test]
 fn a_long_configuration_arrives_whole_over_several_messages() {
     let (mut world, _) = world();
-    world.server.options = (0..200)
-        .map(|n| PushOption::route([10, n, 0, 0].into(), [255, 255, 0, 0].into()))
-        .collect();
+    world.server.options =
+        (0..200).map(|n| PushOption::route([10, n, 0, 0].into(), [255, 255, 0, 0].into())).collect();
     connect(&mut world, PORT, CLIENTS[0].client_config());
     let pushed = world.hosts[&PORT].connected.clone().unwrap();
-    assert_eq!(
-        pushed
-            .options
-            .iter()
-            .filter(|option| option.starts_with("route "))
-            .count(),
-        200
-    );
+    assert_eq!(pushed.options.iter().filter(|option| option.starts_with("route ")).count(), 200);
 }
 
 #[test]
@@ -133,10 +105,7 @@ fn crt_a_revoked_client_is_told_so_in_one_round_trip_after_its_keys() {
     authority.set("client1", Standing::Revoked);
     world.start_client(PORT, CLIENTS[0].client_config());
     assert!(world.run_until(SECOND, |world| world.hosts[&PORT].ended.is_some()));
-    assert_eq!(
-        world.hosts[&PORT].ended,
-        Some(ClientEvent::AuthFailed("certificate revoked".to_owned()))
-    );
+    assert_eq!(world.hosts[&PORT].ended, Some(ClientEvent::AuthFailed("certificate revoked".to_owned())));
     assert_eq!(world.server.failures[0].code, "revoked");
     assert!(world.server.peers.is_empty());
 }
@@ -149,12 +118,7 @@ fn a_stranger_fails_in_tls() {
     world.run(90 * SECOND);
     assert!(matches!(world.hosts[&PORT].ended, Some(ClientEvent::Failed(_))));
     assert_eq!(
-        world
-            .server
-            .failures
-            .iter()
-            .map(|failure| failure.code)
-            .collect::<Vec<_>>(),
+        world.server.failures.iter().map(|failure| failure.code).collect::<Vec<_>>(),
         ["unknown-authority"]
     );
     assert_eq!(world.server.endpoint.half_open(), 0);
@@ -168,18 +132,11 @@ fn crl_03_a_session_closed_by_the_server_ends_with_the_reason_and_its_keys_are_g
     let session = world.server.session_of("client1").unwrap();
     let channel = world.server.peers[&session].channel.clone().unwrap();
     world.with_server(|server, now| {
-        server.endpoint.close(
-            now,
-            session,
-            Farewell::AuthFailed("certificate revoked".to_owned()),
-        );
+        server.endpoint.close(now, session, Farewell::AuthFailed("certificate revoked".to_owned()));
     });
     assert!(!channel.is_open());
     assert!(world.run_until(SECOND, |world| world.hosts[&PORT].ended.is_some()));
-    assert_eq!(
-        world.hosts[&PORT].ended,
-        Some(ClientEvent::AuthFailed("certificate revoked".to_owned()))
-    );
+    assert_eq!(world.hosts[&PORT].ended, Some(ClientEvent::AuthFailed("certificate revoked".to_owned())));
     assert_eq!(world.server.closed, [(session, CloseReason::Farewell)]);
     assert!(ping(&mut world, PORT + 1), "the other client is undisturbed");
 }
@@ -189,17 +146,10 @@ fn a_server_that_goes_down_tells_its_clients_to_restart() {
     let (mut world, _) = world();
     connect(&mut world, PORT, CLIENTS[0].client_config());
     let session = world.server.session_of("client1").unwrap();
-    world.with_server(|server, now| {
-        server
-            .endpoint
-            .close(now, session, Farewell::Restart(String::new()))
-    });
+    world.with_server(|server, now| server.endpoint.close(now, session, Farewell::Restart(String::new())));
     assert_eq!(world.server.endpoint.farewells_under_way(), 1);
     world.run(SECOND);
-    assert_eq!(
-        world.hosts[&PORT].ended,
-        Some(ClientEvent::Restart(String::new()))
-    );
+    assert_eq!(world.hosts[&PORT].ended, Some(ClientEvent::Restart(String::new())));
     assert_eq!(world.server.endpoint.farewells_under_way(), 0);
 }
 
@@ -208,16 +158,11 @@ fn a_leaving_client_frees_its_session_at_once_by_either_kind_of_notice() {
     for protocol in [990, 6] {
         let (mut world, _) = world();
         let mut client = ClientConfig::new(CLIENTS[0].client_tls());
-        client.peer_info = client
-            .peer_info
-            .replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+        client.peer_info = client.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
         connect(&mut world, PORT, Arc::new(client));
         world.with_client(PORT, |client, now| client.exit(now));
         world.run(SECOND);
-        assert!(
-            matches!(world.server.closed[..], [(_, CloseReason::ClientExit)]),
-            "IV_PROTO={protocol}"
-        );
+        assert!(matches!(world.server.closed[..], [(_, CloseReason::ClientExit)]), "IV_PROTO={protocol}");
         world.run(10 * SECOND);
         assert_eq!(world.server.endpoint.sessions(), 0);
     }
@@ -226,10 +171,7 @@ fn a_leaving_client_frees_its_session_at_once_by_either_kind_of_notice() {
 #[test]
 fn a_client_that_falls_silent_is_dropped_after_twice_ping_restart() {
     let mut settings = config(&Arc::default());
-    settings.keepalive = Keepalive {
-        ping: 2 * SECOND,
-        ping_restart: 10 * SECOND,
-    };
+    settings.keepalive = Keepalive { ping: 2 * SECOND, ping_restart: 10 * SECOND };
     let mut world = world_with(settings);
     connect(&mut world, PORT, CLIENTS[0].client_config());
     world.run(60 * SECOND);
@@ -267,11 +209,7 @@ fn the_server_renegotiates_by_itself_and_no_packet_is_lost() {
         assert!(ping(&mut world, PORT));
         world.run(Duration::from_millis(80));
     }
-    assert!(
-        world.server.renegotiations >= 11,
-        "{}",
-        world.server.renegotiations
-    );
+    assert!(world.server.renegotiations >= 11, "{}", world.server.renegotiations);
     assert_eq!(world.server.renegotiations, world.hosts[&PORT].renegotiations);
 }
 
@@ -284,21 +222,14 @@ fn both_sides_may_begin_a_renegotiation_at_once() {
     let due = world.server.endpoint.poll_timeout().unwrap();
     assert!(due.at > world.now);
     let is_due = |world: &World| {
-        world
-            .server
-            .endpoint
-            .poll_timeout()
-            .is_some_and(|next| next.reason == "renegotiation")
+        world.server.endpoint.poll_timeout().is_some_and(|next| next.reason == "renegotiation")
     };
     assert!(world.run_until(20 * SECOND, is_due));
     let at = world.server.endpoint.poll_timeout().unwrap().at;
     world.run(at.saturating_since(world.now) - Duration::from_millis(5));
     world.with_client(PORT, |client, now| client.renegotiate(now));
     world.run(2 * SECOND);
-    assert_eq!(
-        (world.server.renegotiations, world.hosts[&PORT].renegotiations),
-        (1, 1)
-    );
+    assert_eq!((world.server.renegotiations, world.hosts[&PORT].renegotiations), (1, 1));
     assert!(ping(&mut world, PORT));
 }
 
@@ -309,10 +240,7 @@ fn crl_01_a_client_revoked_meanwhile_does_not_survive_a_renegotiation() {
     authority.set("client1", Standing::Revoked);
     world.with_client(PORT, |client, now| client.renegotiate(now));
     world.run(2 * SECOND);
-    assert_eq!(
-        world.hosts[&PORT].ended,
-        Some(ClientEvent::AuthFailed("certificate revoked".to_owned()))
-    );
+    assert_eq!(world.hosts[&PORT].ended, Some(ClientEvent::AuthFailed("certificate revoked".to_owned())));
     assert!(
         matches!(&world.server.closed[..], [(_, CloseReason::RenegotiationDenied(denial))] if denial.code == "revoked")
     );
@@ -399,11 +327,7 @@ fn net_04_the_oldest_handshake_gives_way_when_too_many_are_under_way() {
     assert_eq!(world.server.endpoint.counters().evicted, 1);
     connect(&mut world, PORT, CLIENTS[0].client_config());
     world.run(31 * SECOND);
-    assert_eq!(
-        world.server.endpoint.half_open(),
-        0,
-        "silent handshakes end by themselves"
-    );
+    assert_eq!(world.server.endpoint.half_open(), 0, "silent handshakes end by themselves");
     assert!(ping(&mut world, PORT));
 }
 

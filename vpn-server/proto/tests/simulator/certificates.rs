@@ -44,12 +44,7 @@ impl Identity {
     }
 
     pub(crate) fn client_tls(&self) -> ClientTls {
-        ClientTls::new(
-            vec![self.certificate()],
-            self.key(),
-            SERVER.certificate(),
-            TlsVersion::Tls12,
-        )
+        ClientTls::new(vec![self.certificate()], self.key(), SERVER.certificate(), TlsVersion::Tls12)
     }
 
     pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
@@ -79,15 +74,8 @@ impl Authority {
 
 impl CertificateCheck for Authority {
     fn check(&self, chain: &[CertificateDer<'_>]) -> CertificateVerdict {
-        let denial = |code, public: &str| Denial {
-            code,
-            public: public.to_owned(),
-            detail: String::new(),
-        };
-        let known = CLIENTS
-            .iter()
-            .enumerate()
-            .find(|(_, client)| client.certificate() == chain[0]);
+        let denial = |code, public: &str| Denial { code, public: public.to_owned(), detail: String::new() };
+        let known = CLIENTS.iter().enumerate().find(|(_, client)| client.certificate() == chain[0]);
         let Some((index, client)) = known else {
             return CertificateVerdict::Untrusted(denial("unknown-authority", ""));
         };
@@ -95,19 +83,9 @@ impl CertificateCheck for Authority {
         let identity = PeerIdentity {
             common_name: client.name.to_owned(),
             fingerprint: [number; 32],
-            path: vec![CertificateRef {
-                issuer_key: [0; 32],
-                serial: vec![number],
-            }],
+            path: vec![CertificateRef { issuer_key: [0; 32], serial: vec![number] }],
         };
-        match self
-            .standings
-            .lock()
-            .unwrap()
-            .get(client.name)
-            .copied()
-            .unwrap_or(Standing::Good)
-        {
+        match self.standings.lock().unwrap().get(client.name).copied().unwrap_or(Standing::Good) {
             Standing::Good => CertificateVerdict::Accepted(identity),
             Standing::Revoked => {
                 CertificateVerdict::Denied(identity, denial("revoked", "certificate revoked"))
