@@ -14,9 +14,7 @@ impl Clock {
     /// A clock whose origin is the present.
     #[must_use]
     pub fn start() -> Self {
-        Self {
-            origin: Instant::now(),
-        }
+        Self { origin: Instant::now() }
     }
 
     /// The present.

@@ -47,10 +47,6 @@ mod tests {
     fn long_buffers_are_filled_to_the_end() {
         let mut buffer = vec![0; 100_000];
         fill(&mut buffer).unwrap();
-        assert!(
-            buffer
-                .rchunks(64)
-                .all(|chunk| chunk.iter().any(|byte| *byte != 0))
-        );
+        assert!(buffer.rchunks(64).all(|chunk| chunk.iter().any(|byte| *byte != 0)));
     }
 }

@@ -35,19 +35,11 @@ fn a_packet_allocates_nothing_in_either_direction() {
     let tables = Tables::new(4, policy());
     let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
-    let pipeline = Pipeline {
-        tables: &tables,
-        sink: &sink,
-        counters: &counters,
-    };
+    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
-    let down = peers.each_ref().map(|peer| {
-        [
-            udp(TARGET, peer.address, &[7; 900]),
-            syn(TARGET, peer.address, 1460),
-        ]
-    });
+    let down =
+        peers.each_ref().map(|peer| [udp(TARGET, peer.address, &[7; 900]), syn(TARGET, peer.address, 1460)]);
     let policy = tables.policy();
 
     let mut delivered = 0;
@@ -72,13 +64,7 @@ fn a_packet_allocates_nothing_in_either_direction() {
     assert_eq!(delivered, (ROUNDS + 1) * 2 * DATAGRAMS);
     let from_network = PlaneCounters::sum([&counters]).happened(Event::PacketFromNetwork);
     assert_eq!(from_network, ((ROUNDS + 1) * DATAGRAMS) as u64);
-    assert_eq!(
-        PlaneCounters::sum([&counters])
-            .drops()
-            .map(|(_, count)| count)
-            .sum::<u64>(),
-        0
-    );
+    assert_eq!(PlaneCounters::sum([&counters]).drops().map(|(_, count)| count).sum::<u64>(), 0);
 }
 
 #[test]
@@ -119,30 +105,16 @@ fn join(tables: &Tables, sessions: &mut Sessions, address: Ipv4Addr) -> Session 
     let slot = tables.reserve().unwrap();
     let remote = (Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000).into();
     let session = sessions.connect(slot.peer_id(), remote, address);
-    tables
-        .insert(
-            slot,
-            Peer::new(session.handle, 0, Arc::clone(&session.channel), address),
-        )
-        .unwrap();
+    tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
     session
 }
 
 fn policy() -> Policy {
-    let tunnel = TunnelNetwork {
-        network: "10.8.0.0/24".parse().unwrap(),
-        server: Ipv4Addr::new(10, 8, 0, 1),
-    };
+    let tunnel =
+        TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
     let destination = "192.168.0.0/16".parse().unwrap();
-    let rules = vec![AuthorizationRule {
-        id: RuleId(0),
-        destination,
-    }];
-    Policy::compile(&Ruleset {
-        tunnel,
-        routes: vec![destination],
-        rules,
-    })
+    let rules = vec![AuthorizationRule { id: RuleId(0), destination }];
+    Policy::compile(&Ruleset { tunnel, routes: vec![destination], rules })
 }
 
 /// Allocations of this thread while `work` runs.
@@ -161,10 +133,7 @@ struct Counting;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-#[expect(
-    unsafe_code,
-    reason = "an allocator is the only way to see allocations, and its trait is unsafe"
-)]
+#[expect(unsafe_code, reason = "an allocator is the only way to see allocations, and its trait is unsafe")]
 // SAFETY: every call is passed on unchanged to the system's allocator, which upholds the contract of the trait.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {

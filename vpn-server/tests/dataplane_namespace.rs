@@ -53,10 +53,7 @@ fn clients_on_several_listeners_reach_what_rules_open_and_nothing_else() {
             for (destination, size) in [(SERVER, 0), (TARGET, 56), (TARGET, 1372), (TARGET, 1472)] {
                 client.send(&echo(client.address, destination, &vec![7; size]));
                 let answer = client.receive().expect("an answer");
-                assert_eq!(
-                    (&answer[12..16], answer.len()),
-                    (&destination.octets()[..], 28 + size)
-                );
+                assert_eq!((&answer[12..16], answer.len()), (&destination.octets()[..], 28 + size));
             }
         }
         let [alice, bob] = &mut clients;
@@ -120,12 +117,7 @@ fn datagrams_too_long_for_the_path_still_arrive() {
             }
         }
         let drops = server.plane().counters();
-        assert_eq!(
-            drops
-                .drops()
-                .find(|(reason, count)| *count > 0 && is_a_send(*reason)),
-            None
-        );
+        assert_eq!(drops.drops().find(|(reason, count)| *count > 0 && is_a_send(*reason)), None);
         server.stop();
     });
 }
@@ -136,13 +128,8 @@ fn crl_04_a_removed_client_is_cut_off_and_another_is_not_disturbed() {
         let server = Server::start(1, &["192.168.77.0/24"]);
         let (mut alice, mut bob) = (server.connect(0), server.connect(0));
         let id = server.tables.peer_id_of(alice.address).unwrap();
-        server
-            .commands
-            .send(ToControl::Close(server.tables.peer(id).as_ref().unwrap().session))
-            .unwrap();
-        server.wait_for("the removal", |_| {
-            server.tables.peer_id_of(alice.address).is_none()
-        });
+        server.commands.send(ToControl::Close(server.tables.peer(id).as_ref().unwrap().session)).unwrap();
+        server.wait_for("the removal", |_| server.tables.peer_id_of(alice.address).is_none());
         alice.send(&echo(alice.address, TARGET, b""));
         for _ in 0..5 {
             bob.send(&echo(bob.address, TARGET, b""));
@@ -156,10 +143,7 @@ fn crl_04_a_removed_client_is_cut_off_and_another_is_not_disturbed() {
 #[test]
 fn net_12_a_panic_on_a_worker_is_contained_and_counted() {
     in_namespace(|| {
-        let edge = Edge {
-            sockets: vec![(ListenerId(0), listener())],
-            tun: tun("tun-test").unwrap(),
-        };
+        let edge = Edge { sockets: vec![(ListenerId(0), listener())], tun: tun("tun-test").unwrap() };
         let address = edge.sockets[0].1.address();
         let (heard, hears) = channel();
         let sink: ControlSink = Arc::new(move |input| {
@@ -173,12 +157,8 @@ fn net_12_a_panic_on_a_worker_is_contained_and_counted() {
         let plane = Plane::start(edge, tables, sink, Clock::start()).unwrap();
         let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
         for (number, octet) in (1..).zip([1, 0xbd, 2]) {
-            stranger
-                .send_to(&[0x38, octet], (Ipv4Addr::LOCALHOST, address.port()))
-                .unwrap();
-            wait_for("the datagram", || {
-                plane.counters().happened(Event::DatagramReceived) == number
-            });
+            stranger.send_to(&[0x38, octet], (Ipv4Addr::LOCALHOST, address.port())).unwrap();
+            wait_for("the datagram", || plane.counters().happened(Event::DatagramReceived) == number);
         }
         assert_eq!(
             [hears.recv_timeout(PATIENCE), hears.recv_timeout(PATIENCE)],
@@ -229,11 +209,7 @@ fn an_idle_plane_sleeps() {
         thread::sleep(Duration::from_millis(100));
         let before = cpu_ticks();
         thread::sleep(Duration::from_millis(500));
-        assert!(
-            cpu_ticks() - before <= 2,
-            "{} ticks of 10 ms in half a second",
-            cpu_ticks() - before
-        );
+        assert!(cpu_ticks() - before <= 2, "{} ticks of 10 ms in half a second", cpu_ticks() - before);
         server.stop();
     });
 }
@@ -295,11 +271,7 @@ fn a_missing_device_node_is_named_and_not_made() {
         .env(CHILD, "1")
         .output()
         .unwrap();
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stdout)
-    );
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// A server: plane, tables, and a control side that lets everybody in.
@@ -331,10 +303,7 @@ impl Server {
         let inputs = commands.clone();
         let sink: ControlSink = Arc::new(move |input| inputs.send(ToControl::Input(input)).is_ok());
         let clock = Clock::start();
-        let edge = Edge {
-            sockets,
-            tun: tun("tun-test").unwrap(),
-        };
+        let edge = Edge { sockets, tun: tun("tun-test").unwrap() };
         let plane = Plane::start(edge, Arc::clone(&tables), sink, clock).unwrap();
         let (endpoint, client) = configurations();
         let control = Control::new(endpoint, Arc::clone(&tables), plane.transmitter(), clock);
@@ -382,13 +351,7 @@ struct Control {
 impl Control {
     fn new(config: EndpointConfig, tables: Arc<Tables>, transmitter: Transmitter, clock: Clock) -> Self {
         let endpoint = Endpoint::new(Arc::new(config), entropy(1));
-        Self {
-            endpoint,
-            tables,
-            transmitter,
-            clock,
-            granted: vec![],
-        }
+        Self { endpoint, tables, transmitter, clock, granted: vec![] }
     }
 
     fn run(mut self, inbox: &std::sync::mpsc::Receiver<ToControl>) {
@@ -430,25 +393,14 @@ impl Control {
                     gateway: SERVER,
                     options: vec![],
                 };
-                self.endpoint
-                    .authorize(self.clock.now(), session, Authorization::Grant(grant));
+                self.endpoint.authorize(self.clock.now(), session, Authorization::Grant(grant));
             }
             EndpointEvent::Established { session, channel } => {
-                let (_, slot, address) = self
-                    .granted
-                    .iter()
-                    .find(|(handle, ..)| *handle == session)
-                    .unwrap();
-                self.tables
-                    .insert(*slot, Peer::new(session, 0, channel, *address))
-                    .unwrap();
+                let (_, slot, address) = self.granted.iter().find(|(handle, ..)| *handle == session).unwrap();
+                self.tables.insert(*slot, Peer::new(session, 0, channel, *address)).unwrap();
             }
             EndpointEvent::Closed { session, .. } => {
-                let index = self
-                    .granted
-                    .iter()
-                    .position(|(handle, ..)| *handle == session)
-                    .unwrap();
+                let index = self.granted.iter().position(|(handle, ..)| *handle == session).unwrap();
                 self.tables.remove(self.granted.swap_remove(index).1);
             }
             EndpointEvent::Renegotiated { .. } | EndpointEvent::AttemptFailed { .. } => {}
@@ -469,20 +421,10 @@ impl RemoteClient {
     fn connect(server: SocketAddr, config: Arc<ClientConfig>, clock: Clock) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 4 << 20).unwrap();
-        let path = Path {
-            listener: ListenerId(0),
-            remote: server,
-            local: None,
-        };
+        let path = Path { listener: ListenerId(0), remote: server, local: None };
         let seed = 1000 + u64::from(socket.as_raw_fd().unsigned_abs());
         let client = Client::connect(config, path, clock.now(), entropy(seed));
-        let mut remote = Self {
-            socket,
-            server,
-            client,
-            clock,
-            address: Ipv4Addr::UNSPECIFIED,
-        };
+        let mut remote = Self { socket, server, client, clock, address: Ipv4Addr::UNSPECIFIED };
         match remote.next_event() {
             Some(ClientEvent::Connected(pushed)) => remote.address = pushed.address,
             event => panic!("not connected: {event:?}"),
@@ -497,27 +439,21 @@ impl RemoteClient {
 
     fn receive(&mut self) -> Option<Vec<u8>> {
         let event = self.next_event()?;
-        let ClientEvent::Packet(packet) = event else {
-            panic!("no packet, but {event:?}")
-        };
+        let ClientEvent::Packet(packet) = event else { panic!("no packet, but {event:?}") };
         Some(packet)
     }
 
     fn next_event(&mut self) -> Option<ClientEvent> {
         let deadline = Instant::now() + PATIENCE;
         let mut buffer = vec![0; 2000];
-        self.socket
-            .set_read_timeout(Some(Duration::from_millis(20)))
-            .unwrap();
+        self.socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
         while Instant::now() < deadline {
             self.transmit();
             if let Some(event) = self.client.poll_event() {
                 return Some(event);
             }
             match self.socket.recv(&mut buffer) {
-                Ok(length) => self
-                    .client
-                    .handle_datagram(self.clock.now(), &mut buffer[..length]),
+                Ok(length) => self.client.handle_datagram(self.clock.now(), &mut buffer[..length]),
                 Err(_) => self.client.handle_timeout(self.clock.now()),
             }
         }
@@ -537,41 +473,19 @@ fn listener() -> UdpListener {
 
 fn tun(name: &str) -> Result<TunDevice, TunError> {
     let address = "10.8.0.1/24".parse().unwrap();
-    TunDevice::create(&TunSettings {
-        name: name.parse().unwrap(),
-        address,
-        mtu: 1500,
-    })
+    TunDevice::create(&TunSettings { name: name.parse().unwrap(), address, mtu: 1500 })
 }
 
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork {
-        network: "10.8.0.0/24".parse().unwrap(),
-        server: SERVER,
-    };
-    let routes: Vec<_> = authorized
-        .iter()
-        .map(|network| network.parse().unwrap())
-        .collect();
-    let rules = routes
-        .iter()
-        .zip(0..)
-        .map(|(&destination, id)| AuthorizationRule {
-            id: RuleId(id),
-            destination,
-        });
-    Policy::compile(&Ruleset {
-        tunnel,
-        rules: rules.collect(),
-        routes,
-    })
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let routes: Vec<_> = authorized.iter().map(|network| network.parse().unwrap()).collect();
+    let rules =
+        routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
+    Policy::compile(&Ruleset { tunnel, rules: rules.collect(), routes })
 }
 
 fn is_a_send(reason: DropReason) -> bool {
-    matches!(
-        reason,
-        DropReason::SendBufferFull | DropReason::SendFailed | DropReason::SendTooLong
-    )
+    matches!(reason, DropReason::SendBufferFull | DropReason::SendFailed | DropReason::SendTooLong)
 }
 
 fn wait_for(what: &str, condition: impl Fn() -> bool) {
@@ -607,42 +521,25 @@ fn is_root() -> bool {
 
 fn ip(arguments: &str) -> String {
     let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    assert!(
-        output.status.success(),
-        "ip {arguments}: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 fn exists(device: &str) -> bool {
-    Command::new("ip")
-        .args(["link", "show", device])
-        .output()
-        .unwrap()
-        .status
-        .success()
+    Command::new("ip").args(["link", "show", device]).output().unwrap().status.success()
 }
 
 /// Processor time of the data plane's thread in this namespace, in ticks of 10 ms.
 fn cpu_ticks() -> u64 {
     let own = std::fs::read_link("/proc/thread-self/ns/net").unwrap();
-    let tasks = std::fs::read_dir("/proc/self/task")
-        .unwrap()
-        .map(|task| task.unwrap().path());
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().map(|task| task.unwrap().path());
     let is_worker = |task: &std::path::PathBuf| {
         std::fs::read_link(task.join("ns/net")).is_ok_and(|namespace| namespace == own)
             && std::fs::read_to_string(task.join("comm")).is_ok_and(|name| name.trim() == "data-0")
     };
     let ticks = tasks.filter(is_worker).map(|task| {
         let stat = std::fs::read_to_string(task.join("stat")).unwrap();
-        let fields: Vec<_> = stat
-            .rsplit(')')
-            .next()
-            .unwrap()
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().map(str::to_owned).collect();
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     });
     let ticks: Vec<_> = ticks.collect();

@@ -33,10 +33,7 @@ type ReleaseNumber = u64;
 #[derive(Debug)]
 enum Slot<Client> {
     Leased(Client),
-    Released {
-        last_client: Client,
-        number: ReleaseNumber,
-    },
+    Released { last_client: Client, number: ReleaseNumber },
 }
 
 /// Every address of the network is leased.
@@ -76,10 +73,7 @@ impl<Client: Clone + Eq + Hash> AddressPool<Client> {
             .take_remembered(client)
             .or_else(|| self.take_fresh())
             .or_else(|| self.take_oldest_released())
-            .ok_or(PoolExhausted {
-                network: self.network,
-                capacity: self.capacity(),
-            })?;
+            .ok_or(PoolExhausted { network: self.network, capacity: self.capacity() })?;
         self.slots.insert(address, Slot::Leased(client.clone()));
         Ok(Ipv4Addr::from_bits(address))
     }
@@ -92,10 +86,7 @@ impl<Client: Clone + Eq + Hash> AddressPool<Client> {
         };
         let Slot::Leased(client) = slot else { return };
         let (client, number) = (client.clone(), self.next_release);
-        *slot = Slot::Released {
-            last_client: client.clone(),
-            number,
-        };
+        *slot = Slot::Released { last_client: client.clone(), number };
         self.next_release += 1;
         self.released.insert(number, bits);
         self.remembered.entry(client).or_default().push(bits);
@@ -161,9 +152,7 @@ mod tests {
     #[test]
     fn the_server_network_and_broadcast_addresses_are_never_given_out() {
         let mut pool = pool("10.8.0.0/29");
-        let leased: Vec<_> = (0..5)
-            .map(|client| pool.lease(&client).unwrap().octets()[3])
-            .collect();
+        let leased: Vec<_> = (0..5).map(|client| pool.lease(&client).unwrap().octets()[3]).collect();
         assert_eq!(leased, [2, 3, 4, 5, 6]);
         assert_eq!(pool.capacity(), 5);
     }

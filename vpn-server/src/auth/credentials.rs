@@ -127,22 +127,10 @@ impl CredentialsError {
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoPki { .. } => "pki-missing",
-            Self::Missing {
-                what: CredentialFile::Authority,
-                ..
-            } => "ca-missing",
-            Self::Missing {
-                what: CredentialFile::Certificate,
-                ..
-            } => "server-certificate-missing",
-            Self::Missing {
-                what: CredentialFile::Key,
-                ..
-            } => "server-key-missing",
-            Self::Missing {
-                what: CredentialFile::Passphrase,
-                ..
-            } => "passphrase-missing",
+            Self::Missing { what: CredentialFile::Authority, .. } => "ca-missing",
+            Self::Missing { what: CredentialFile::Certificate, .. } => "server-certificate-missing",
+            Self::Missing { what: CredentialFile::Key, .. } => "server-key-missing",
+            Self::Missing { what: CredentialFile::Passphrase, .. } => "passphrase-missing",
             Self::Unreadable { .. } => "credential-unreadable",
             Self::Authority { problem, .. } => problem.code(),
             Self::Certificate { .. } => "server-certificate-malformed",
@@ -159,26 +147,18 @@ impl CredentialsError {
             Self::NoPki { .. } => {
                 "make one: 'postern init-pki', 'postern build-ca', 'postern build-server-full NAME nopass'"
             }
-            Self::Missing {
-                what: CredentialFile::Authority,
-                ..
-            } => "make the authority: 'postern build-ca'",
-            Self::Missing {
-                what: CredentialFile::Certificate | CredentialFile::Key,
-                ..
-            } => "issue it: 'postern build-server-full NAME nopass', and give that NAME as --server-name",
-            Self::Missing {
-                what: CredentialFile::Passphrase,
-                ..
-            } => "check the path of --askpass",
+            Self::Missing { what: CredentialFile::Authority, .. } => "make the authority: 'postern build-ca'",
+            Self::Missing { what: CredentialFile::Certificate | CredentialFile::Key, .. } => {
+                "issue it: 'postern build-server-full NAME nopass', and give that NAME as --server-name"
+            }
+            Self::Missing { what: CredentialFile::Passphrase, .. } => "check the path of --askpass",
             Self::Unreadable { .. } => "check owner and permissions of the file; the server starts as root",
             Self::Authority { problem, .. } => problem.help(),
             Self::Certificate { .. } => "give the server's certificate in PEM, intermediates after it",
             Self::NotForServers { rejection, .. } => rejection.help(),
-            Self::Key {
-                problem: KeyError::PassphraseNeeded,
-                ..
-            } => "put the passphrase into a file that only root can read, and name it with --askpass",
+            Self::Key { problem: KeyError::PassphraseNeeded, .. } => {
+                "put the passphrase into a file that only root can read, and name it with --askpass"
+            }
             Self::Key { path, problem } => return problem.help_for(path),
             Self::Tls(_) => "give the certificate and the key that were issued together",
         }
@@ -198,21 +178,13 @@ impl Credentials {
         minimum_tls_version: TlsVersion,
         now: Timestamp,
     ) -> Result<Self, CredentialsError> {
-        let Files {
-            authority,
-            certificate,
-            key,
-            is_one_pki,
-        } = Files::of(paths)?;
+        let Files { authority, certificate, key, is_one_pki } = Files::of(paths)?;
         let anchors = read_authority(&authority)?;
         let chain = read_certificates(&certificate)?;
         check_certificate(&certificate, &chain, &anchors, is_one_pki, now)?;
         let key = read_key(&key, passphrase_file)?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        Ok(Self {
-            anchors,
-            tls: TlsSettings::new(chain, key, minimum_tls_version)?,
-        })
+        Ok(Self { anchors, tls: TlsSettings::new(chain, key, minimum_tls_version)? })
     }
 }
 
@@ -227,13 +199,10 @@ struct Files {
 impl Files {
     fn of(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
         match paths {
-            CredentialPaths::Pki { directory, .. } if !directory.is_dir() => Err(CredentialsError::NoPki {
-                directory: directory.clone(),
-            }),
-            CredentialPaths::Pki {
-                directory,
-                server_name,
-            } => Ok(Self {
+            CredentialPaths::Pki { directory, .. } if !directory.is_dir() => {
+                Err(CredentialsError::NoPki { directory: directory.clone() })
+            }
+            CredentialPaths::Pki { directory, server_name } => Ok(Self {
                 authority: directory.join("ca.crt"),
                 certificate: directory.join("issued").join(format!("{server_name}.crt")),
                 key: directory.join("private").join(format!("{server_name}.key")),
@@ -251,18 +220,14 @@ impl Files {
 
 fn read_authority(path: &Path) -> Result<TrustAnchors, CredentialsError> {
     let content = read(CredentialFile::Authority, path)?;
-    TrustAnchors::from_pem(content.expose()).map_err(|problem| CredentialsError::Authority {
-        path: path.to_owned(),
-        problem,
-    })
+    TrustAnchors::from_pem(content.expose())
+        .map_err(|problem| CredentialsError::Authority { path: path.to_owned(), problem })
 }
 
 fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, CredentialsError> {
     let content = read(CredentialFile::Certificate, path)?;
-    pem::certificates(content.expose()).map_err(|problem| CredentialsError::Certificate {
-        path: path.to_owned(),
-        problem,
-    })
+    pem::certificates(content.expose())
+        .map_err(|problem| CredentialsError::Certificate { path: path.to_owned(), problem })
 }
 
 /// A server may have its certificate from another authority than its clients; then only the clients can check it.
@@ -286,10 +251,7 @@ fn check_certificate(
     match verified {
         Ok(_) => Ok(()),
         Err(rejection) if rejection.chains_to_anchor() || is_one_pki => {
-            Err(CredentialsError::NotForServers {
-                path: path.to_owned(),
-                rejection,
-            })
+            Err(CredentialsError::NotForServers { path: path.to_owned(), rejection })
         }
         Err(rejection) => {
             warn!(path = %path.display(), %rejection, "the server certificate is not from the CA of the clients");
@@ -299,10 +261,7 @@ fn check_certificate(
 }
 
 fn read_key(path: &Path, passphrase_file: Option<&Path>) -> Result<PrivateKeyDer<'static>, CredentialsError> {
-    let unusable = |problem| CredentialsError::Key {
-        path: path.to_owned(),
-        problem,
-    };
+    let unusable = |problem| CredentialsError::Key { path: path.to_owned(), problem };
     let content = read(CredentialFile::Key, path)?;
     refuse_exposed(path)?;
     let encoded = EncodedKey::from_pem(content.expose()).map_err(unusable)?;
@@ -316,18 +275,12 @@ fn read_key(path: &Path, passphrase_file: Option<&Path>) -> Result<PrivateKeyDer
 
 /// A key that everybody can read is no secret. A group may be meant: it is only remarked on (PKI-02).
 fn refuse_exposed(path: &Path) -> Result<(), CredentialsError> {
-    let unreadable = |source| CredentialsError::Unreadable {
-        what: CredentialFile::Key,
-        path: path.to_owned(),
-        source,
-    };
+    let unreadable =
+        |source| CredentialsError::Unreadable { what: CredentialFile::Key, path: path.to_owned(), source };
     let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
     if mode & 0o007 != 0 {
         let problem = KeyError::Exposed { mode };
-        return Err(CredentialsError::Key {
-            path: path.to_owned(),
-            problem,
-        });
+        return Err(CredentialsError::Key { path: path.to_owned(), problem });
     }
     if mode & 0o070 != 0 {
         warn!(path = %path.display(), "the server key can be read by a group");
@@ -338,26 +291,22 @@ fn refuse_exposed(path: &Path) -> Result<(), CredentialsError> {
 /// The first line of the file.
 fn read_passphrase(path: &Path) -> Result<Passphrase, CredentialsError> {
     let content = read(CredentialFile::Passphrase, path)?;
-    let line = content
-        .expose()
-        .split(|byte| matches!(byte, b'\n' | b'\r'))
-        .next()
-        .unwrap_or_default();
+    let line = content.expose().split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
     Ok(Passphrase::new(line.to_vec()))
 }
 
 fn read(what: CredentialFile, path: &Path) -> Result<SecretBytes, CredentialsError> {
     let mut content = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAXIMUM_FILE_SIZE).read_to_end(&mut content))
-        .map_err(|source| {
+    File::open(path).and_then(|file| file.take(MAXIMUM_FILE_SIZE).read_to_end(&mut content)).map_err(
+        |source| {
             let path = path.to_owned();
             if source.kind() == io::ErrorKind::NotFound {
                 CredentialsError::Missing { what, path }
             } else {
                 CredentialsError::Unreadable { what, path, source }
             }
-        })?;
+        },
+    )?;
     Ok(SecretBytes::new(content))
 }
 
@@ -382,11 +331,7 @@ mod tests {
         let cases = [
             ("", "pki-missing", "init-pki"),
             ("ca.crt", "ca-missing", "build-ca"),
-            (
-                "issued/server.crt",
-                "server-certificate-missing",
-                "build-server-full",
-            ),
+            ("issued/server.crt", "server-certificate-missing", "build-server-full"),
             ("private/server.key", "server-key-missing", "build-server-full"),
         ];
         for (missing, code, command) in cases {
@@ -422,19 +367,13 @@ mod tests {
             fs::copy(other.directory().join(file), pki.directory().join(file)).unwrap();
         }
         assert!(load(&pki.file_paths(None)).is_ok());
-        assert!(matches!(
-            load(&pki.paths()),
-            Err(CredentialsError::NotForServers { .. })
-        ));
+        assert!(matches!(load(&pki.paths()), Err(CredentialsError::NotForServers { .. })));
     }
 
     #[test]
     fn a_key_of_another_certificate_is_refused() {
         let pki = TestPki::new();
-        write_key(
-            &pki.directory().join("private/server.key"),
-            &KeyPair::generate().unwrap(),
-        );
+        write_key(&pki.directory().join("private/server.key"), &KeyPair::generate().unwrap());
         assert_eq!(load(&pki.paths()).unwrap_err().code(), "server-key-unusable");
     }
 
@@ -453,10 +392,7 @@ mod tests {
     #[test]
     fn an_encrypted_key_needs_the_right_passphrase() {
         let pki = TestPki::new();
-        let (key, file) = (
-            pki.directory().join("private/server.key"),
-            pki.directory().join("passphrase"),
-        );
+        let (key, file) = (pki.directory().join("private/server.key"), pki.directory().join("passphrase"));
         encrypt(&key, "correct horse");
         assert_eq!(load(&pki.paths()).unwrap_err().code(), "passphrase-needed");
         let with = |line: &str| {
@@ -484,12 +420,7 @@ mod tests {
     }
 
     fn load(paths: &CredentialPaths) -> Result<Credentials, CredentialsError> {
-        Credentials::load(
-            paths,
-            None,
-            TlsVersion::Tls12,
-            Timestamp::from(std::time::SystemTime::now()),
-        )
+        Credentials::load(paths, None, TlsVersion::Tls12, Timestamp::from(std::time::SystemTime::now()))
     }
 
     fn encrypt(key: &Path, passphrase: &str) {

@@ -74,9 +74,6 @@ mod tests {
                 "{left}"
             );
         }
-        assert_eq!(
-            ExpiryStage::of(now.plus_seconds(-1), now, Duration::ZERO),
-            ExpiryStage::Expired
-        );
+        assert_eq!(ExpiryStage::of(now.plus_seconds(-1), now, Duration::ZERO), ExpiryStage::Expired);
     }
 }

@@ -63,12 +63,7 @@ impl TrustKeeper {
         announce(&state, file.as_ref());
         let anchors = Arc::new(anchors);
         let trust = Arc::new(Trust::new(snapshot(&anchors, &state, grace)));
-        let kept = Mutex::new(Kept {
-            anchors,
-            file,
-            state,
-            announced: ExpiryStage::Fresh,
-        });
+        let kept = Mutex::new(Kept { anchors, file, state, announced: ExpiryStage::Fresh });
         let keeper = Self { trust, grace, kept };
         keeper.watch_expiry();
         Ok(keeper)
@@ -130,12 +125,11 @@ impl TrustKeeper {
     pub fn watch_expiry(&self) {
         let mut kept = self.lock();
         let now = Timestamp::from(SystemTime::now());
-        let Some((next_update, stage)) = kept.state.first_to_expire().map(|list| {
-            (
-                list.next_update,
-                ExpiryStage::of(list.next_update, now, self.grace),
-            )
-        }) else {
+        let Some((next_update, stage)) = kept
+            .state
+            .first_to_expire()
+            .map(|list| (list.next_update, ExpiryStage::of(list.next_update, now, self.grace)))
+        else {
             return;
         };
         let former = std::mem::replace(&mut kept.announced, stage);
@@ -170,16 +164,11 @@ fn snapshot(anchors: &Arc<TrustAnchors>, state: &RevocationState, grace: Duratio
 }
 
 fn announce(state: &RevocationState, file: Option<&RevocationFile>) {
-    let path = file
-        .map(|file| file.path().display().to_string())
-        .unwrap_or_default();
+    let path = file.map(|file| file.path().display().to_string()).unwrap_or_default();
     match state {
         RevocationState::Unchecked => warn!("revocation is not checked: no revocation list is configured"),
         RevocationState::NothingRevokedYet => {
-            info!(
-                path,
-                "there is no revocation list yet: nothing is revoked until gen-crl writes one"
-            );
+            info!(path, "there is no revocation list yet: nothing is revoked until gen-crl writes one");
         }
         RevocationState::InForce(index) => {
             for list in index.summaries() {
@@ -245,15 +234,9 @@ mod tests {
         ];
         for (content, code) in cases {
             pki.put_crl(content);
-            let CrlReload::Kept(error) = reload(&keeper) else {
-                panic!("{code}")
-            };
+            let CrlReload::Kept(error) = reload(&keeper) else { panic!("{code}") };
             assert_eq!(error.code(), code);
-            assert_eq!(
-                verdict(&keeper, &alice),
-                "denied revoked: certificate revoked",
-                "{code}"
-            );
+            assert_eq!(verdict(&keeper, &alice), "denied revoked: certificate revoked", "{code}");
         }
         pki.put_crl(&good);
         assert!(matches!(reload(&keeper), CrlReload::Unchanged));
@@ -349,13 +332,8 @@ mod tests {
         drop(start(&old).unwrap());
         let mut new = TestPki::new();
         let bob = new.issue_client("bob");
-        let keeper = TrustKeeper::start(
-            &new.paths(),
-            anchors(&new),
-            Duration::ZERO,
-            &old.state_directory(),
-        )
-        .unwrap();
+        let keeper =
+            TrustKeeper::start(&new.paths(), anchors(&new), Duration::ZERO, &old.state_directory()).unwrap();
         assert_eq!(verdict(&keeper, &bob), "accepted");
     }
 
@@ -364,19 +342,12 @@ mod tests {
         let mut pki = TestPki::new();
         let keeper = start(&pki).unwrap();
         let server = pki.issue("other", rcgen::ExtendedKeyUsagePurpose::ServerAuth);
-        assert_eq!(
-            verdict(&keeper, &server),
-            "denied server-as-client: certificate not made for clients"
-        );
+        assert_eq!(verdict(&keeper, &server), "denied server-as-client: certificate not made for clients");
         let yesterday = time::OffsetDateTime::now_utc() - time::Duration::MINUTE;
         let expired = pki.issue_until("late", rcgen::ExtendedKeyUsagePurpose::ClientAuth, yesterday);
         assert_eq!(verdict(&keeper, &expired), "denied expired: certificate expired");
         let stranger = TestPki::new().issue_client("alice");
-        assert!(
-            verdict(&keeper, &stranger).starts_with("untrusted"),
-            "{}",
-            verdict(&keeper, &stranger)
-        );
+        assert!(verdict(&keeper, &stranger).starts_with("untrusted"), "{}", verdict(&keeper, &stranger));
     }
 
     #[test]
@@ -406,15 +377,9 @@ mod tests {
         pki.revoke(&alice);
         pki.write_crl();
         reload(&keeper);
-        let snapshot = keeper.trust().snapshot();
-        assert!(
-            snapshot
-                .revocation_of(&path_of_alice)
-                .unwrap()
-                .detail
-                .contains("1001")
-        );
-        assert_eq!(snapshot.revocation_of(&path_of_bob), None);
+        let (snapshot, now) = (keeper.trust().snapshot(), Timestamp::from(SystemTime::now()));
+        assert!(snapshot.revocation_of(&path_of_alice, now).unwrap().detail.contains("1001"));
+        assert_eq!(snapshot.revocation_of(&path_of_bob, now), None);
     }
 
     fn start(pki: &TestPki) -> Result<TrustKeeper, RevocationError> {

@@ -28,15 +28,9 @@ mod tests {
 
     #[test]
     fn nothing_that_is_said_could_be_mistaken_for_a_protocol_option() {
-        for code in [
-            "revoked",
-            "expired",
-            "not-yet-valid",
-            "crl-missing",
-            "server-as-client",
-            "weak-key",
-            "other",
-        ] {
+        for code in
+            ["revoked", "expired", "not-yet-valid", "crl-missing", "server-as-client", "weak-key", "other"]
+        {
             let text = public_reason(code);
             assert!(!text.contains(':') && text.is_ascii(), "{text}");
             assert!(!text.contains("crl") && !text.contains("list"), "{text}");

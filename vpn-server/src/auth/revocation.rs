@@ -138,13 +138,7 @@ impl RevocationFile {
         };
         let remembered = state_directory.join("crl-in-force.pem");
         let in_force = recall(&remembered, anchors).map(Arc::new);
-        Some(Self {
-            path,
-            may_be_missing,
-            remembered,
-            in_force,
-            is_lost: false,
-        })
+        Some(Self { path, may_be_missing, remembered, in_force, is_lost: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -179,10 +173,7 @@ impl RevocationFile {
             Ok(content) => content,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return self.note_missing(),
             Err(source) => {
-                return Reading::Kept(RevocationError::Unreadable {
-                    path: self.path.clone(),
-                    source,
-                });
+                return Reading::Kept(RevocationError::Unreadable { path: self.path.clone(), source });
             }
         };
         match self.judge(&content, anchors) {
@@ -193,10 +184,7 @@ impl RevocationFile {
                 self.is_lost = false;
                 Reading::Changed(RevocationState::InForce(index))
             }
-            Err(refusal) => Reading::Kept(RevocationError::Refused {
-                path: self.path.clone(),
-                refusal,
-            }),
+            Err(refusal) => Reading::Kept(RevocationError::Refused { path: self.path.clone(), refusal }),
         }
     }
 
@@ -215,14 +203,10 @@ impl RevocationFile {
             Some(_) if self.is_lost => Reading::Unchanged,
             Some(last) => {
                 self.is_lost = true;
-                Reading::Changed(RevocationState::Lost {
-                    last: Arc::clone(last),
-                })
+                Reading::Changed(RevocationState::Lost { last: Arc::clone(last) })
             }
             None if self.may_be_missing => Reading::Unchanged,
-            None => Reading::Kept(RevocationError::Missing {
-                path: self.path.clone(),
-            }),
+            None => Reading::Kept(RevocationError::Missing { path: self.path.clone() }),
         }
     }
 

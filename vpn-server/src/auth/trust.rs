@@ -42,10 +42,7 @@ impl Trust {
     /// Trust that begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: TrustSnapshot) -> Self {
-        Self {
-            snapshot: ArcSwap::from_pointee(snapshot),
-            paths: PathMemory::default(),
-        }
+        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
     }
 
     /// What is trusted at this moment.
@@ -109,14 +106,8 @@ impl TrustSnapshot {
     /// The policy for clients whose revocation lists are accepted for `grace` after their expiry.
     #[must_use]
     pub fn client_policy(grace: std::time::Duration) -> ChainPolicy {
-        let freshness = Freshness {
-            grace,
-            ..Freshness::default()
-        };
-        ChainPolicy {
-            freshness,
-            ..ChainPolicy::vpn()
-        }
+        let freshness = Freshness { grace, ..Freshness::default() };
+        ChainPolicy { freshness, ..ChainPolicy::vpn() }
     }
 
     /// Why a session with these certificates has to end, if one of them is revoked.
@@ -124,31 +115,25 @@ impl TrustSnapshot {
     /// Only revocation itself ends a live session. A list that expires or disappears refuses new handshakes and
     /// renegotiations, and thereby ends sessions at their own pace.
     #[must_use]
-    pub fn revocation_of(&self, path: &[CertificateId]) -> Option<Denial> {
+    pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
         let index = self.revocation.latest_index()?;
-        path.iter().find_map(|certificate| {
-            match index.status(
-                certificate,
-                Timestamp::from(SystemTime::now()),
-                self.policy.freshness,
-            ) {
-                RevocationStatus::Revoked { at, reason } => {
-                    let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
-                    Some(Denial {
-                        code: "revoked",
-                        public: public_reason("revoked").to_owned(),
-                        detail: format!(
-                            "the certificate with serial {} was revoked at {at}{reason}",
-                            certificate.serial()
-                        ),
-                    })
-                }
-                RevocationStatus::Good
-                | RevocationStatus::GoodInGrace { .. }
-                | RevocationStatus::NoCrl
-                | RevocationStatus::Expired { .. }
-                | RevocationStatus::NotYetValid { .. } => None,
+        path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
+            RevocationStatus::Revoked { at, reason } => {
+                let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                Some(Denial {
+                    code: "revoked",
+                    public: public_reason("revoked").to_owned(),
+                    detail: format!(
+                        "the certificate with serial {} was revoked at {at}{reason}",
+                        certificate.serial()
+                    ),
+                })
             }
+            RevocationStatus::Good
+            | RevocationStatus::GoodInGrace { .. }
+            | RevocationStatus::NoCrl
+            | RevocationStatus::Expired { .. }
+            | RevocationStatus::NotYetValid { .. } => None,
         })
     }
 
@@ -187,10 +172,7 @@ impl TrustSnapshot {
     fn refused_identity(&self, chain: &[CertificateDer<'_>], rejection: &Rejection) -> Option<PeerIdentity> {
         let leaf = rejection.leaf()?;
         let certificate = Certificate::parse(chain.first()?).ok()?;
-        let issuer = self
-            .anchors
-            .crl_issuers()
-            .find(|issuer| issuer.subject() == certificate.issuer());
+        let issuer = self.anchors.crl_issuers().find(|issuer| issuer.subject() == certificate.issuer());
         Some(PeerIdentity {
             common_name: leaf.common_name.clone().unwrap_or_else(|| leaf.subject.clone()),
             fingerprint: leaf.fingerprint,

@@ -49,11 +49,7 @@ impl Config {
                 },
             ),
         ];
-        checks
-            .into_iter()
-            .filter(|(applies, _)| *applies)
-            .map(|(_, advice)| advice)
-            .collect()
+        checks.into_iter().filter(|(applies, _)| *applies).map(|(_, advice)| advice).collect()
     }
 }
 
@@ -65,25 +61,15 @@ mod tests {
     fn remarks_fit_the_configuration() {
         let cases: &[(&str, &[&str])] = &[
             ("route='0.0.0.0/0'\nauthorize='0.0.0.0/0'", &[]),
-            (
-                "route='10.7.0.0/24'\nauthorize='10.7.0.0/24'\nsplit-tunnel=true",
-                &[],
-            ),
-            (
-                "route='10.7.0.0/24'\nauthorize='10.7.0.0/24'",
-                &["full-tunnel-without-default-route"],
-            ),
+            ("route='10.7.0.0/24'\nauthorize='10.7.0.0/24'\nsplit-tunnel=true", &[]),
+            ("route='10.7.0.0/24'\nauthorize='10.7.0.0/24'", &["full-tunnel-without-default-route"]),
             (
                 "route='0.0.0.0/0'\nsplit-tunnel=true",
                 &["nothing-authorized", "split-tunnel-with-default-route"],
             ),
         ];
         for (given, expected) in cases {
-            assert_eq!(
-                codes(&format!("pki='p'\nserver-name='s'\n{given}")),
-                *expected,
-                "{given}"
-            );
+            assert_eq!(codes(&format!("pki='p'\nserver-name='s'\n{given}")), *expected, "{given}");
         }
     }
 
@@ -96,11 +82,6 @@ mod tests {
 
     fn codes(given: &str) -> Vec<&'static str> {
         let options = toml::from_str(&format!("{given}\nclient-cidr='10.8.0.0/24'")).unwrap();
-        Config::check(options)
-            .unwrap()
-            .advice()
-            .iter()
-            .map(|advice| advice.code)
-            .collect()
+        Config::check(options).unwrap().advice().iter().map(|advice| advice.code).collect()
     }
 }

@@ -110,22 +110,14 @@ impl Config {
                 option: "client-cidr",
                 meaning: "the network of client addresses, e.g. 10.8.0.0/24",
             })?;
-        let tun: DeviceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?.ok_or(
-            ConfigError::Missing {
-                option: "tun",
-                meaning: "the name of the TUN device",
-            },
-        )?;
+        let tun: DeviceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?
+            .ok_or(ConfigError::Missing { option: "tun", meaning: "the name of the TUN device" })?;
         let live = LiveSettings::check(&options, client_cidr)?;
         let sessions = SessionSettings::check(&options)?;
         Ok(Self {
             credentials,
             passphrase_file: options.askpass,
-            listen: if listen.is_empty() {
-                vec![ListenAddress::DEFAULT]
-            } else {
-                listen
-            },
+            listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
             client_cidr,
             sessions,
             nat: !options.no_nat.unwrap_or(false),
@@ -143,10 +135,7 @@ impl Config {
 impl CredentialPaths {
     fn check(options: &Options) -> Result<Self, ConfigError> {
         match (options.names_pki(), options.names_files()) {
-            (true, true) => Err(ConfigError::Exclusive {
-                first: "pki",
-                second: options.first_file_option(),
-            }),
+            (true, true) => Err(ConfigError::Exclusive { first: "pki", second: options.first_file_option() }),
             (true, false) => Self::check_pki(options),
             (false, true) => Self::check_files(options),
             (false, false) => Err(ConfigError::NoCredentials),
@@ -162,25 +151,14 @@ impl CredentialPaths {
             && !server_name.contains(|c: char| c == '/' || c.is_control());
         if !is_one_file_name {
             let problem = InvalidValue::NotCertificateName;
-            return Err(ConfigError::InvalidValue {
-                option: "server-name",
-                value: server_name,
-                problem,
-            });
+            return Err(ConfigError::InvalidValue { option: "server-name", value: server_name, problem });
         }
-        Ok(Self::Pki {
-            directory,
-            server_name,
-        })
+        Ok(Self::Pki { directory, server_name })
     }
 
     fn check_files(options: &Options) -> Result<Self, ConfigError> {
         Ok(Self::Files {
-            ca: required(
-                "ca",
-                "the certificate authorities of the clients",
-                options.ca.as_ref(),
-            )?,
+            ca: required("ca", "the certificate authorities of the clients", options.ca.as_ref())?,
             cert: required("cert", "the server certificate", options.cert.as_ref())?,
             key: required("key", "the key of the server certificate", options.key.as_ref())?,
             crl: options.crl.clone(),
@@ -200,6 +178,12 @@ impl Options {
 }
 
 impl LiveSettings {
+    /// Whether a rule opens client addresses: only one about them alone does.
+    #[must_use]
+    pub fn lets_clients_meet(&self, client_cidr: ClientCidr) -> bool {
+        self.authorized.iter().any(|network| client_cidr.network().net().contains(&network.net()))
+    }
+
     fn check(options: &Options, client_cidr: ClientCidr) -> Result<Self, ConfigError> {
         let routes: Vec<RoutedNetwork> = parse_all("route", options.route.as_deref())?;
         refuse_repeated_route(&routes)?;
@@ -216,16 +200,10 @@ impl LiveSettings {
 
 impl SessionSettings {
     fn check(options: &Options) -> Result<Self, ConfigError> {
-        let data_ciphers = checked(
-            "data-ciphers",
-            options.data_ciphers.as_deref(),
-            session::parse_data_ciphers,
-        )?;
-        let minimum = checked(
-            "tls-version-min",
-            options.tls_version_min.as_deref(),
-            session::parse_tls_version,
-        )?;
+        let data_ciphers =
+            checked("data-ciphers", options.data_ciphers.as_deref(), session::parse_data_ciphers)?;
+        let minimum =
+            checked("tls-version-min", options.tls_version_min.as_deref(), session::parse_tls_version)?;
         let keepalive = options.keepalive.map(|given| {
             session::check_keepalive(given).map_err(|problem| ConfigError::InvalidValue {
                 option: "keepalive",
@@ -249,10 +227,7 @@ impl SessionSettings {
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
     match routes.iter().find(|route| !seen.insert(route.network)) {
-        Some(route) => Err(ConfigError::Duplicate {
-            option: "route",
-            value: route.network.to_string(),
-        }),
+        Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
         None => Ok(()),
     }
 }
@@ -263,10 +238,7 @@ fn refuse_overlap(client_cidr: ClientCidr, routes: &[RoutedNetwork]) -> Result<(
         .iter()
         .find(|route| !route.network.is_default_route() && route.network.overlaps(client_cidr.network()));
     match overlapping {
-        Some(route) => Err(ConfigError::ClientCidrOverlapsRoute {
-            client_cidr,
-            route: route.clone(),
-        }),
+        Some(route) => Err(ConfigError::ClientCidrOverlapsRoute { client_cidr, route: route.clone() }),
         None => Ok(()),
     }
 }
@@ -274,11 +246,7 @@ fn refuse_overlap(client_cidr: ClientCidr, routes: &[RoutedNetwork]) -> Result<(
 fn check_dns(given: Option<&[String]>) -> Result<Vec<IpAddr>, ConfigError> {
     let given = given.unwrap_or_default();
     if given.len() > MAXIMUM_DNS_SERVERS {
-        return Err(ConfigError::TooMany {
-            option: "dns",
-            given: given.len(),
-            maximum: MAXIMUM_DNS_SERVERS,
-        });
+        return Err(ConfigError::TooMany { option: "dns", given: given.len(), maximum: MAXIMUM_DNS_SERVERS });
     }
     given
         .iter()
@@ -293,14 +261,8 @@ fn check_dns(given: Option<&[String]>) -> Result<Vec<IpAddr>, ConfigError> {
 }
 
 fn check_tunnel_mode(options: &Options) -> Result<TunnelMode, ConfigError> {
-    match (
-        options.split_tunnel.unwrap_or(false),
-        options.full_tunnel.unwrap_or(false),
-    ) {
-        (true, true) => Err(ConfigError::Exclusive {
-            first: "split-tunnel",
-            second: "full-tunnel",
-        }),
+    match (options.split_tunnel.unwrap_or(false), options.full_tunnel.unwrap_or(false)) {
+        (true, true) => Err(ConfigError::Exclusive { first: "split-tunnel", second: "full-tunnel" }),
         (true, false) => Ok(TunnelMode::Split),
         (false, true | false) => Ok(TunnelMode::Full),
     }
@@ -316,11 +278,9 @@ fn required<T: Clone>(
 
 fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
     match value {
-        Some(0) => Err(ConfigError::InvalidValue {
-            option,
-            value: "0".to_owned(),
-            problem: InvalidValue::Zero,
-        }),
+        Some(0) => {
+            Err(ConfigError::InvalidValue { option, value: "0".to_owned(), problem: InvalidValue::Zero })
+        }
         Some(_) | None => Ok(value),
     }
 }
@@ -343,10 +303,7 @@ where
     for text in texts.unwrap_or_default() {
         values.extend(parse::<T>(option, Some(text))?);
         if values.last().is_some_and(|value| !seen.insert(value.clone())) {
-            return Err(ConfigError::Duplicate {
-                option,
-                value: text.clone(),
-            });
+            return Err(ConfigError::Duplicate { option, value: text.clone() });
         }
     }
     Ok(values)
@@ -363,11 +320,9 @@ where
     let Some(text) = text else { return Ok(None) };
     match parse(text) {
         Ok(value) => Ok(Some(value)),
-        Err(problem) => Err(ConfigError::InvalidValue {
-            option,
-            value: text.to_owned(),
-            problem: problem.into(),
-        }),
+        Err(problem) => {
+            Err(ConfigError::InvalidValue { option, value: text.to_owned(), problem: problem.into() })
+        }
     }
 }
 
@@ -393,22 +348,13 @@ mod tests {
     #[test]
     fn every_mistake_has_its_own_message() {
         let cases: &[(&str, &str)] = &[
-            (
-                "",
-                "no certificates: neither --pki nor --ca, --cert and --key are given",
-            ),
+            ("", "no certificates: neither --pki nor --ca, --cert and --key are given"),
             ("pki='p'", "--server-name is missing"),
             ("server-name='s'", "--pki is missing"),
             ("ca='c'\ncert='d'", "--key is missing"),
             ("crl='c'", "--ca is missing"),
-            (
-                "pki='p'\nserver-name='s'\ncert='c'",
-                "--pki and --cert exclude each other",
-            ),
-            (
-                "pki='p'\nserver-name='../s'",
-                "--server-name ../s: not a name of a certificate",
-            ),
+            ("pki='p'\nserver-name='s'\ncert='c'", "--pki and --cert exclude each other"),
+            ("pki='p'\nserver-name='../s'", "--server-name ../s: not a name of a certificate"),
             ("pki='p'\nserver-name='s'", "--client-cidr is missing"),
             (
                 "@\nclient-cidr='10.8.0.0/30'",
@@ -422,57 +368,30 @@ mod tests {
                 "@\nclient-cidr='10.8.0.1/24'",
                 "--client-cidr 10.8.0.1/24: 10.8.0.1/24 has host bits set; the network is 10.8.0.0/24",
             ),
-            (
-                "#\nlisten='tcp:0.0.0.0:443'",
-                "--listen tcp:0.0.0.0:443: TCP is not served, only UDP is",
-            ),
-            (
-                "#\nlisten='0.0.0.0:443'",
-                "--listen 0.0.0.0:443: the transport is missing",
-            ),
-            (
-                "#\nlisten=['udp:[::]:1','udp:[::]:1']",
-                "--listen udp:[::]:1 is given twice",
-            ),
+            ("#\nlisten='tcp:0.0.0.0:443'", "--listen tcp:0.0.0.0:443: TCP is not served, only UDP is"),
+            ("#\nlisten='0.0.0.0:443'", "--listen 0.0.0.0:443: the transport is missing"),
+            ("#\nlisten=['udp:[::]:1','udp:[::]:1']", "--listen udp:[::]:1 is given twice"),
             (
                 "#\ntun='a/b'",
                 "--tun a/b: 'a/b' is not a device name: 1 to 15 of the characters A-Z a-z 0-9 . _ -, and neither . nor ..",
             ),
-            (
-                "#\nroute='10.8.0.0/16'",
-                "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.0/16",
-            ),
+            ("#\nroute='10.8.0.0/16'", "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.0/16"),
             (
                 "#\nroute='10.8.0.128/25@eth1'",
                 "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.128/25@eth1",
             ),
-            (
-                "#\nroute=['10.7.0.0/24','10.7.0.0/24@eth1']",
-                "--route 10.7.0.0/24 is given twice",
-            ),
-            (
-                "#\nroute='10.7.0.0'",
-                "--route 10.7.0.0: '10.7.0.0' is not an IPv4 network in CIDR notation",
-            ),
+            ("#\nroute=['10.7.0.0/24','10.7.0.0/24@eth1']", "--route 10.7.0.0/24 is given twice"),
+            ("#\nroute='10.7.0.0'", "--route 10.7.0.0: '10.7.0.0' is not an IPv4 network in CIDR notation"),
             (
                 "#\nauthorize='fd00::/8'",
                 "--authorize fd00::/8: 'fd00::/8' is an IPv6 network; the tunnel carries IPv4",
             ),
             ("#\ndns='dns.example'", "--dns dns.example: not an IP address"),
-            (
-                "#\ndns=['1.1.1.1','9.9.9.9','8.8.8.8']",
-                "--dns is given 3 times, at most 2 are possible",
-            ),
-            (
-                "#\nsplit-tunnel=true\nfull-tunnel=true",
-                "--split-tunnel and --full-tunnel exclude each other",
-            ),
+            ("#\ndns=['1.1.1.1','9.9.9.9','8.8.8.8']", "--dns is given 3 times, at most 2 are possible"),
+            ("#\nsplit-tunnel=true\nfull-tunnel=true", "--split-tunnel and --full-tunnel exclude each other"),
             ("#\nmax-sessions=0", "--max-sessions 0: at least 1 is needed"),
             ("#\nduplicate-cn=0", "--duplicate-cn 0: at least 1 is needed"),
-            (
-                "#\nkeepalive=[10,15]",
-                "--keepalive 10 15: the timeout is less than twice the ping interval",
-            ),
+            ("#\nkeepalive=[10,15]", "--keepalive 10 15: the timeout is less than twice the ping interval"),
             (
                 "#\ndata-ciphers='AES-256-CBC'",
                 "--data-ciphers AES-256-CBC: 'AES-256-CBC' is not a data channel cipher",
@@ -495,6 +414,14 @@ mod tests {
         let config = check("#\nroute='0.0.0.0/0'\nsplit-tunnel=true").unwrap();
         assert!(config.live.routes[0].network.is_default_route());
         assert_eq!(config.live.tunnel, TunnelMode::Split);
+    }
+
+    #[test]
+    fn acl_04_only_a_rule_about_client_addresses_lets_clients_meet() {
+        for (authorized, expected) in [("10.8.0.0/24", true), ("10.8.0.7/32", true), ("0.0.0.0/0", false)] {
+            let config = check(&format!("#\nauthorize='{authorized}'")).unwrap();
+            assert_eq!(config.live.lets_clients_meet(config.client_cidr), expected, "{authorized}");
+        }
     }
 
     #[test]

@@ -50,9 +50,8 @@ impl FromStr for ListenAddress {
             "tcp" => return Err(InvalidListenAddress::TcpUnsupported),
             _ => return Err(InvalidListenAddress::UnknownTransport(transport.to_owned())),
         }
-        let address: SocketAddr = address
-            .parse()
-            .map_err(|_| InvalidListenAddress::NotSocketAddress(address.to_owned()))?;
+        let address: SocketAddr =
+            address.parse().map_err(|_| InvalidListenAddress::NotSocketAddress(address.to_owned()))?;
         match address.port() {
             0 => Err(InvalidListenAddress::PortZero),
             _ => Ok(Self(address)),
@@ -84,19 +83,11 @@ mod tests {
 
     #[test]
     fn takes_addresses_of_both_families() {
-        for text in [
-            "udp:0.0.0.0:1194",
-            "udp:[::]:443",
-            "udp:[2001:db8::1]:1194",
-            "udp:192.0.2.1:65535",
-        ] {
+        for text in ["udp:0.0.0.0:1194", "udp:[::]:443", "udp:[2001:db8::1]:1194", "udp:192.0.2.1:65535"] {
             let address: ListenAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
         }
-        assert_eq!(
-            "UDP:192.0.2.1:1".parse::<ListenAddress>().unwrap().to_string(),
-            "udp:192.0.2.1:1"
-        );
+        assert_eq!("UDP:192.0.2.1:1".parse::<ListenAddress>().unwrap().to_string(), "udp:192.0.2.1:1");
     }
 
     #[test]
@@ -112,27 +103,12 @@ mod tests {
             ("0.0.0.0:1194", InvalidListenAddress::TransportMissing),
             ("[::]:1194", InvalidListenAddress::TransportMissing),
             ("tcp:0.0.0.0:443", InvalidListenAddress::TcpUnsupported),
-            (
-                "sctp:0.0.0.0:443",
-                InvalidListenAddress::UnknownTransport("sctp".to_owned()),
-            ),
-            (
-                "udp:0.0.0.0",
-                InvalidListenAddress::NotSocketAddress("0.0.0.0".to_owned()),
-            ),
-            (
-                "udp:::1:1194",
-                InvalidListenAddress::NotSocketAddress("::1:1194".to_owned()),
-            ),
-            (
-                "udp:host:1194",
-                InvalidListenAddress::NotSocketAddress("host:1194".to_owned()),
-            ),
+            ("sctp:0.0.0.0:443", InvalidListenAddress::UnknownTransport("sctp".to_owned())),
+            ("udp:0.0.0.0", InvalidListenAddress::NotSocketAddress("0.0.0.0".to_owned())),
+            ("udp:::1:1194", InvalidListenAddress::NotSocketAddress("::1:1194".to_owned())),
+            ("udp:host:1194", InvalidListenAddress::NotSocketAddress("host:1194".to_owned())),
             ("udp:0.0.0.0:0", InvalidListenAddress::PortZero),
-            (
-                "udp:0.0.0.0:65536",
-                InvalidListenAddress::NotSocketAddress("0.0.0.0:65536".to_owned()),
-            ),
+            ("udp:0.0.0.0:65536", InvalidListenAddress::NotSocketAddress("0.0.0.0:65536".to_owned())),
         ];
         for (text, error) in cases {
             assert_eq!(text.parse::<ListenAddress>(), Err(error), "{text}");

@@ -16,10 +16,8 @@ impl Options {
     ///
     /// [`ConfigError::Unreadable`], [`ConfigError::NotToml`] or [`ConfigError::UnknownKey`].
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = fs::read_to_string(path).map_err(|source| ConfigError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = fs::read_to_string(path)
+            .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let options = Self::parse(&text, path)?;
         Ok(match path.parent() {
             Some(directory) => options.relative_to(directory),
@@ -91,12 +89,7 @@ mod tests {
         ];
         for (text, key, suggestion) in cases {
             let error = parse(text).unwrap_err();
-            let ConfigError::UnknownKey {
-                key: found,
-                suggestion: suggested,
-                ..
-            } = &error
-            else {
+            let ConfigError::UnknownKey { key: found, suggestion: suggested, .. } = &error else {
                 panic!("{error:?}");
             };
             assert_eq!((found.as_str(), *suggested), (key, suggestion));
@@ -106,10 +99,7 @@ mod tests {
     #[test]
     fn the_message_says_where_and_what() {
         let error = parse("tun = 'a'\nauthorise = '10.0.0.0/8'").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "unknown key 'authorise' in postern.toml; did you mean 'authorize'?"
-        );
+        assert_eq!(error.to_string(), "unknown key 'authorise' in postern.toml; did you mean 'authorize'?");
         assert_eq!(error.code(), "config-key-unknown");
     }
 
@@ -118,13 +108,8 @@ mod tests {
         let error = parse("tun = 'a'\nmax-sessions = 'many'").unwrap_err();
         assert_eq!(error.code(), "config-file-invalid");
         assert!(error.to_string().contains("line 2"), "{error}");
-        for text in [
-            "max-sessions = -1",
-            "keepalive = [10]",
-            "listen = 5",
-            "tun = ",
-            "split-tunnel = 'yes'",
-        ] {
+        for text in ["max-sessions = -1", "keepalive = [10]", "listen = 5", "tun = ", "split-tunnel = 'yes'"]
+        {
             assert_eq!(parse(text).unwrap_err().code(), "config-file-invalid", "{text}");
         }
     }
@@ -134,10 +119,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("postern.toml");
         fs::write(&path, "pki = 'pki'\n").unwrap();
-        assert_eq!(
-            Options::load(&path).unwrap().pki,
-            Some(directory.path().join("pki"))
-        );
+        assert_eq!(Options::load(&path).unwrap().pki, Some(directory.path().join("pki")));
     }
 
     #[test]
@@ -149,12 +131,9 @@ mod tests {
 
     #[test]
     fn distances_are_those_of_levenshtein() {
-        for (a, b, distance) in [
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-            ("dns", "dns", 0),
-        ] {
+        for (a, b, distance) in
+            [("", "abc", 3), ("kitten", "sitting", 3), ("flaw", "lawn", 2), ("dns", "dns", 0)]
+        {
             assert_eq!(edit_distance(a, b), distance);
             assert_eq!(edit_distance(b, a), distance);
         }

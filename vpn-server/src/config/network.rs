@@ -109,9 +109,7 @@ impl FromStr for Network {
         if text.parse::<ipnet::Ipv6Net>().is_ok() {
             return Err(InvalidNetwork::Ipv6(text.to_owned()));
         }
-        let given: Ipv4Net = text
-            .parse()
-            .map_err(|_| InvalidNetwork::NotCidr(text.to_owned()))?;
+        let given: Ipv4Net = text.parse().map_err(|_| InvalidNetwork::NotCidr(text.to_owned()))?;
         let normalized = given.trunc();
         if given != normalized {
             return Err(InvalidNetwork::HostBits { given, normalized });
@@ -146,10 +144,7 @@ impl FromStr for RoutedNetwork {
             Some((network, interface)) => (network, Some(interface.parse()?)),
             None => (text, None),
         };
-        Ok(Self {
-            network: network.parse()?,
-            interface,
-        })
+        Ok(Self { network: network.parse()?, interface })
     }
 }
 
@@ -183,27 +178,11 @@ mod tests {
         assert_eq!(network("10.7.0.0/24").to_string(), "10.7.0.0/24");
         assert!(network("0.0.0.0/0").is_default_route());
         let error = "10.7.0.9/24".parse::<Network>().unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "10.7.0.9/24 has host bits set; the network is 10.7.0.0/24"
-        );
-        for text in [
-            "",
-            "10.7.0.0",
-            "10.7.0/24",
-            "10.7.0.0/33",
-            "10.7.0.0/",
-            "10.7.0.0/24 ",
-        ] {
-            assert_eq!(
-                text.parse::<Network>(),
-                Err(InvalidNetwork::NotCidr(text.to_owned()))
-            );
+        assert_eq!(error.to_string(), "10.7.0.9/24 has host bits set; the network is 10.7.0.0/24");
+        for text in ["", "10.7.0.0", "10.7.0/24", "10.7.0.0/33", "10.7.0.0/", "10.7.0.0/24 "] {
+            assert_eq!(text.parse::<Network>(), Err(InvalidNetwork::NotCidr(text.to_owned())));
         }
-        assert_eq!(
-            "fd00::/64".parse::<Network>(),
-            Err(InvalidNetwork::Ipv6("fd00::/64".to_owned()))
-        );
+        assert_eq!("fd00::/64".parse::<Network>(), Err(InvalidNetwork::Ipv6("fd00::/64".to_owned())));
     }
 
     #[test]
@@ -211,14 +190,8 @@ mod tests {
         for text in ["10.8.0.0/29", "10.8.0.0/24", "10.16.0.0/12"] {
             assert_eq!(text.parse::<ClientCidr>().unwrap().to_string(), text);
         }
-        assert_eq!(
-            "10.8.0.0/30".parse::<ClientCidr>(),
-            Err(InvalidNetwork::ClientCidrSize(30))
-        );
-        assert_eq!(
-            "10.0.0.0/11".parse::<ClientCidr>(),
-            Err(InvalidNetwork::ClientCidrSize(11))
-        );
+        assert_eq!("10.8.0.0/30".parse::<ClientCidr>(), Err(InvalidNetwork::ClientCidrSize(30)));
+        assert_eq!("10.0.0.0/11".parse::<ClientCidr>(), Err(InvalidNetwork::ClientCidrSize(11)));
     }
 
     #[test]
@@ -249,21 +222,8 @@ mod tests {
 
     #[test]
     fn interface_names_cannot_carry_a_second_meaning() {
-        for name in [
-            "",
-            "eth 0",
-            "eth0;",
-            "eth\"0",
-            "eth\n0",
-            "a234567890123456",
-            "eth/0",
-            "ether%d",
-            "..",
-        ] {
-            assert!(
-                format!("10.7.0.0/24@{name}").parse::<RoutedNetwork>().is_err(),
-                "{name:?}"
-            );
+        for name in ["", "eth 0", "eth0;", "eth\"0", "eth\n0", "a234567890123456", "eth/0", "ether%d", ".."] {
+            assert!(format!("10.7.0.0/24@{name}").parse::<RoutedNetwork>().is_err(), "{name:?}");
         }
     }
 

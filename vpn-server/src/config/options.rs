@@ -202,10 +202,7 @@ mod tests {
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };
-        let file: String = Options::NAMES
-            .iter()
-            .map(|name| format!("{name} = {}\n", value(name)))
-            .collect();
+        let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
         let options: Options = toml::from_str(&file).unwrap();
         let debug = format!("{options:?}");
         assert!(!debug.contains("None"), "{debug}");
@@ -221,11 +218,8 @@ mod tests {
 
     #[test]
     fn a_flag_beats_the_file_and_the_file_fills_the_rest() {
-        let flags = Options {
-            tun: some("a"),
-            listen: Some(vec!["udp:[::]:1".to_owned()]),
-            ..Options::default()
-        };
+        let flags =
+            Options { tun: some("a"), listen: Some(vec!["udp:[::]:1".to_owned()]), ..Options::default() };
         let file = Options {
             tun: some("b"),
             listen: Some(vec!["udp:[::]:2".to_owned(), "udp:[::]:3".to_owned()]),
@@ -246,44 +240,25 @@ mod tests {
             full_tunnel: Some(true),
             ..Options::default()
         };
-        let flags = Options {
-            ca: Some("ca.crt".into()),
-            split_tunnel: Some(true),
-            ..Options::default()
-        };
+        let flags = Options { ca: Some("ca.crt".into()), split_tunnel: Some(true), ..Options::default() };
         let merged = flags.or(file);
-        assert_eq!(
-            (merged.pki, merged.server_name, merged.full_tunnel),
-            (None, None, None)
-        );
+        assert_eq!((merged.pki, merged.server_name, merged.full_tunnel), (None, None, None));
         assert_eq!(merged.split_tunnel, Some(true));
     }
 
     #[test]
     fn one_half_of_the_credentials_may_come_from_each_place() {
-        let file = Options {
-            pki: Some("pki".into()),
-            ..Options::default()
-        };
-        let flags = Options {
-            server_name: some("server"),
-            ..Options::default()
-        };
+        let file = Options { pki: Some("pki".into()), ..Options::default() };
+        let flags = Options { server_name: some("server"), ..Options::default() };
         let merged = flags.or(file);
-        assert_eq!(
-            (merged.pki, merged.server_name),
-            (Some("pki".into()), some("server"))
-        );
+        assert_eq!((merged.pki, merged.server_name), (Some("pki".into()), some("server")));
     }
 
     #[test]
     fn relative_paths_of_a_file_start_at_its_directory() {
-        let options = Options {
-            pki: Some("pki".into()),
-            key: Some("/etc/key.pem".into()),
-            ..Options::default()
-        }
-        .relative_to(Path::new("/srv/vpn"));
+        let options =
+            Options { pki: Some("pki".into()), key: Some("/etc/key.pem".into()), ..Options::default() }
+                .relative_to(Path::new("/srv/vpn"));
         assert_eq!(options.pki, Some("/srv/vpn/pki".into()));
         assert_eq!(options.key, Some("/etc/key.pem".into()));
         assert_eq!(options.crl, None);

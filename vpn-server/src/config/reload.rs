@@ -13,14 +13,7 @@ pub struct ConfigChange {
 }
 
 /// The options that [`LiveSettings`] are made of.
-const LIVE: [&str; 6] = [
-    "route",
-    "authorize",
-    "dns",
-    "split-tunnel",
-    "full-tunnel",
-    "max-sessions",
-];
+const LIVE: [&str; 6] = ["route", "authorize", "dns", "split-tunnel", "full-tunnel", "max-sessions"];
 
 impl Config {
     /// What would have to change for this configuration to become `new`.
@@ -31,10 +24,7 @@ impl Config {
             .into_iter()
             .filter(|name| !LIVE.contains(name) && running.get(*name) != wanted.get(*name))
             .collect();
-        ConfigChange {
-            live: (self.live != new.live).then(|| new.live.clone()),
-            needs_restart,
-        }
+        ConfigChange { live: (self.live != new.live).then(|| new.live.clone()), needs_restart }
     }
 }
 
@@ -65,13 +55,7 @@ mod tests {
     #[test]
     fn the_same_configuration_is_no_change() {
         let change = config("dns='10.7.0.53'").change_to(&config("dns='10.7.0.53'"));
-        assert_eq!(
-            change,
-            ConfigChange {
-                live: None,
-                needs_restart: Vec::new()
-            }
-        );
+        assert_eq!(change, ConfigChange { live: None, needs_restart: Vec::new() });
     }
 
     fn config(more: &str) -> Config {

@@ -57,22 +57,15 @@ pub(super) fn parse_data_ciphers(text: &str) -> Result<Vec<DataCipher>, InvalidS
     let mut seen = BTreeSet::new();
     text.split(':')
         .map(|name| {
-            let cipher: DataCipher = name
-                .parse()
-                .map_err(|_| InvalidSessionOption::UnknownCipher(name.to_owned()))?;
-            seen.insert(cipher)
-                .then_some(cipher)
-                .ok_or(InvalidSessionOption::RepeatedCipher(cipher))
+            let cipher: DataCipher =
+                name.parse().map_err(|_| InvalidSessionOption::UnknownCipher(name.to_owned()))?;
+            seen.insert(cipher).then_some(cipher).ok_or(InvalidSessionOption::RepeatedCipher(cipher))
         })
         .collect()
 }
 
 pub(super) fn print_data_ciphers(ciphers: &[DataCipher]) -> String {
-    ciphers
-        .iter()
-        .map(|cipher| cipher.name())
-        .collect::<Vec<_>>()
-        .join(":")
+    ciphers.iter().map(|cipher| cipher.name()).collect::<Vec<_>>().join(":")
 }
 
 pub(super) fn parse_tls_version(text: &str) -> Result<TlsVersion, InvalidSessionOption> {
@@ -116,19 +109,9 @@ mod tests {
 
     #[test]
     fn key_01_only_aead_ciphers_can_be_asked_for() {
-        for text in [
-            "",
-            "AES-256-CBC",
-            "BF-CBC",
-            "none",
-            "AES-256-GCM:",
-            "AES-256-GCM,AES-128-GCM",
-        ] {
+        for text in ["", "AES-256-CBC", "BF-CBC", "none", "AES-256-GCM:", "AES-256-GCM,AES-128-GCM"] {
             assert!(
-                matches!(
-                    parse_data_ciphers(text),
-                    Err(InvalidSessionOption::UnknownCipher(_))
-                ),
+                matches!(parse_data_ciphers(text), Err(InvalidSessionOption::UnknownCipher(_))),
                 "{text}"
             );
         }
@@ -150,21 +133,9 @@ mod tests {
 
     #[test]
     fn a_timeout_leaves_room_for_a_lost_ping() {
-        assert_eq!(
-            check_keepalive([10, 20]).unwrap().ping_restart,
-            Duration::from_secs(20)
-        );
-        assert_eq!(
-            check_keepalive([10, 19]),
-            Err(InvalidSessionOption::TimeoutTooShort)
-        );
-        assert_eq!(
-            check_keepalive([0, 60]),
-            Err(InvalidSessionOption::NoPingInterval)
-        );
-        assert_eq!(
-            check_keepalive([u32::MAX, u32::MAX]),
-            Err(InvalidSessionOption::TimeoutTooShort)
-        );
+        assert_eq!(check_keepalive([10, 20]).unwrap().ping_restart, Duration::from_secs(20));
+        assert_eq!(check_keepalive([10, 19]), Err(InvalidSessionOption::TimeoutTooShort));
+        assert_eq!(check_keepalive([0, 60]), Err(InvalidSessionOption::NoPingInterval));
+        assert_eq!(check_keepalive([u32::MAX, u32::MAX]), Err(InvalidSessionOption::TimeoutTooShort));
     }
 }

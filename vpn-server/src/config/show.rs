@@ -43,21 +43,12 @@ impl From<&Config> for Options {
 impl From<&CredentialPaths> for Options {
     fn from(credentials: &CredentialPaths) -> Self {
         match credentials.clone() {
-            CredentialPaths::Pki {
-                directory,
-                server_name,
-            } => Self {
-                pki: Some(directory),
-                server_name: Some(server_name),
-                ..Self::default()
-            },
-            CredentialPaths::Files { ca, cert, key, crl } => Self {
-                ca: Some(ca),
-                cert: Some(cert),
-                key: Some(key),
-                crl,
-                ..Self::default()
-            },
+            CredentialPaths::Pki { directory, server_name } => {
+                Self { pki: Some(directory), server_name: Some(server_name), ..Self::default() }
+            }
+            CredentialPaths::Files { ca, cert, key, crl } => {
+                Self { ca: Some(ca), cert: Some(cert), key: Some(key), crl, ..Self::default() }
+            }
         }
     }
 }
@@ -90,11 +81,7 @@ mod tests {
                 .replace("10.9.", "10.79.");
             let config = Config::check(toml::from_str(&text).unwrap()).unwrap();
             let printed = config.to_toml();
-            assert_eq!(
-                Config::check(toml::from_str(&printed).unwrap()).unwrap(),
-                config,
-                "{printed}"
-            );
+            assert_eq!(Config::check(toml::from_str(&printed).unwrap()).unwrap(), config, "{printed}");
         }
     }
 
@@ -110,10 +97,7 @@ mod tests {
             "keepalive = [10, 60]",
             "no-nat = false",
         ] {
-            assert!(
-                printed.lines().any(|printed| printed == line),
-                "{line} is not in:\n{printed}"
-            );
+            assert!(printed.lines().any(|printed| printed == line), "{line} is not in:\n{printed}");
         }
     }
 }

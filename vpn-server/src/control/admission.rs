@@ -39,10 +39,7 @@ impl Admissions {
         let client = client_key(&request.identity)
             .ok_or_else(|| internal("the verified path of the certificate is empty"))?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
-        let limits = Limits {
-            sessions: live.max_sessions,
-            per_client: self.sessions_per_client,
-        };
+        let limits = Limits { sessions: live.max_sessions, per_client: self.sessions_per_client };
         let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
         let grant = Grant {
             peer_id: admission.slot.peer_id(),
@@ -65,11 +62,7 @@ impl Admissions {
                 data_cipher: request.cipher.name(),
             },
         });
-        Ok(Admitted {
-            connection,
-            admission,
-            grant,
-        })
+        Ok(Admitted { connection, admission, grant })
     }
 }
 
@@ -93,10 +86,7 @@ pub(super) fn device_facts(peer_info: &PeerInfo) -> DeviceFacts {
 
 fn client_key(identity: &PeerIdentity) -> Option<ClientKey> {
     let issuer_key = identity.path.first()?.issuer_key;
-    Some(ClientKey {
-        issuer_key,
-        common_name: identity.common_name.clone(),
-    })
+    Some(ClientKey { issuer_key, common_name: identity.common_name.clone() })
 }
 
 fn no_place(reason: NoPlace) -> Denial {
@@ -113,11 +103,7 @@ fn no_place(reason: NoPlace) -> Denial {
 }
 
 pub(super) fn internal(detail: &str) -> Denial {
-    Denial {
-        code: "internal-error",
-        public: "internal error".to_owned(),
-        detail: detail.to_owned(),
-    }
+    Denial { code: "internal-error", public: "internal error".to_owned(), detail: detail.to_owned() }
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -137,14 +137,8 @@ mod tests {
 
     #[test]
     fn identifiers_have_seventeen_digits() {
-        assert_eq!(
-            ConnectionId::from_random([0; 9]).to_string(),
-            "cvpn-connection-00000000000000000"
-        );
-        assert_eq!(
-            ConnectionId::from_random([0xff; 9]).to_string(),
-            "cvpn-connection-fffffffffffffffff"
-        );
+        assert_eq!(ConnectionId::from_random([0; 9]).to_string(), "cvpn-connection-00000000000000000");
+        assert_eq!(ConnectionId::from_random([0xff; 9]).to_string(), "cvpn-connection-fffffffffffffffff");
         assert_eq!(
             EndpointId::from_random([0x12, 0x34, 0x56, 0x78, 0x9a, 0xbc, 0xde, 0xf0, 0x12]).to_string(),
             "cvpn-endpoint-123456789abcdef01"

@@ -46,15 +46,9 @@ pub(super) struct Delivery<Command> {
 
 impl<Command> Mailbox<Command> {
     pub(super) const fn new() -> Self {
-        let queue = Queue {
-            commands: VecDeque::new(),
-            datagrams: VecDeque::new(),
-            receiver_is_waiting: false,
-        };
-        Self {
-            queue: Mutex::new(queue),
-            filled: Condvar::new(),
-        }
+        let queue =
+            Queue { commands: VecDeque::new(), datagrams: VecDeque::new(), receiver_is_waiting: false };
+        Self { queue: Mutex::new(queue), filled: Condvar::new() }
     }
 
     /// Puts a datagram in; `false` when there is no room for it.
@@ -190,10 +184,6 @@ mod tests {
     }
 
     fn path() -> Path {
-        Path {
-            listener: ListenerId(0),
-            remote: "192.0.2.1:1000".parse().unwrap(),
-            local: None,
-        }
+        Path { listener: ListenerId(0), remote: "192.0.2.1:1000".parse().unwrap(), local: None }
     }
 }

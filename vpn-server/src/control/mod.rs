@@ -13,6 +13,7 @@
 //! Knows no sockets: datagrams leave through [`SendDatagrams`].
 
 mod admission;
+mod chronicle;
 pub mod connection;
 mod counters;
 mod mailbox;

@@ -12,7 +12,8 @@ use vpn_proto::EndpointConfig;
 
 use super::SendDatagrams;
 use super::admission::Admissions;
-use super::counters::{ControlCounters, ControlTotals, Counted};
+use super::chronicle::Chronicle;
+use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
 use super::registry::{ConnectionSnapshot, Registry};
 use super::shard::{Command, Shard, Shared};
@@ -71,14 +72,11 @@ impl Mailroom {
                 sessions_per_client: settings.sessions_per_client,
             },
             trust: settings.trust,
-            log: settings.log,
-            counters: ControlCounters::default(),
+            chronicle: Chronicle::new(settings.log),
             clock: settings.clock,
             mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// The way in for what the data plane receives. Everything from one remote address goes to one shard.
@@ -93,10 +91,7 @@ impl Mailroom {
         endpoint_config: &Arc<EndpointConfig>,
         outbound: impl Fn() -> Box<dyn SendDatagrams>,
     ) -> io::Result<ControlPlane> {
-        let mut plane = ControlPlane {
-            handle: ControlHandle { shared: self.shared },
-            threads: Vec::new(),
-        };
+        let mut plane = ControlPlane { handle: ControlHandle { shared: self.shared }, threads: Vec::new() };
         for index in 0..plane.handle.shared.mailboxes.len() {
             let (shared, config) = (Arc::clone(&plane.handle.shared), Arc::clone(endpoint_config));
             let outbound = outbound();
@@ -117,15 +112,13 @@ impl Shared {
                 let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
                 let accepted = self.mailboxes[shard].post_datagram(path, bytes);
                 if !accepted {
-                    self.counters.count(Counted::DatagramDropped);
+                    self.chronicle.counters.count(Counted::DatagramDropped);
                 }
                 accepted
             }
             ControlInput::PeerExit { session, shard } => {
                 let mailbox = self.mailboxes.get(shard);
-                mailbox
-                    .map(|mailbox| mailbox.post_command(Command::PeerExit(session)))
-                    .is_some()
+                mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
             }
         }
     }
@@ -145,8 +138,7 @@ impl ControlHandle {
 
     /// Settings for handshakes from now on.
     pub(crate) fn set_endpoint_config(&self, config: &Arc<EndpointConfig>) {
-        self.shared
-            .tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
+        self.shared.tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
     }
 
     /// What clients are told and how many may connect, from now on.
@@ -161,7 +153,7 @@ impl ControlHandle {
 
     /// What was counted so far.
     pub(crate) fn totals(&self) -> ControlTotals {
-        self.shared.counters.totals()
+        self.shared.chronicle.counters.totals()
     }
 }
 

@@ -44,33 +44,21 @@ mod tests {
     #[test]
     fn a_split_tunnel_pushes_the_routes_in_their_order() {
         let live = live(TunnelMode::Split, &["10.9.0.0/16@eth1", "10.7.0.0/24"], &[]);
-        assert_eq!(
-            pushed(&live, "linux"),
-            ["route 10.9.0.0 255.255.0.0", "route 10.7.0.0 255.255.255.0"]
-        );
+        assert_eq!(pushed(&live, "linux"), ["route 10.9.0.0 255.255.0.0", "route 10.7.0.0 255.255.255.0"]);
     }
 
     #[test]
     fn name_servers_are_pushed_in_both_modes() {
         for mode in [TunnelMode::Full, TunnelMode::Split] {
-            let pushed = pushed(
-                &live(mode, &["10.7.0.0/24"], &["10.7.0.53", "10.7.0.54"]),
-                "linux",
-            );
-            assert_eq!(
-                pushed[1..],
-                ["dhcp-option DNS 10.7.0.53", "dhcp-option DNS 10.7.0.54"]
-            );
+            let pushed = pushed(&live(mode, &["10.7.0.0/24"], &["10.7.0.53", "10.7.0.54"]), "linux");
+            assert_eq!(pushed[1..], ["dhcp-option DNS 10.7.0.53", "dhcp-option DNS 10.7.0.54"]);
         }
     }
 
     #[test]
     fn windows_does_not_ask_beside_a_full_tunnel() {
         let full = live(TunnelMode::Full, &[], &["10.7.0.53"]);
-        assert_eq!(
-            pushed(&full, "win").last().map(String::as_str),
-            Some("block-outside-dns")
-        );
+        assert_eq!(pushed(&full, "win").last().map(String::as_str), Some("block-outside-dns"));
         assert!(!pushed(&full, "mac").contains(&"block-outside-dns".to_owned()));
         let split = live(TunnelMode::Split, &[], &["10.7.0.53"]);
         assert!(!pushed(&split, "win").contains(&"block-outside-dns".to_owned()));
@@ -88,9 +76,6 @@ mod tests {
 
     fn pushed(live: &LiveSettings, platform: &str) -> Vec<String> {
         let peer_info = PeerInfo::parse(&format!("IV_PLAT={platform}\n"));
-        options_for(live, &peer_info)
-            .iter()
-            .map(|option| option.as_str().to_owned())
-            .collect()
+        options_for(live, &peer_info).iter().map(|option| option.as_str().to_owned()).collect()
     }
 }

@@ -103,10 +103,7 @@ impl Registry {
             by_client: HashMap::new(),
             next_arrival: 0,
         };
-        Self {
-            tables,
-            state: Mutex::new(state),
-        }
+        Self { tables, state: Mutex::new(state) }
     }
 
     /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many.
@@ -133,11 +130,7 @@ impl Registry {
             return Err(NoPlace::NoPeerId);
         };
         state.seat(key, client, slot, address);
-        Ok(Admission {
-            slot,
-            address,
-            evicted,
-        })
+        Ok(Admission { slot, address, evicted })
     }
 
     /// Opens the data plane for a session that was admitted.
@@ -200,20 +193,8 @@ impl State {
     fn seat(&mut self, key: SessionKey, client: ClientKey, slot: PeerSlot, address: Ipv4Addr) {
         let arrival = self.next_arrival;
         self.next_arrival += 1;
-        self.by_client
-            .entry(client.clone())
-            .or_default()
-            .insert((arrival, key));
-        self.places.insert(
-            key,
-            Place {
-                client,
-                arrival,
-                slot,
-                address,
-                live: None,
-            },
-        );
+        self.by_client.entry(client.clone()).or_default().insert((arrival, key));
+        self.places.insert(key, Place { client, arrival, slot, address, live: None });
     }
 
     fn unseat(&mut self, key: SessionKey) -> Option<Place> {

@@ -34,23 +34,14 @@ fn a_client_gets_in_and_is_known_everywhere() {
     let mut client = world.client(&alice, 1);
     let pushed = world.connect(&mut client);
     assert_eq!(pushed.address, Ipv4Addr::new(10, 8, 0, 2));
-    assert!(
-        pushed
-            .options
-            .contains(&"route 10.7.0.0 255.255.255.0".to_owned()),
-        "{:?}",
-        pushed.options
-    );
+    assert!(pushed.options.contains(&"route 10.7.0.0 255.255.255.0".to_owned()), "{:?}", pushed.options);
     assert_eq!(world.tables.peer_id_of(pushed.address), Some(pushed.peer_id));
     let connections = world.plane().handle().connections();
     assert_eq!(connections[0].connection.client.common_name, "alice");
     assert_eq!(connections[0].connection.client.serial, "1001");
     assert_eq!(world.plane().handle().totals().established, 1);
     let log = world.end();
-    assert_eq!(
-        events(&log),
-        ["established alice", "closed alice server-stopping"]
-    );
+    assert_eq!(events(&log), ["established alice", "closed alice server-stopping"]);
 }
 
 #[test]
@@ -61,19 +52,13 @@ fn crl_03_a_revoked_client_loses_its_session_and_nobody_else_does() {
     let address = world.connect(&mut of_alice).address;
     let address_of_bob = world.connect(&mut of_bob).address;
     world.revoke(&alice);
-    world.wait_for(
-        &mut of_alice,
-        ClientEvent::AuthFailed("certificate revoked".to_owned()),
-    );
+    world.wait_for(&mut of_alice, ClientEvent::AuthFailed("certificate revoked".to_owned()));
     assert_eq!(world.tables.peer_id_of(address), None);
     assert!(world.tables.peer_id_of(address_of_bob).is_some());
     assert_eq!(world.plane().handle().totals().revoked, 1);
     assert!(of_bob.events.is_empty(), "{:?}", of_bob.events);
     let mut again = world.client(&alice, 3);
-    world.wait_for(
-        &mut again,
-        ClientEvent::AuthFailed("certificate revoked".to_owned()),
-    );
+    world.wait_for(&mut again, ClientEvent::AuthFailed("certificate revoked".to_owned()));
     let log = world.end();
     assert_eq!(
         events(&log),
@@ -148,10 +133,7 @@ fn a_second_place_costs_the_first_and_keeps_the_address() {
         .collect();
     assert_eq!(addresses, [Ipv4Addr::new(10, 8, 0, 2); 4]);
     let mut former = world.clients.remove(2);
-    world.wait_for(
-        &mut former,
-        ClientEvent::Halt("this client connected from another place".to_owned()),
-    );
+    world.wait_for(&mut former, ClientEvent::Halt("this client connected from another place".to_owned()));
     assert_eq!(world.plane().handle().connections().len(), 1);
 }
 
@@ -159,22 +141,13 @@ fn a_second_place_costs_the_first_and_keeps_the_address() {
 fn as_many_places_as_configured_are_held_at_once() {
     let mut world = World::with(|settings| settings.sessions_per_client = 2);
     let alice = world.issue("alice");
-    let (mut first, mut second, mut third) = (
-        world.client(&alice, 1),
-        world.client(&alice, 2),
-        world.client(&alice, 3),
-    );
-    let addresses = [
-        world.connect(&mut first).address,
-        world.connect(&mut second).address,
-    ];
+    let (mut first, mut second, mut third) =
+        (world.client(&alice, 1), world.client(&alice, 2), world.client(&alice, 3));
+    let addresses = [world.connect(&mut first).address, world.connect(&mut second).address];
     assert_ne!(addresses[0], addresses[1]);
     assert_eq!(world.plane().handle().connections().len(), 2);
     assert_eq!(world.connect(&mut third).address, addresses[0]);
-    world.wait_for(
-        &mut first,
-        ClientEvent::Halt("this client connected from another place".to_owned()),
-    );
+    world.wait_for(&mut first, ClientEvent::Halt("this client connected from another place".to_owned()));
     assert!(second.events.is_empty(), "{:?}", second.events);
 }
 
@@ -215,11 +188,7 @@ fn a_full_server_says_so() {
     let mut moved = world.client(&alice, 3);
     world.connect(&mut moved);
     let log = world.end();
-    assert!(
-        events(&log).contains(&"refused bob too-many-sessions".to_owned()),
-        "{:?}",
-        events(&log)
-    );
+    assert!(events(&log).contains(&"refused bob too-many-sessions".to_owned()), "{:?}", events(&log));
 }
 
 #[test]
@@ -238,28 +207,17 @@ fn an_exhausted_pool_is_a_reason_of_its_own() {
         ClientEvent::AuthFailed("the server has no room for another client".to_owned()),
     );
     let log = world.end();
-    assert!(
-        events(&log).contains(&"refused last address-pool-exhausted".to_owned()),
-        "{:?}",
-        events(&log)
-    );
+    assert!(events(&log).contains(&"refused last address-pool-exhausted".to_owned()), "{:?}", events(&log));
 }
 
 #[test]
 fn a_changed_configuration_holds_for_the_next_client() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    world.plane().handle().set_live(LiveSettings {
-        dns: vec!["10.7.0.53".parse().unwrap()],
-        ..live()
-    });
+    world.plane().handle().set_live(LiveSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..live() });
     let mut client = world.client(&alice, 1);
     let pushed = world.connect(&mut client);
-    assert!(
-        pushed.options.contains(&"dhcp-option DNS 10.7.0.53".to_owned()),
-        "{:?}",
-        pushed.options
-    );
+    assert!(pushed.options.contains(&"dhcp-option DNS 10.7.0.53".to_owned()), "{:?}", pushed.options);
 }
 
 #[test]
@@ -270,10 +228,7 @@ fn at_the_end_clients_are_told_to_come_back() {
     let address = world.connect(&mut client).address;
     let plane = world.plane.take().unwrap();
     let stopping = std::thread::spawn(move || plane.stop());
-    world.wait_for(
-        &mut client,
-        ClientEvent::Restart("the server is stopping".to_owned()),
-    );
+    world.wait_for(&mut client, ClientEvent::Restart("the server is stopping".to_owned()));
     stopping.join().unwrap();
     assert_eq!(world.tables.peer_id_of(address), None);
 }
@@ -324,9 +279,7 @@ struct MemoryOutbound(Sender<(Path, Vec<u8>)>);
 impl SendDatagrams for MemoryOutbound {
     fn send(&self, path: Path, datagram: &[u8]) -> std::io::Result<()> {
         assert_ne!(path.remote.port(), FATAL_PORT, "a test asked for this panic");
-        self.0
-            .send((path, datagram.to_vec()))
-            .map_err(std::io::Error::other)
+        self.0.send((path, datagram.to_vec())).map_err(std::io::Error::other)
     }
 }
 
@@ -345,13 +298,9 @@ impl World {
         )
         .unwrap();
         let certificate = server_certificate(&pki);
-        let keeper = TrustKeeper::start(
-            &pki.paths(),
-            credentials.anchors,
-            Duration::ZERO,
-            &pki.state_directory(),
-        )
-        .unwrap();
+        let keeper =
+            TrustKeeper::start(&pki.paths(), credentials.anchors, Duration::ZERO, &pki.state_directory())
+                .unwrap();
         let log_path = pki.state_directory().join("connections.log");
         let log = ConnectionLog::open(Some(&log_path), EndpointId::from_random([0; 9]), 0).unwrap();
         let (clock, tables) = (Clock::start(), Arc::new(Tables::new(5, policy())));
@@ -369,9 +318,7 @@ impl World {
         let sink = mailroom.sink();
         let (outbound, sent) = channel();
         let config = EndpointConfig::new(credentials.tls, Arc::clone(keeper.trust()) as _);
-        let plane = mailroom
-            .start(&Arc::new(config), || Box::new(MemoryOutbound(outbound.clone())))
-            .unwrap();
+        let plane = mailroom.start(&Arc::new(config), || Box::new(MemoryOutbound(outbound.clone()))).unwrap();
         Self {
             pki,
             keeper,
@@ -402,8 +349,7 @@ impl World {
     }
 
     fn reload(&self) -> CrlReload {
-        self.keeper
-            .reload_revocations(|| self.plane().handle().check_revocations())
+        self.keeper.reload_revocations(|| self.plane().handle().check_revocations())
     }
 
     fn client(&self, issued: &Issued, port: u16) -> TestClient {
@@ -414,26 +360,16 @@ impl World {
             TlsVersion::Tls12,
         );
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
-        let path = Path {
-            listener: ListenerId(0),
-            remote,
-            local: None,
-        };
+        let path = Path { listener: ListenerId(0), remote, local: None };
         let config = Arc::new(ClientConfig::new(tls));
         let client = Client::connect(config, path, self.clock.now(), Box::new(OperatingSystem));
-        TestClient {
-            client,
-            remote,
-            events: Vec::new(),
-        }
+        TestClient { client, remote, events: Vec::new() }
     }
 
     fn connect(&mut self, client: &mut TestClient) -> Pushed {
         self.run(&mut [client], |clients| !clients[0].events.is_empty());
         let event = client.events.remove(0);
-        let ClientEvent::Connected(pushed) = event else {
-            panic!("{event:?}")
-        };
+        let ClientEvent::Connected(pushed) = event else { panic!("{event:?}") };
         *pushed
     }
 
@@ -472,26 +408,14 @@ impl World {
         for mut datagram in self.undelivered.remove(&client.remote).unwrap_or_default() {
             client.client.handle_datagram(now, &mut datagram);
         }
-        if client
-            .client
-            .poll_timeout()
-            .is_some_and(|wakeup| wakeup.at <= now)
-        {
+        if client.client.poll_timeout().is_some_and(|wakeup| wakeup.at <= now) {
             client.client.handle_timeout(now);
         }
         while let Some(transmit) = client.client.poll_transmit() {
-            let path = Path {
-                remote: client.remote,
-                ..transmit.path
-            };
-            (self.sink)(ControlInput::Datagram {
-                path,
-                bytes: transmit.payload,
-            });
+            let path = Path { remote: client.remote, ..transmit.path };
+            (self.sink)(ControlInput::Datagram { path, bytes: transmit.payload });
         }
-        client
-            .events
-            .extend(std::iter::from_fn(|| client.client.poll_event()));
+        client.events.extend(std::iter::from_fn(|| client.client.poll_event()));
     }
 
     /// Stops everything; answers with the connection log.
@@ -499,17 +423,13 @@ impl World {
         drop(self.plane.take());
         drop(self.sink);
         let text = fs::read_to_string(&self.log_path).unwrap();
-        text.lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 }
 
 impl TestClient {
     fn has_failed(&self) -> bool {
-        self.events
-            .iter()
-            .any(|event| matches!(event, ClientEvent::Failed(_)))
+        self.events.iter().any(|event| matches!(event, ClientEvent::Failed(_)))
     }
 }
 
@@ -518,14 +438,9 @@ fn events(log: &[serde_json::Value]) -> Vec<String> {
     let field = |record: &serde_json::Value, key: &str| record[key].as_str().unwrap().to_owned();
     log.iter()
         .map(|record| {
-            let (event, name, reason) = (
-                field(record, "event"),
-                field(record, "common-name"),
-                field(record, "reason"),
-            );
-            format!("{event} {name} {reason}")
-                .trim_end_matches(" NA")
-                .to_owned()
+            let (event, name, reason) =
+                (field(record, "event"), field(record, "common-name"), field(record, "reason"));
+            format!("{event} {name} {reason}").trim_end_matches(" NA").to_owned()
         })
         .collect()
 }
@@ -542,10 +457,7 @@ fn live() -> LiveSettings {
 
 fn policy() -> Policy {
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork {
-            network: "10.8.0.0/29".parse().unwrap(),
-            server: Ipv4Addr::new(10, 8, 0, 1),
-        },
+        tunnel: TunnelNetwork { network: "10.8.0.0/29".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) },
         routes: Vec::new(),
         rules: Vec::new(),
     })

@@ -10,26 +10,24 @@
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use pki_core::time::Timestamp;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, error};
 use vpn_proto::{
     Authorization, AuthorizationRequest, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event,
-    Farewell, KeyId, Moment, Path, PeerIdentity, SessionHandle,
+    Farewell, KeyId, Moment, Path, SessionHandle,
 };
 
 use super::SendDatagrams;
-use super::admission::{Admissions, Admitted, certificate_facts, device_facts, internal};
+use super::admission::{Admissions, Admitted, device_facts, internal};
+use super::chronicle::{Chronicle, wall_clock};
 use super::connection::{Connection, DeviceFacts};
-use super::counters::{ControlCounters, Counted};
+use super::counters::Counted;
 use super::mailbox::{Datagram, Mailbox};
 use super::registry::{SessionKey, usage};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
 use crate::dataplane::PeerSlot;
-use crate::observe::Escaped;
-use crate::observe::connection_log::{ConnectionLog, FailedAttempt};
 use crate::random::OperatingSystem;
 
 /// How often the counters of a connection go to the connection log.
@@ -43,11 +41,7 @@ pub(super) enum Command {
     /// The data plane opened the exit notification of a peer.
     PeerExit(SessionHandle),
     /// Close a session of this shard.
-    Close {
-        session: SessionHandle,
-        farewell: Farewell,
-        reason: &'static str,
-    },
+    Close { session: SessionHandle, farewell: Farewell, reason: &'static str },
     /// Revocations changed: close whoever is affected.
     CheckRevocations,
     /// For handshakes from now on.
@@ -60,8 +54,7 @@ pub(super) enum Command {
 pub(super) struct Shared {
     pub(super) admissions: Admissions,
     pub(super) trust: Arc<Trust>,
-    pub(super) log: Arc<ConnectionLog>,
-    pub(super) counters: ControlCounters,
+    pub(super) chronicle: Chronicle,
     pub(super) clock: Clock,
     pub(super) mailboxes: Arc<[Mailbox<Command>]>,
 }
@@ -136,11 +129,7 @@ impl Shard {
         let now = self.now();
         self.contain(|shard| match command {
             Command::PeerExit(session) => shard.endpoint.peer_exited(now, session),
-            Command::Close {
-                session,
-                farewell,
-                reason,
-            } => shard.close(now, session, farewell, reason),
+            Command::Close { session, farewell, reason } => shard.close(now, session, farewell, reason),
             Command::CheckRevocations => shard.check_revocations(now),
             Command::SetEndpointConfig(config) => {
                 shard.endpoint.set_config(Arc::clone(&config));
@@ -152,11 +141,8 @@ impl Shard {
 
     fn receive(&mut self, datagram: &Datagram) {
         let now = self.now();
-        let survived = self.contain(|shard| {
-            shard
-                .endpoint
-                .handle_datagram(now, datagram.path, &datagram.bytes)
-        });
+        let survived =
+            self.contain(|shard| shard.endpoint.handle_datagram(now, datagram.path, &datagram.bytes));
         if !survived {
             self.drop_sessions_at(datagram.path);
         }
@@ -164,11 +150,7 @@ impl Shard {
 
     fn keep_time(&mut self) {
         let now = self.now();
-        if self
-            .endpoint
-            .poll_timeout()
-            .is_some_and(|wakeup| wakeup.at <= now)
-        {
+        if self.endpoint.poll_timeout().is_some_and(|wakeup| wakeup.at <= now) {
             let survived = self.contain(|shard| shard.endpoint.handle_timeout(now));
             self.timer_panics = if survived { 0 } else { self.timer_panics + 1 };
             if self.timer_panics >= TIMER_PANICS {
@@ -188,11 +170,8 @@ impl Shard {
             self.drain();
         }));
         if outcome.is_err() {
-            self.shared.counters.count(Counted::Panic);
-            error!(
-                shard = self.index,
-                "a panic in the protocol core was contained; please report it"
-            );
+            self.shared.chronicle.counters.count(Counted::Panic);
+            error!(shard = self.index, "a panic in the protocol core was contained; please report it");
         }
         outcome.is_ok()
     }
@@ -203,7 +182,7 @@ impl Shard {
         }
         while let Some(transmit) = self.endpoint.poll_transmit() {
             if let Err(error) = self.outbound.send(transmit.path, &transmit.payload) {
-                self.shared.counters.count(Counted::SendFailure);
+                self.shared.chronicle.counters.count(Counted::SendFailure);
                 debug!(remote = %transmit.path.remote, %error, "a control datagram was not sent");
             }
         }
@@ -215,12 +194,8 @@ impl Shard {
             Event::Established { session, channel } => self.establish(session, channel),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
-            Event::AttemptFailed {
-                path,
-                identity,
-                failure,
-            } => {
-                self.note_refusal(path, identity.as_ref(), DeviceFacts::default(), &failure);
+            Event::AttemptFailed { path, identity, failure } => {
+                self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }
         }
     }
@@ -228,34 +203,20 @@ impl Shard {
     fn authorize(&mut self, session: SessionHandle, request: &AuthorizationRequest) {
         let now = self.now();
         let decision = match self.admit(session, request) {
-            Ok((
-                Admitted {
-                    connection,
-                    admission,
-                    grant,
-                },
-                certificates,
-            )) => {
+            Ok((Admitted { connection, admission, grant }, certificates)) => {
                 if let Some(evicted) = admission.evicted {
                     self.evict(evicted, request.path);
                 }
                 let (slot, path) = (admission.slot, request.path);
                 let fingerprint = request.identity.fingerprint;
-                let granted = Session {
-                    slot,
-                    path,
-                    fingerprint,
-                    connection,
-                    certificates,
-                    live: None,
-                    ending: None,
-                };
+                let granted =
+                    Session { slot, path, fingerprint, connection, certificates, live: None, ending: None };
                 self.sessions.insert(session, granted);
                 Authorization::Grant(grant)
             }
             Err(denial) => {
                 let device = device_facts(&request.peer_info);
-                self.note_refusal(request.path, Some(&request.identity), device, &denial);
+                self.shared.chronicle.refused(request.path, Some(&request.identity), device, &denial);
                 Authorization::Deny(denial)
             }
         };
@@ -274,13 +235,10 @@ impl Shard {
             .trust
             .path_of(&request.identity.fingerprint)
             .ok_or_else(|| internal("the verified path of the certificate was forgotten"))?;
-        if let Some(denial) = self.shared.trust.snapshot().revocation_of(&certificates) {
+        if let Some(denial) = self.shared.trust.snapshot().revocation_of(&certificates, wall_clock()) {
             return Err(denial);
         }
-        let admitted = self
-            .shared
-            .admissions
-            .admit(self.key(session), request, wall_clock())?;
+        let admitted = self.shared.admissions.admit(self.key(session), request, wall_clock())?;
         Ok((admitted, certificates))
     }
 
@@ -295,11 +253,8 @@ impl Shard {
         } else {
             Farewell::Halt("this client connected from another place".to_owned())
         };
-        let command = Command::Close {
-            session: evicted.session,
-            farewell,
-            reason: "replaced-by-newer-session",
-        };
+        let command =
+            Command::Close { session: evicted.session, farewell, reason: "replaced-by-newer-session" };
         if let Some(mailbox) = self.shared.mailboxes.get(evicted.shard) {
             mailbox.post_command(command);
         }
@@ -319,18 +274,7 @@ impl Shard {
             return;
         }
         session.live = Some(Live { since: now, channel });
-        self.shared.counters.count(Counted::Established);
-        self.shared.log.established(&connection);
-        info!(
-            client = Escaped(&connection.client.common_name).to_string(),
-            cert.serial = %connection.client.serial,
-            address = %connection.address,
-            connection.id = %connection.id,
-            cipher = connection.negotiated.data_cipher,
-            tls = connection.negotiated.tls_version,
-            "client connected"
-        );
-        debug!(connection.id = %connection.id, remote = %connection.remote, "remote address");
+        self.shared.chronicle.connected(&connection);
     }
 
     /// The certificate is the same, but the way to its authority can be another one.
@@ -351,12 +295,7 @@ impl Shard {
             return;
         };
         let reason = if let CloseReason::RenegotiationDenied(denial) = reason {
-            warn!(
-                client = Escaped(&session.connection.client.common_name).to_string(),
-                reason = denial.code,
-                detail = Escaped(&denial.detail).to_string(),
-                "a renegotiation was refused"
-            );
+            self.shared.chronicle.renegotiation_refused(&session.connection, denial);
             denial.code
         } else {
             session.ending.unwrap_or_else(|| reason.code())
@@ -365,52 +304,13 @@ impl Shard {
     }
 
     fn note_end(&self, session: &Session, reason: &str) {
-        let connection = &session.connection;
-        self.shared.counters.count(Counted::Closed);
-        let Some(live) = &session.live else {
-            debug!(connection.id = %connection.id, reason, "a session ended before it was established");
-            return;
-        };
-        let (duration, usage) = (self.now().saturating_since(live.since), usage(&live.channel));
-        self.shared
-            .log
-            .closed(connection, wall_clock(), duration, usage, reason);
-        info!(
-            client = Escaped(&connection.client.common_name).to_string(),
-            connection.id = %connection.id,
-            reason,
-            duration_s = duration.as_secs(),
-            ingress_bytes = usage.ingress_bytes,
-            egress_bytes = usage.egress_bytes,
-            "client disconnected"
-        );
-    }
-
-    fn note_refusal(
-        &self,
-        path: Path,
-        identity: Option<&PeerIdentity>,
-        device: DeviceFacts,
-        denial: &Denial,
-    ) {
-        self.shared.counters.count(Counted::Refused);
-        let attempt = FailedAttempt {
-            remote: path.remote,
-            client: identity.map(certificate_facts),
-            device,
-            code: denial.code,
-            detail: denial.detail.clone(),
-        };
-        if self.shared.log.failed(&attempt, wall_clock()) {
-            let client = attempt.client.as_ref();
-            info!(
-                client = Escaped(client.map_or("unknown", |client| &client.common_name)).to_string(),
-                cert.serial = %client.map_or("unknown", |client| &client.serial),
-                reason = denial.code,
-                detail = Escaped(&denial.detail).to_string(),
-                "client refused"
-            );
-            debug!(remote = %path.remote, reason = denial.code, "remote address");
+        let (chronicle, connection) = (&self.shared.chronicle, &session.connection);
+        match &session.live {
+            Some(live) => {
+                let duration = self.now().saturating_since(live.since);
+                chronicle.disconnected(connection, duration, usage(&live.channel), reason);
+            }
+            None => chronicle.abandoned(connection, reason),
         }
     }
 
@@ -423,14 +323,16 @@ impl Shard {
 
     /// Closes every session whose path has a certificate that is revoked by now (CRL-03).
     fn check_revocations(&mut self, now: Moment) {
-        let trust = self.shared.trust.snapshot();
+        let (trust, today) = (self.shared.trust.snapshot(), wall_clock());
         let revoked: Vec<(SessionHandle, Denial)> = self
             .sessions
             .iter()
-            .filter_map(|(handle, session)| Some((*handle, trust.revocation_of(&session.certificates)?)))
+            .filter_map(|(handle, session)| {
+                Some((*handle, trust.revocation_of(&session.certificates, today)?))
+            })
             .collect();
         for (handle, denial) in revoked {
-            self.shared.counters.count(Counted::Revoked);
+            self.shared.chronicle.counters.count(Counted::Revoked);
             self.close(now, handle, Farewell::AuthFailed(denial.public), denial.code);
         }
     }
@@ -439,9 +341,7 @@ impl Shard {
         for session in self.sessions.values() {
             if let Some(live) = &session.live {
                 let duration = now.saturating_since(live.since);
-                self.shared
-                    .log
-                    .updated(&session.connection, wall_clock(), duration, usage(&live.channel));
+                self.shared.chronicle.usage(&session.connection, duration, usage(&live.channel));
             }
         }
     }
@@ -502,8 +402,7 @@ impl Shard {
     /// Everybody heard the good-bye, or had long enough.
     fn is_done(&self) -> bool {
         let is_heard = || self.endpoint.sessions() == 0 && self.endpoint.farewells_under_way() == 0;
-        self.stopping
-            .is_some_and(|at_the_latest| is_heard() || self.now() >= at_the_latest)
+        self.stopping.is_some_and(|at_the_latest| is_heard() || self.now() >= at_the_latest)
     }
 
     fn patience(&self) -> Duration {
@@ -518,17 +417,10 @@ impl Shard {
     }
 
     const fn key(&self, session: SessionHandle) -> SessionKey {
-        SessionKey {
-            shard: self.index,
-            session,
-        }
+        SessionKey { shard: self.index, session }
     }
 
     fn now(&self) -> Moment {
         self.shared.clock.now()
     }
-}
-
-fn wall_clock() -> Timestamp {
-    SystemTime::now().into()
 }

@@ -154,10 +154,7 @@ impl WorkerCounters {
     /// Counters at zero.
     #[must_use]
     pub fn new() -> Self {
-        Self {
-            drops: [const { AtomicU64::new(0) }; _],
-            events: [const { AtomicU64::new(0) }; _],
-        }
+        Self { drops: [const { AtomicU64::new(0) }; _], events: [const { AtomicU64::new(0) }; _] }
     }
 
     /// Counts one drop.
@@ -197,10 +194,7 @@ pub struct PlaneCounters {
 impl PlaneCounters {
     /// The sum over `workers`.
     pub fn sum<'a>(workers: impl IntoIterator<Item = &'a WorkerCounters>) -> Self {
-        let mut total = Self {
-            drops: [0; _],
-            events: [0; _],
-        };
+        let mut total = Self { drops: [0; _], events: [0; _] };
         for worker in workers {
             add(&mut total.drops, &worker.drops);
             add(&mut total.events, &worker.events);
@@ -245,18 +239,8 @@ mod tests {
 
     #[test]
     fn members_stand_at_their_own_index() {
-        assert!(
-            DropReason::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, reason)| *reason as usize == index)
-        );
-        assert!(
-            Event::ALL
-                .iter()
-                .enumerate()
-                .all(|(index, event)| *event as usize == index)
-        );
+        assert!(DropReason::ALL.iter().enumerate().all(|(index, reason)| *reason as usize == index));
+        assert!(Event::ALL.iter().enumerate().all(|(index, event)| *event as usize == index));
     }
 
     #[test]
@@ -267,10 +251,11 @@ mod tests {
             .chain(Event::ALL.iter().map(|event| event.code()));
         let codes: Vec<_> = codes.collect();
         assert_eq!(codes.iter().collect::<BTreeSet<_>>().len(), codes.len());
-        assert!(codes.iter().all(|code| {
-            code.bytes()
-                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
-        }));
+        assert!(
+            codes.iter().all(|code| {
+                code.bytes().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-')
+            })
+        );
     }
 
     #[test]

@@ -17,27 +17,16 @@ pub(super) fn flush<S: DatagramSocket>(
     sockets: &[(ListenerId, S)],
     counters: &WorkerCounters,
 ) {
-    let mut egress = Egress {
-        counters,
-        has_waited: false,
-    };
-    queue.drain(|group| {
-        match group
-            .path()
-            .and_then(|path| Some((path, socket_for(sockets, path)?)))
-        {
-            Some((path, socket)) => egress.send_group(socket, path, group),
-            None => counters.dropped_many(DropReason::SendFailed, group.count() as u64),
-        }
+    let mut egress = Egress { counters, has_waited: false };
+    queue.drain(|group| match group.path().and_then(|path| Some((path, socket_for(sockets, path)?))) {
+        Some((path, socket)) => egress.send_group(socket, path, group),
+        None => counters.dropped_many(DropReason::SendFailed, group.count() as u64),
     });
 }
 
 /// The socket of `path`'s listener.
 pub(super) fn socket_for<'s, S>(sockets: &'s [(ListenerId, S)], path: &Path) -> Option<&'s S> {
-    sockets
-        .iter()
-        .find(|(id, _)| *id == path.listener)
-        .map(|(_, socket)| socket)
+    sockets.iter().find(|(id, _)| *id == path.listener).map(|(_, socket)| socket)
 }
 
 /// One flush.
@@ -95,10 +84,7 @@ impl Egress<'_> {
 /// Whether the error says that this batch cannot be cut by the kernel or device: a datagram too long for the path's
 /// MTU (`EINVAL`, or `EMSGSIZE`) or a device without checksum offload (`EIO`). Alone, each datagram can still be sent.
 fn is_segmentation_refused(error: &io::Error) -> bool {
-    matches!(
-        Errno::from_io_error(error),
-        Some(Errno::INVAL | Errno::MSGSIZE | Errno::IO)
-    )
+    matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::MSGSIZE | Errno::IO))
 }
 
 fn reason(error: &io::Error) -> DropReason {
@@ -129,24 +115,12 @@ mod tests {
         let mut queue = bench.queue(&[(0, 3), (1, 1), (0, 2)]);
         bench.flush(&mut queue);
         let sends = |index: usize| bench.sockets[index].1.take_sent();
+        assert_eq!(sends(0).iter().map(|sent| sent.octets.len()).collect::<Vec<_>>(), [500]);
         assert_eq!(
-            sends(0).iter().map(|sent| sent.octets.len()).collect::<Vec<_>>(),
-            [500]
-        );
-        assert_eq!(
-            sends(1)
-                .iter()
-                .map(|sent| (sent.octets.len(), sent.segment))
-                .collect::<Vec<_>>(),
+            sends(1).iter().map(|sent| (sent.octets.len(), sent.segment)).collect::<Vec<_>>(),
             [(100, 100)]
         );
-        assert_eq!(
-            (
-                bench.happened(Event::SendCall),
-                bench.happened(Event::DatagramSent)
-            ),
-            (2, 6)
-        );
+        assert_eq!((bench.happened(Event::SendCall), bench.happened(Event::DatagramSent)), (2, 6));
         assert!(queue.is_empty());
     }
 
@@ -156,20 +130,12 @@ mod tests {
             let bench = Bench::new();
             bench.sockets[0].1.refuse([errno]);
             bench.flush(&mut bench.queue(&[(0, 3)]));
-            let sent: Vec<_> = bench.sockets[0]
-                .1
-                .take_sent()
-                .into_iter()
-                .map(|sent| sent.octets[0])
-                .collect();
+            let sent: Vec<_> =
+                bench.sockets[0].1.take_sent().into_iter().map(|sent| sent.octets[0]).collect();
             assert_eq!(sent, [0, 1, 2], "{errno}: all, in order");
             assert_eq!(bench.happened(Event::SegmentationRefused), 1);
             bench.flush(&mut bench.queue(&[(0, 3)]));
-            assert_eq!(
-                bench.sockets[0].1.take_sent().len(),
-                1,
-                "{errno}: one refusal is not for ever"
-            );
+            assert_eq!(bench.sockets[0].1.take_sent().len(), 1, "{errno}: one refusal is not for ever");
         }
     }
 
@@ -187,10 +153,7 @@ mod tests {
         bench.sockets[0].1.refuse([Errno::AGAIN]);
         bench.flush(&mut bench.queue(&[(0, 1), (1, 1)]));
         assert_eq!(
-            (
-                bench.sockets[0].1.take_sent().len(),
-                bench.sockets[0].1.waits.load(Ordering::Relaxed)
-            ),
+            (bench.sockets[0].1.take_sent().len(), bench.sockets[0].1.waits.load(Ordering::Relaxed)),
             (1, 1)
         );
         bench.sockets[0].1.refuse([Errno::AGAIN, Errno::AGAIN]);
@@ -217,10 +180,7 @@ mod tests {
         assert_eq!(bench.sockets[0].1.take_sent().len(), 1);
         bench.sockets[0].1.refuse([Errno::PERM]);
         bench.flush(&mut bench.queue(&[(0, 2), (1, 1)]));
-        assert_eq!(
-            bench.dropped(),
-            [(DropReason::SendTooLong, 1), (DropReason::SendFailed, 2)]
-        );
+        assert_eq!(bench.dropped(), [(DropReason::SendTooLong, 1), (DropReason::SendFailed, 2)]);
         assert_eq!(bench.sockets[1].1.take_sent().len(), 1);
     }
 
@@ -239,10 +199,7 @@ mod tests {
     impl Bench {
         fn new() -> Self {
             let sockets = [0, 1].map(|id| (ListenerId(id), MemorySocket::new())).into();
-            Self {
-                sockets,
-                counters: WorkerCounters::new(),
-            }
+            Self { sockets, counters: WorkerCounters::new() }
         }
 
         /// For each listener so many datagrams of 100 octets, numbered in their first.
@@ -251,11 +208,7 @@ mod tests {
             for (listener, count) in groups {
                 for number in 0..*count {
                     let remote = "192.0.2.1:4000".parse().unwrap();
-                    let path = Path {
-                        listener: ListenerId(*listener),
-                        remote,
-                        local: None,
-                    };
+                    let path = Path { listener: ListenerId(*listener), remote, local: None };
                     let mut room = queue.room(&path, 100).unwrap();
                     room.datagram()[0] = u8::try_from(number).unwrap();
                     room.commit();
@@ -273,10 +226,7 @@ mod tests {
         }
 
         fn dropped(&self) -> Vec<(DropReason, u64)> {
-            PlaneCounters::sum([&self.counters])
-                .drops()
-                .filter(|(_, count)| *count > 0)
-                .collect()
+            PlaneCounters::sum([&self.counters]).drops().filter(|(_, count)| *count > 0).collect()
         }
     }
 }

@@ -28,10 +28,7 @@ pub fn clamp(segment: &mut [u8], limit: u16) {
     }
     let end = usize::from(header[DATA_OFFSET] >> 4) * 4;
     let mut at = TCP_MINIMUM;
-    while let Some([kind, length]) = segment
-        .get(at..end)
-        .and_then(|options| options.first_chunk().copied())
-    {
+    while let Some([kind, length]) = segment.get(at..end).and_then(|options| options.first_chunk().copied()) {
         match (kind, usize::from(length)) {
             (OPTION_END, _) => return,
             (OPTION_NOP, _) => at += 1,
@@ -56,11 +53,8 @@ fn lower(segment: &mut [u8], at: usize, end: usize, limit: u16) {
     }
     segment[at..at + 2].copy_from_slice(&limit.to_be_bytes());
     // A value at an odd offset straddles two words of the sum: each of its octets counts in the other position.
-    let (old, new) = if at.is_multiple_of(2) {
-        (announced, limit)
-    } else {
-        (announced.swap_bytes(), limit.swap_bytes())
-    };
+    let (old, new) =
+        if at.is_multiple_of(2) { (announced, limit) } else { (announced.swap_bytes(), limit.swap_bytes()) };
     let checksum = u16::from_be_bytes([segment[CHECKSUM], segment[CHECKSUM + 1]]);
     segment[CHECKSUM..CHECKSUM + 2].copy_from_slice(&updated(checksum, old, new).to_be_bytes());
 }
@@ -105,21 +99,12 @@ mod tests {
 
     #[test]
     fn lowers_the_value_of_syn_and_syn_ack_only() {
-        for (flags, expected) in [
-            (0x02, 1400),
-            (0x12, 1400),
-            (0xc2, 1400),
-            (0x10, 1460),
-            (0x18, 1460),
-            (0x04, 1460),
-        ] {
+        for (flags, expected) in
+            [(0x02, 1400), (0x12, 1400), (0xc2, 1400), (0x10, 1460), (0x18, 1460), (0x04, 1460)]
+        {
             let mut segment = tcp(flags, &[2, 4, 0x05, 0xb4]);
             clamp(&mut segment, 1400);
-            assert_eq!(
-                u16::from_be_bytes([segment[22], segment[23]]),
-                expected,
-                "flags {flags:#x}"
-            );
+            assert_eq!(u16::from_be_bytes([segment[22], segment[23]]), expected, "flags {flags:#x}");
             assert_eq!(sum(&segment), 0xffff, "flags {flags:#x}");
         }
     }
@@ -209,9 +194,8 @@ mod tests {
 
     /// The one's complement sum, computed in full: 0xffff over a segment whose checksum is right.
     fn sum(segment: &[u8]) -> u16 {
-        let words = segment
-            .chunks(2)
-            .map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
+        let words =
+            segment.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
         let mut sum: u32 = words.sum();
         while sum > 0xffff {
             sum = (sum & 0xffff) + (sum >> 16);

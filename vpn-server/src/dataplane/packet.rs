@@ -83,9 +83,7 @@ impl InnerHeader {
 
 impl Ipv4Header {
     fn parse(packet: &[u8]) -> Result<Self, PacketError> {
-        let (fixed, _) = packet
-            .split_first_chunk::<IPV4_MINIMUM>()
-            .ok_or(PacketError::Malformed)?;
+        let (fixed, _) = packet.split_first_chunk::<IPV4_MINIMUM>().ok_or(PacketError::Malformed)?;
         let header_length = u16::from(fixed[0] & 0x0f) * 4;
         let total_length = u16::from_be_bytes([fixed[2], fixed[3]]);
         if usize::from(header_length) < IPV4_MINIMUM
@@ -147,16 +145,11 @@ pub fn quoted_by_icmp_error(header: &Ipv4Header, packet: &[u8]) -> Option<(Ipv4A
 
 impl Ipv6Header {
     fn parse(packet: &[u8]) -> Result<Self, PacketError> {
-        let (fixed, payload) = packet
-            .split_first_chunk::<IPV6_FIXED>()
-            .ok_or(PacketError::Malformed)?;
+        let (fixed, payload) = packet.split_first_chunk::<IPV6_FIXED>().ok_or(PacketError::Malformed)?;
         if usize::from(u16::from_be_bytes([fixed[4], fixed[5]])) > payload.len() {
             return Err(PacketError::Malformed);
         }
-        Ok(Self {
-            source: address_v6(&fixed[8..24])?,
-            destination: address_v6(&fixed[24..40])?,
-        })
+        Ok(Self { source: address_v6(&fixed[8..24])?, destination: address_v6(&fixed[24..40])? })
     }
 
     /// Whether this is what hosts send on every interface unasked, and what no router passes on: neighbour discovery,
@@ -181,9 +174,7 @@ fn check_options(mut options: &[u8]) -> Result<(), PacketError> {
             [OPTION_NOP, rest @ ..] => options = rest,
             [OPTION_LOOSE_ROUTE | OPTION_STRICT_ROUTE, ..] => return Err(PacketError::SourceRouted),
             [_, length, ..] if *length >= 2 => {
-                options = options
-                    .get(usize::from(*length)..)
-                    .ok_or(PacketError::Malformed)?;
+                options = options.get(usize::from(*length)..).ok_or(PacketError::Malformed)?;
             }
             _ => return Err(PacketError::Malformed),
         }
@@ -249,28 +240,12 @@ mod tests {
     fn acl_03_lengths_that_do_not_fit_are_malformed() {
         let whole = ipv4(PROTOCOL_UDP, 0, &[1, 1, 1, 0], &[7; 12]);
         for length in 0..whole.len() {
-            assert_eq!(
-                InnerHeader::parse(&whole[..length]),
-                Err(PacketError::Malformed),
-                "{length}"
-            );
+            assert_eq!(InnerHeader::parse(&whole[..length]), Err(PacketError::Malformed), "{length}");
         }
-        for (index, value) in [
-            (0, 0x44),
-            (0, 0x4f),
-            (0, 0x15),
-            (0, 0x75),
-            (3, 23),
-            (3, 37),
-            (2, 1),
-        ] {
+        for (index, value) in [(0, 0x44), (0, 0x4f), (0, 0x15), (0, 0x75), (3, 23), (3, 37), (2, 1)] {
             let mut packet = whole.clone();
             packet[index] = value;
-            assert_eq!(
-                InnerHeader::parse(&packet),
-                Err(PacketError::Malformed),
-                "octet {index} = {value}"
-            );
+            assert_eq!(InnerHeader::parse(&packet), Err(PacketError::Malformed), "octet {index} = {value}");
         }
     }
 
@@ -284,11 +259,7 @@ mod tests {
             &[148, 4, 0, 0, 1, 131, 0, 0],
         ] {
             let packet = ipv4(PROTOCOL_UDP, 0, options, &[7; 12]);
-            assert_eq!(
-                InnerHeader::parse(&packet),
-                Err(PacketError::SourceRouted),
-                "{options:?}"
-            );
+            assert_eq!(InnerHeader::parse(&packet), Err(PacketError::SourceRouted), "{options:?}");
         }
     }
 
@@ -319,11 +290,7 @@ mod tests {
             (50, 0, Ok(Fragment::First)),
         ] {
             let packet = ipv4(protocol, 0x2000, &[], &vec![0; payload]);
-            assert_eq!(
-                fragment_of(&packet),
-                expected,
-                "protocol {protocol}, {payload} octets"
-            );
+            assert_eq!(fragment_of(&packet), expected, "protocol {protocol}, {payload} octets");
         }
     }
 
@@ -340,11 +307,7 @@ mod tests {
             (PROTOCOL_UDP, 8189, Err(PacketError::Malformed)),
         ] {
             let packet = ipv4(protocol, field, &[], &[0; 24]);
-            assert_eq!(
-                fragment_of(&packet),
-                expected,
-                "protocol {protocol}, field {field:#x}"
-            );
+            assert_eq!(fragment_of(&packet), expected, "protocol {protocol}, field {field:#x}");
         }
     }
 
@@ -355,13 +318,8 @@ mod tests {
         packet[5] = 8;
         packet[8..24].copy_from_slice(&Ipv6Addr::LOCALHOST.octets());
         packet[24] = 0xff;
-        let Ok(InnerHeader::V6(header)) = InnerHeader::parse(&packet) else {
-            panic!("not IPv6")
-        };
-        assert_eq!(
-            (header.source, header.destination.is_multicast()),
-            (Ipv6Addr::LOCALHOST, true)
-        );
+        let Ok(InnerHeader::V6(header)) = InnerHeader::parse(&packet) else { panic!("not IPv6") };
+        assert_eq!((header.source, header.destination.is_multicast()), (Ipv6Addr::LOCALHOST, true));
         packet[5] = 9;
         assert_eq!(InnerHeader::parse(&packet), Err(PacketError::Malformed));
         assert_eq!(InnerHeader::parse(&packet[..39]), Err(PacketError::Malformed));
@@ -376,10 +334,8 @@ mod tests {
             ("fd00::1", "ff02::fb", true),
             ("fd00::1", "2001:db8::1", false),
         ] {
-            let header = Ipv6Header {
-                source: source.parse().unwrap(),
-                destination: destination.parse().unwrap(),
-            };
+            let header =
+                Ipv6Header { source: source.parse().unwrap(), destination: destination.parse().unwrap() };
             assert_eq!(header.is_link_chatter(), expected, "{source} {destination}");
         }
     }
@@ -387,30 +343,13 @@ mod tests {
     #[test]
     fn only_icmp_errors_quote() {
         let quoted = ipv4(PROTOCOL_UDP, 0, &[], &[7; 8]);
-        for (kind, expected) in [
-            (3, true),
-            (11, true),
-            (12, true),
-            (0, false),
-            (5, false),
-            (8, false),
-        ] {
-            let packet = ipv4(
-                PROTOCOL_ICMP,
-                0,
-                &[],
-                &[&[kind, 0, 0, 0, 0, 0, 0, 0], &quoted[..]].concat(),
-            );
+        for (kind, expected) in [(3, true), (11, true), (12, true), (0, false), (5, false), (8, false)] {
+            let packet = ipv4(PROTOCOL_ICMP, 0, &[], &[&[kind, 0, 0, 0, 0, 0, 0, 0], &quoted[..]].concat());
             let quote = quoted_by_icmp_error(&parse_v4(&packet).unwrap(), &packet);
             let addresses = (Ipv4Addr::new(10, 8, 0, 2), Ipv4Addr::new(192, 168, 1, 1));
             assert_eq!(quote, expected.then_some(addresses), "type {kind}");
         }
-        let short = ipv4(
-            PROTOCOL_ICMP,
-            0,
-            &[],
-            &[&[3, 0, 0, 0, 0, 0, 0, 0], &quoted[..19]].concat(),
-        );
+        let short = ipv4(PROTOCOL_ICMP, 0, &[], &[&[3, 0, 0, 0, 0, 0, 0, 0], &quoted[..19]].concat());
         assert_eq!(quoted_by_icmp_error(&parse_v4(&short).unwrap(), &short), None);
     }
 

@@ -44,18 +44,8 @@ impl Pipeline<'_> {
     ) {
         let policy = self.tables.policy();
         for (received, buffer) in batch.iter_mut() {
-            let path = Path {
-                listener,
-                remote: received.remote,
-                local: received.local,
-            };
-            let mut pass = InboundPass {
-                pipeline: *self,
-                now,
-                path,
-                policy: &policy,
-                peer: None,
-            };
+            let path = Path { listener, remote: received.remote, local: received.local };
+            let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
             if buffer.is_empty() {
                 self.counters.dropped(DropReason::NotOpenVpn);
             }
@@ -93,10 +83,7 @@ impl Pipeline<'_> {
             InnerHeader::V6(_) => return Err(DropReason::NoSession),
         };
         let packet = &packet[..header.total_length()];
-        let id = self
-            .tables
-            .peer_id_of(header.destination)
-            .ok_or(DropReason::NoSession)?;
+        let id = self.tables.peer_id_of(header.destination).ok_or(DropReason::NoSession)?;
         let guard = self.tables.peer(id);
         // Between the two lookups the id may have got another holder.
         let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
@@ -122,9 +109,7 @@ impl InboundPass<'_, '_> {
     fn datagram<'b>(&mut self, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         match classify(datagram) {
             Class::Control => self.control(datagram).map(|()| None),
-            Class::Data {
-                peer_id: Some(id), ..
-            } => self.data(id, datagram),
+            Class::Data { peer_id: Some(id), .. } => self.data(id, datagram),
             Class::Data { peer_id: None, .. } => Err(DropReason::NoPeerId),
             Class::Invalid => Err(DropReason::NotOpenVpn),
         }
@@ -137,10 +122,7 @@ impl InboundPass<'_, '_> {
         if datagram.len() > LONGEST_CONTROL_DATAGRAM {
             return Err(DropReason::ControlTooLong);
         }
-        let input = ControlInput::Datagram {
-            path: self.path,
-            bytes: datagram.to_vec(),
-        };
+        let input = ControlInput::Datagram { path: self.path, bytes: datagram.to_vec() };
         if !(self.pipeline.sink)(input) {
             return Err(DropReason::ControlQueueFull);
         }
@@ -174,10 +156,7 @@ impl InboundPass<'_, '_> {
 
 impl Pipeline<'_> {
     fn exit(&self, peer: &Peer) -> Result<(), DropReason> {
-        let input = ControlInput::PeerExit {
-            session: peer.session,
-            shard: peer.shard,
-        };
+        let input = ControlInput::PeerExit { session: peer.session, shard: peer.shard };
         match peer.leave(|| (self.sink)(input)) {
             Leaving::Heard => self.counters.happened(Event::ExitForwarded),
             Leaving::SaidBefore => self.counters.happened(Event::NoPayload),
@@ -192,11 +171,7 @@ impl Pipeline<'_> {
 fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
     let known = peer.channel.path();
     let is_same = known.remote == path.remote && known.listener == path.listener;
-    if is_same {
-        Ok(())
-    } else {
-        Err(DropReason::ForeignPath)
-    }
+    if is_same { Ok(()) } else { Err(DropReason::ForeignPath) }
 }
 
 /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
@@ -244,9 +219,7 @@ fn seal_into(
     packet: &[u8],
 ) -> Result<(), DropReason> {
     let path = peer.channel.path();
-    let mut room = queue
-        .room(&path, DATA_HEADROOM + packet.len())
-        .ok_or(DropReason::TooLongToSeal)?;
+    let mut room = queue.room(&path, DATA_HEADROOM + packet.len()).ok_or(DropReason::TooLongToSeal)?;
     let datagram = room.datagram();
     let inner = &mut datagram[DATA_HEADROOM..];
     inner.copy_from_slice(packet);

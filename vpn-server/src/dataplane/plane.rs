@@ -52,20 +52,13 @@ impl Plane {
     /// The system refuses a thread or a descriptor.
     pub fn start(edge: Edge, tables: Arc<Tables>, sink: ControlSink, clock: Clock) -> io::Result<Self> {
         let sockets: Arc<[_]> = edge.sockets.into();
-        let transmitter = Transmitter {
-            sockets: Arc::clone(&sockets),
-        };
-        let mut plane = Self {
-            workers: Vec::new(),
-            transmitter,
-        };
+        let transmitter = Transmitter { sockets: Arc::clone(&sockets) };
+        let mut plane = Self { workers: Vec::new(), transmitter };
         for (number, (sockets, device)) in [(sockets, edge.tun)].into_iter().enumerate() {
             let counters = Arc::new(WorkerCounters::new());
             let (tables, sink) = (Arc::clone(&tables), Arc::clone(&sink));
             let station = Station::new(sockets, device, tables, sink, Arc::clone(&counters), clock);
-            plane
-                .workers
-                .push(RunningWorker::start(number, Worker::new(station)?, counters)?);
+            plane.workers.push(RunningWorker::start(number, Worker::new(station)?, counters)?);
         }
         Ok(plane)
     }
@@ -85,9 +78,7 @@ impl Plane {
     /// Whether every worker still works: `false` after one had to give up, which it logged.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.workers
-            .iter()
-            .all(|worker| worker.thread.as_ref().is_some_and(|thread| !thread.is_finished()))
+        self.workers.iter().all(|worker| worker.thread.as_ref().is_some_and(|thread| !thread.is_finished()))
     }
 
     /// Stops the workers and waits for them.
@@ -112,14 +103,8 @@ impl Drop for Plane {
 impl RunningWorker {
     fn start(number: usize, worker: Worker, counters: Arc<WorkerCounters>) -> io::Result<Self> {
         let stop = worker.stop_switch();
-        let thread = thread::Builder::new()
-            .name(format!("data-{number}"))
-            .spawn(move || worker.run())?;
-        Ok(Self {
-            thread: Some(thread),
-            stop,
-            counters,
-        })
+        let thread = thread::Builder::new().name(format!("data-{number}")).spawn(move || worker.run())?;
+        Ok(Self { thread: Some(thread), stop, counters })
     }
 }
 

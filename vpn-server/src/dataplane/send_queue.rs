@@ -35,10 +35,7 @@ impl SendQueue {
     /// An empty queue for at most `groups` groups.
     #[must_use]
     pub fn new(groups: usize) -> Self {
-        Self {
-            groups: (0..groups).map(|_| SendGroup::new()).collect(),
-            begun: 0,
-        }
+        Self { groups: (0..groups).map(|_| SendGroup::new()).collect(), begun: 0 }
     }
 
     /// Whether another group may not find a place.
@@ -58,23 +55,13 @@ impl SendQueue {
         if length == 0 || length > LONGEST_SEND {
             return None;
         }
-        let latest = self.groups[..self.begun]
-            .iter()
-            .rposition(|group| group.path.as_ref() == Some(path));
+        let latest = self.groups[..self.begun].iter().rposition(|group| group.path.as_ref() == Some(path));
         if let Some(index) = latest.filter(|index| self.groups[*index].has_room(length)) {
-            return Some(Room {
-                queue: self,
-                index,
-                length,
-            });
+            return Some(Room { queue: self, index, length });
         }
         let index = self.begun;
         self.groups.get_mut(index)?.begin(*path, length);
-        Some(Room {
-            queue: self,
-            index,
-            length,
-        })
+        Some(Room { queue: self, index, length })
     }
 
     /// Hands every group to `send`, oldest first, and empties the queue.
@@ -120,14 +107,7 @@ impl SendGroup {
 
     fn new() -> Self {
         let buffer = vec![0; SUPER_BUFFER].into_boxed_slice();
-        Self {
-            path: None,
-            buffer,
-            length: 0,
-            segment: 0,
-            count: 0,
-            is_open: false,
-        }
+        Self { path: None, buffer, length: 0, segment: 0, count: 0, is_open: false }
     }
 
     fn begin(&mut self, path: Path, segment: usize) {
@@ -177,10 +157,7 @@ mod tests {
         for (peer, length) in [(1, 100), (2, 100), (1, 100), (2, 60), (1, 100)] {
             push(&mut queue, peer, length);
         }
-        assert_eq!(
-            drained(&mut queue),
-            [(1, 100, vec![100, 100, 100]), (2, 100, vec![100, 60])]
-        );
+        assert_eq!(drained(&mut queue), [(1, 100, vec![100, 100, 100]), (2, 100, vec![100, 60])]);
         assert!(queue.is_empty());
     }
 
@@ -190,11 +167,7 @@ mod tests {
         for length in [100, 60, 60, 100, 100] {
             push(&mut queue, 1, length);
         }
-        let groups = [
-            (1, 100, vec![100, 60]),
-            (1, 60, vec![60]),
-            (1, 100, vec![100, 100]),
-        ];
+        let groups = [(1, 100, vec![100, 60]), (1, 60, vec![60]), (1, 100, vec![100, 100])];
         assert_eq!(drained(&mut queue), groups);
     }
 
@@ -202,21 +175,9 @@ mod tests {
     fn groups_respect_the_limits_of_one_send() {
         let mut queue = SendQueue::new(8);
         (0..65).for_each(|_| push(&mut queue, 1, 10));
-        assert_eq!(
-            drained(&mut queue)
-                .iter()
-                .map(|group| group.2.len())
-                .collect::<Vec<_>>(),
-            [64, 1]
-        );
+        assert_eq!(drained(&mut queue).iter().map(|group| group.2.len()).collect::<Vec<_>>(), [64, 1]);
         (0..45).for_each(|_| push(&mut queue, 1, 1500));
-        assert_eq!(
-            drained(&mut queue)
-                .iter()
-                .map(|group| group.2.len())
-                .collect::<Vec<_>>(),
-            [43, 2]
-        );
+        assert_eq!(drained(&mut queue).iter().map(|group| group.2.len()).collect::<Vec<_>>(), [43, 2]);
         assert!(queue.room(&path(1), LONGEST_SEND).is_some());
         assert!(queue.room(&path(1), LONGEST_SEND + 1).is_none());
         assert!(queue.room(&path(1), 0).is_none());
@@ -271,16 +232,9 @@ mod tests {
 
     /// What the kernel makes of a group: datagrams of `segment` octets, the last may be shorter.
     fn cut(group: &SendGroup) -> Vec<(u16, Vec<u8>)> {
-        let pieces: Vec<_> = group
-            .datagrams()
-            .chunks(group.segment())
-            .map(<[u8]>::to_vec)
-            .collect();
+        let pieces: Vec<_> = group.datagrams().chunks(group.segment()).map(<[u8]>::to_vec).collect();
         assert_eq!(pieces.len(), group.count());
-        pieces
-            .into_iter()
-            .map(|piece| (group.path().unwrap().remote.port(), piece))
-            .collect()
+        pieces.into_iter().map(|piece| (group.path().unwrap().remote.port(), piece)).collect()
     }
 
     fn number(datagram: &[u8]) -> usize {
@@ -301,10 +255,6 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path {
-            listener: ListenerId(0),
-            remote: ([192, 0, 2, 1], port).into(),
-            local: None,
-        }
+        Path { listener: ListenerId(0), remote: ([192, 0, 2, 1], port).into(), local: None }
     }
 }

@@ -47,15 +47,7 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
             packet: vec![0; SUPER_BUFFER].into_boxed_slice(),
             sends: SendQueue::new(SEND_GROUPS),
         };
-        Self {
-            sockets,
-            device,
-            tables,
-            sink,
-            counters,
-            clock,
-            buffers,
-        }
+        Self { sockets, device, tables, sink, counters, clock, buffers }
     }
 
     /// Takes from the socket at `index` until it is empty or had its share of this turn.
@@ -94,16 +86,10 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
         self.counters.happened(Event::ReceiveCall);
         let may_be_more = batch.is_full();
         let (device, counters) = (&self.device, &*self.counters);
-        let pipeline = Pipeline {
-            tables: &self.tables,
-            sink: &self.sink,
-            counters,
-        };
-        pipeline.inbound(self.clock.now(), *listener, batch, |packet| {
-            match device.send(packet) {
-                Ok(()) => counters.happened(Event::PacketToNetwork),
-                Err(_) => counters.dropped(DropReason::TunRefused),
-            }
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters };
+        pipeline.inbound(self.clock.now(), *listener, batch, |packet| match device.send(packet) {
+            Ok(()) => counters.happened(Event::PacketToNetwork),
+            Err(_) => counters.dropped(DropReason::TunRefused),
         });
         Ok(may_be_more)
     }
@@ -112,11 +98,7 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
         let Buffers { packet, sends, .. } = &mut self.buffers;
         let policy = self.tables.policy();
         let now = self.clock.now();
-        let pipeline = Pipeline {
-            tables: &self.tables,
-            sink: &self.sink,
-            counters: &self.counters,
-        };
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
         for _ in 0..DEVICE_TURN {
             let length = match self.device.receive(packet) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -160,9 +142,7 @@ mod tests {
     #[test]
     fn what_arrives_on_a_socket_is_written_to_the_device() {
         let (mut station, session) = station();
-        let packets: Vec<_> = (0..12_u8)
-            .map(|number| echo(CLIENT, TARGET, &[number; 64]))
-            .collect();
+        let packets: Vec<_> = (0..12_u8).map(|number| echo(CLIENT, TARGET, &[number; 64])).collect();
         for packet in &packets {
             arrive(&station, &session, packet);
         }
@@ -175,22 +155,13 @@ mod tests {
     #[test]
     fn what_the_device_gives_is_sent_to_its_client_in_one_call() {
         let (mut station, mut session) = station();
-        let packets: Vec<_> = (0..20_u8)
-            .map(|number| udp(TARGET, CLIENT, &[number; 64]))
-            .collect();
-        packets
-            .iter()
-            .for_each(|packet| station.device.arrive(packet.clone()));
+        let packets: Vec<_> = (0..20_u8).map(|number| udp(TARGET, CLIENT, &[number; 64])).collect();
+        packets.iter().for_each(|packet| station.device.arrive(packet.clone()));
         station.drain_device().unwrap();
         let sent = station.sockets[0].1.take_sent();
-        assert_eq!(
-            sent.iter().map(|sent| sent.path).collect::<Vec<_>>(),
-            [session.path]
-        );
+        assert_eq!(sent.iter().map(|sent| sent.path).collect::<Vec<_>>(), [session.path]);
         let datagrams = sent[0].octets.chunks(sent[0].segment);
-        let opened: Vec<_> = datagrams
-            .map(|datagram| session.open(Moment::default(), datagram))
-            .collect();
+        let opened: Vec<_> = datagrams.map(|datagram| session.open(Moment::default(), datagram)).collect();
         assert_eq!(opened, packets);
     }
 
@@ -202,22 +173,15 @@ mod tests {
             arrive(&station, &session, &echo(CLIENT, TARGET, b""));
         }
         station.drain_socket(0).unwrap();
-        assert_eq!(
-            (station.device.take_taken().len(), station.sockets[0].1.waiting()),
-            (share, 5)
-        );
+        assert_eq!((station.device.take_taken().len(), station.sockets[0].1.waiting()), (share, 5));
         station.drain_socket(0).unwrap();
         assert_eq!(station.device.take_taken().len(), 5);
 
         (0..DEVICE_TURN + 5).for_each(|_| station.device.arrive(udp(TARGET, CLIENT, b"x")));
         station.drain_device().unwrap();
         assert_eq!(station.device.waiting(), 5);
-        let sent: usize = station.sockets[0]
-            .1
-            .take_sent()
-            .iter()
-            .map(|sent| sent.octets.len() / sent.segment)
-            .sum();
+        let sent: usize =
+            station.sockets[0].1.take_sent().iter().map(|sent| sent.octets.len() / sent.segment).sum();
         assert_eq!(sent, DEVICE_TURN);
     }
 
@@ -225,11 +189,7 @@ mod tests {
     fn more_groups_than_the_queue_holds_are_sent_in_between() {
         let (mut station, _session) = station();
         for size in (0..80).rev() {
-            station.device.arrive(udp(
-                TARGET,
-                CLIENT,
-                &vec![0; if size % 2 == 0 { 10 } else { 10 + size }],
-            ));
+            station.device.arrive(udp(TARGET, CLIENT, &vec![0; if size % 2 == 0 { 10 } else { 10 + size }]));
         }
         station.drain_device().unwrap();
         assert_eq!(happened(&station, Event::DatagramSent), 80);
@@ -280,33 +240,16 @@ mod tests {
         let tables = Arc::new(Tables::new(1, policy(&["192.168.0.0/16"])));
         let slot = tables.reserve().unwrap();
         let session = Sessions::new().connect(slot.peer_id(), "198.51.100.2:4000".parse().unwrap(), CLIENT);
-        tables
-            .insert(
-                slot,
-                Peer::new(session.handle, 0, Arc::clone(&session.channel), CLIENT),
-            )
-            .unwrap();
+        tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), CLIENT)).unwrap();
         let sockets: Arc<[_]> = Arc::new([(ListenerId(0), MemorySocket::new())]);
         let counters = Arc::new(WorkerCounters::new());
         let sink: ControlSink = Arc::new(|_| true);
-        (
-            Station::new(
-                sockets,
-                MemoryDevice::default(),
-                tables,
-                sink,
-                counters,
-                Clock::start(),
-            ),
-            session,
-        )
+        (Station::new(sockets, MemoryDevice::default(), tables, sink, counters, Clock::start()), session)
     }
 
     fn arrive(station: &Station<MemorySocket, MemoryDevice>, session: &Session, packet: &[u8]) {
         let datagram = session.seal(Moment::default(), packet);
-        station.sockets[0]
-            .1
-            .arrive(session.path.remote, datagram.len(), datagram);
+        station.sockets[0].1.arrive(session.path.remote, datagram.len(), datagram);
     }
 
     fn happened(station: &Station<MemorySocket, MemoryDevice>, event: Event) -> u64 {

@@ -82,10 +82,7 @@ impl Worker {
             Ok(outcome) => outcome,
             Err(panic) => {
                 self.station.counters.happened(Event::Panic);
-                tracing::error!(
-                    panic = panic_message(&*panic),
-                    "a defect in the data plane was contained"
-                );
+                tracing::error!(panic = panic_message(&*panic), "a defect in the data plane was contained");
                 self.station.abandon_turn();
                 Ok(())
             }
@@ -136,8 +133,7 @@ impl From<EventData> for Source {
 
 fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
-        .unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }
 
 const DEVICE: u64 = u64::MAX - 1;

@@ -112,11 +112,7 @@ impl Forwarding {
     ) -> Result<Self, ForwardingError> {
         let journal_path = state_directory.join("forwarding.json");
         let journal = Journal::adopt(&journal_path);
-        let mut forwarding = Self {
-            switches,
-            journal_path,
-            journal,
-        };
+        let mut forwarding = Self { switches, journal_path, journal };
         match forwarding.extend(tun, routes) {
             Ok(()) => Ok(forwarding),
             Err(error) => {
@@ -173,14 +169,9 @@ impl Forwarding {
         self.journal.before.entry(name.clone()).or_insert(before);
         self.journal
             .save(&self.journal_path)
-            .map_err(|source| ForwardingError::Journal {
-                path: self.journal_path.clone(),
-                source,
-            })?;
-        fs::write(&path, "1").map_err(|source| ForwardingError::NotPermitted {
-            name: name.clone(),
-            source,
-        })?;
+            .map_err(|source| ForwardingError::Journal { path: self.journal_path.clone(), source })?;
+        fs::write(&path, "1")
+            .map_err(|source| ForwardingError::NotPermitted { name: name.clone(), source })?;
         info!(switch = %name, "packet forwarding is on; it is switched off at the end");
         Ok(())
     }
@@ -189,11 +180,7 @@ impl Forwarding {
 impl Journal {
     /// What a killed predecessor left, if it still means something.
     fn adopt(path: &Path) -> Self {
-        let ours = Self {
-            boot: boot_id(),
-            namespace: network_namespace(),
-            before: BTreeMap::new(),
-        };
+        let ours = Self { boot: boot_id(), namespace: network_namespace(), before: BTreeMap::new() };
         let Ok(text) = fs::read(path) else { return ours };
         match serde_json::from_slice::<Self>(&text) {
             Ok(left) if left.boot == ours.boot && left.namespace == ours.namespace => left,
@@ -213,10 +200,8 @@ impl Journal {
 /// The switches below `net/ipv4`, the TUN device first.
 fn needed_switches(tun: &DeviceName, routes: &[RoutedNetwork]) -> Vec<String> {
     let switch_of = |interface: &DeviceName| format!("conf/{interface}/forwarding");
-    let named: Option<Vec<String>> = routes
-        .iter()
-        .map(|route| route.interface.as_ref().map(switch_of))
-        .collect();
+    let named: Option<Vec<String>> =
+        routes.iter().map(|route| route.interface.as_ref().map(switch_of)).collect();
     match named {
         Some(mut switches) => {
             switches.sort_unstable();
@@ -229,15 +214,11 @@ fn needed_switches(tun: &DeviceName, routes: &[RoutedNetwork]) -> Vec<String> {
 }
 
 fn boot_id() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
 fn network_namespace() -> String {
-    fs::read_link("/proc/self/ns/net")
-        .map(|link| link.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    fs::read_link("/proc/self/ns/net").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -348,10 +329,7 @@ mod tests {
         }
 
         fn values(&self) -> Vec<String> {
-            self.switches
-                .iter()
-                .map(|path| fs::read_to_string(path).unwrap().trim().to_owned())
-                .collect()
+            self.switches.iter().map(|path| fs::read_to_string(path).unwrap().trim().to_owned()).collect()
         }
 
         fn journal(&self) -> PathBuf {

@@ -19,6 +19,8 @@ pub struct HostNetworkSettings {
     pub client_cidr: ClientCidr,
     /// The networks behind the server.
     pub routes: Vec<RoutedNetwork>,
+    /// Whether clients may reach each other: their packets take the way through the host's routing too.
+    pub forwards_between_clients: bool,
     /// UDP ports that the server listens on.
     pub listening_ports: Vec<u16>,
     /// Whether client addresses are translated towards the routed networks.
@@ -69,17 +71,13 @@ impl NetworkError {
 
 impl HostNetwork {
     /// Switches forwarding on and installs the NAT table in place of one that a killed predecessor left.
-    /// A server without routed networks changes nothing.
+    /// A server that forwards nothing changes nothing.
     ///
     /// # Errors
     ///
     /// [`NetworkError`]; what was changed until then is put back.
     pub fn set_up(settings: HostNetworkSettings) -> Result<Self, NetworkError> {
-        let mut network = Self {
-            settings,
-            forwarding: None,
-            table_is_installed: false,
-        };
+        let mut network = Self { settings, forwarding: None, table_is_installed: false };
         network.apply()?;
         if !network.table_is_installed {
             network.remove_stale_table();
@@ -87,38 +85,35 @@ impl HostNetwork {
         Ok(network)
     }
 
-    /// Follows a change of the routed networks.
+    /// Follows a change of what is forwarded.
     ///
     /// # Errors
     ///
     /// [`NetworkError`]; the NAT rules are then the former ones.
-    pub fn set_routes(&mut self, routes: Vec<RoutedNetwork>) -> Result<(), NetworkError> {
-        let former = std::mem::replace(&mut self.settings.routes, routes);
-        self.apply().inspect_err(|_| self.settings.routes = former)
+    pub fn change(
+        &mut self,
+        routes: Vec<RoutedNetwork>,
+        forwards_between_clients: bool,
+    ) -> Result<(), NetworkError> {
+        let former = self.settings.clone();
+        self.settings.routes = routes;
+        self.settings.forwards_between_clients = forwards_between_clients;
+        self.apply().inspect_err(|_| self.settings = former)
     }
 
     fn apply(&mut self) -> Result<(), NetworkError> {
-        let HostNetworkSettings {
-            tun,
-            client_cidr,
-            routes,
-            listening_ports,
-            nat,
-            state_directory,
-        } = &self.settings;
-        if !routes.is_empty() {
+        let HostNetworkSettings { tun, client_cidr, routes, listening_ports, .. } = &self.settings;
+        if !routes.is_empty() || self.settings.forwards_between_clients {
             match &mut self.forwarding {
                 Some(forwarding) => forwarding.extend(tun, routes)?,
-                None => self.forwarding = Some(Forwarding::enable(state_directory, tun, routes)?),
+                None => {
+                    let state_directory = &self.settings.state_directory;
+                    self.forwarding = Some(Forwarding::enable(state_directory, tun, routes)?);
+                }
             }
         }
-        if *nat && (self.table_is_installed || !routes.is_empty()) {
-            let ruleset = Ruleset {
-                tun,
-                client_cidr: *client_cidr,
-                routes,
-                listening_ports,
-            };
+        if self.settings.nat && (self.table_is_installed || !routes.is_empty()) {
+            let ruleset = Ruleset { tun, client_cidr: *client_cidr, routes, listening_ports };
             nft::apply(&ruleset.to_string())?;
             self.table_is_installed = true;
             info!(table = %table_name(tun), routes = routes.len(), "address translation is in place");

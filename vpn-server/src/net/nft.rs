@@ -92,10 +92,7 @@ fn refusal(stderr: &str) -> NftError {
     if stderr.contains("Operation not permitted") {
         return NftError::NotPermitted;
     }
-    let first_line = stderr
-        .lines()
-        .find(|line| !line.trim().is_empty())
-        .unwrap_or("without saying why");
+    let first_line = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("without saying why");
     NftError::Refused(first_line.trim().to_owned())
 }
 
@@ -117,10 +114,7 @@ mod tests {
             refusal(stderr).to_string(),
             "nft refused the rules: /dev/stdin:1:1-3: Error: syntax error, unexpected string"
         );
-        assert_eq!(
-            refusal("").to_string(),
-            "nft refused the rules: without saying why"
-        );
+        assert_eq!(refusal("").to_string(), "nft refused the rules: without saying why");
     }
 
     #[test]

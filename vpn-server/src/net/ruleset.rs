@@ -30,23 +30,14 @@ impl fmt::Display for Ruleset<'_> {
         write!(out, "{}", Removal(tun))?;
         writeln!(out, "table ip {} {{", table_name(tun))?;
         writeln!(out, "  chain postrouting {{")?;
-        writeln!(
-            out,
-            "    type nat hook postrouting priority srcnat; policy accept;"
-        )?;
+        writeln!(out, "    type nat hook postrouting priority srcnat; policy accept;")?;
         for route in self.routes {
             self.write_masquerade(out, route)?;
         }
         writeln!(out, "  }}")?;
         writeln!(out, "  chain forward {{")?;
-        writeln!(
-            out,
-            "    type filter hook forward priority filter; policy accept;"
-        )?;
-        writeln!(
-            out,
-            "    iifname != \"{tun}\" oifname \"{tun}\" ct state new,invalid drop"
-        )?;
+        writeln!(out, "    type filter hook forward priority filter; policy accept;")?;
+        writeln!(out, "    iifname != \"{tun}\" oifname \"{tun}\" ct state new,invalid drop")?;
         writeln!(out, "  }}")?;
         writeln!(out, "}}")
     }
@@ -81,11 +72,8 @@ impl fmt::Display for Removal<'_> {
 
 /// The longest run of unprivileged ports without any of `taken`, first and last included.
 fn widest_gap(taken: &[u16]) -> (u16, u16) {
-    let mut borders: Vec<u32> = taken
-        .iter()
-        .map(|port| u32::from(*port))
-        .filter(|port| *port > 1023)
-        .collect();
+    let mut borders: Vec<u32> =
+        taken.iter().map(|port| u32::from(*port)).filter(|port| *port > 1023).collect();
     borders.extend([1023, 65_536]);
     borders.sort_unstable();
     let widest = borders
@@ -127,10 +115,7 @@ table ip postern_tun0 {
     #[test]
     fn nothing_is_accepted_that_the_host_drops() {
         let text = ruleset(&["10.7.0.0/24"], &[1194]);
-        assert_eq!(
-            text.matches("accept").count(),
-            text.matches("policy accept;").count()
-        );
+        assert_eq!(text.matches("accept").count(), text.matches("policy accept;").count());
     }
 
     #[test]

@@ -134,10 +134,7 @@ impl ConnectionLog {
     }
 
     fn admit(&self, remote: IpAddr) -> Option<Permit> {
-        self.throttle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .admit(Instant::now(), remote)
+        self.throttle.lock().unwrap_or_else(PoisonError::into_inner).admit(Instant::now(), remote)
     }
 
     fn write(&self, record: impl FnOnce() -> Record) {
@@ -149,10 +146,7 @@ impl ConnectionLog {
 
 impl Writer {
     fn start(path: &Path) -> Result<Self, ConnectionLogError> {
-        let failed = |source| ConnectionLogError {
-            path: path.to_owned(),
-            source,
-        };
+        let failed = |source| ConnectionLogError { path: path.to_owned(), source };
         let file = open_for_append(path).map_err(failed)?;
         let (queue, commands) = sync_channel(QUEUE);
         let thread = std::thread::Builder::new()
@@ -178,27 +172,18 @@ impl Writer {
         }
         let dropped = self.dropped.swap(0, Ordering::Relaxed);
         if dropped > 0 {
-            error!(
-                dropped,
-                "the connection log could not keep up; records are missing"
-            );
+            error!(dropped, "the connection log could not keep up; records are missing");
         }
     }
 
     fn reopen(&self) -> Result<(), ConnectionLogError> {
         let (answer, result) = channel();
-        let asked = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.send(Command::Reopen(answer)).is_ok());
+        let asked = self.queue.as_ref().is_some_and(|queue| queue.send(Command::Reopen(answer)).is_ok());
         let outcome = match result.recv() {
             Ok(outcome) if asked => outcome,
             Ok(_) | Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
         };
-        outcome.map_err(|source| ConnectionLogError {
-            path: self.path.clone(),
-            source,
-        })
+        outcome.map_err(|source| ConnectionLogError { path: self.path.clone(), source })
     }
 }
 
@@ -263,10 +248,7 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text.lines().count(), 2);
         for line in text.lines() {
-            assert_eq!(
-                serde_json::from_str::<serde_json::Value>(line).unwrap()["event"],
-                "refused"
-            );
+            assert_eq!(serde_json::from_str::<serde_json::Value>(line).unwrap()["event"], "refused");
         }
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o137, 0);
     }
@@ -292,12 +274,7 @@ mod tests {
         log.failed(&attempt(1), Timestamp::YEAR_2050);
         drop(log);
         for file in [&path, &rotated] {
-            assert_eq!(
-                fs::read_to_string(file).unwrap().lines().count(),
-                1,
-                "{}",
-                file.display()
-            );
+            assert_eq!(fs::read_to_string(file).unwrap().lines().count(), 1, "{}", file.display());
         }
     }
 
@@ -313,10 +290,7 @@ mod tests {
         assert!(log.reopen().is_err());
         log.failed(&attempt(1), Timestamp::YEAR_2050);
         drop(log);
-        assert_eq!(
-            fs::read_to_string(moved.join("c.log")).unwrap().lines().count(),
-            1
-        );
+        assert_eq!(fs::read_to_string(moved.join("c.log")).unwrap().lines().count(), 1);
     }
 
     #[test]
@@ -324,9 +298,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("c.log");
         let log = open(&path).unwrap();
-        let admitted = (0..200)
-            .filter(|host| log.failed(&attempt(*host), Timestamp::YEAR_2050))
-            .count();
+        let admitted = (0..200).filter(|host| log.failed(&attempt(*host), Timestamp::YEAR_2050)).count();
         drop(log);
         assert!((10..20).contains(&admitted), "{admitted}");
         assert_eq!(fs::read_to_string(&path).unwrap().lines().count(), admitted);

@@ -75,13 +75,7 @@ impl Record {
             connection_log_type: "connection-attempt",
             connection_attempt_status: "successful",
             event: "established",
-            ..Self::of(
-                endpoint,
-                connection,
-                connection.started,
-                Duration::ZERO,
-                Usage::default(),
-            )
+            ..Self::of(endpoint, connection, connection.started, Duration::ZERO, Usage::default())
         }
     }
 
@@ -229,14 +223,7 @@ impl Record {
 
 /// `YYYY-MM-DD HH:MM:SS` in UTC.
 fn time(at: Timestamp) -> String {
-    let Calendar {
-        year,
-        month,
-        day,
-        hour,
-        minute,
-        second,
-    } = at.calendar();
+    let Calendar { year, month, day, hour, minute, second } = at.calendar();
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
 }
 
@@ -304,10 +291,8 @@ mod tests {
     #[test]
     fn the_keys_of_aws_come_first_and_in_its_order() {
         let line = text(&Record::established(endpoint(), &connection()));
-        let mut positions: Vec<_> = AWS_KEYS
-            .iter()
-            .map(|key| line.find(&format!("\"{key}\":")).unwrap())
-            .collect();
+        let mut positions: Vec<_> =
+            AWS_KEYS.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
         let own_keys = line.find("\"event\":").unwrap();
         positions.push(own_keys);
         assert!(positions.is_sorted(), "{line}");
@@ -331,12 +316,7 @@ mod tests {
 
     #[test]
     fn a_closed_connection_carries_its_figures_as_strings() {
-        let usage = Usage {
-            ingress_packets: 1,
-            ingress_bytes: 84,
-            egress_packets: 2,
-            egress_bytes: 168,
-        };
+        let usage = Usage { ingress_packets: 1, ingress_bytes: 84, egress_packets: 2, egress_bytes: 168 };
         let now = Timestamp::from_unix_seconds(1_795_159_368);
         let connection = connection();
         let record = json(&Record::closed(
@@ -365,48 +345,27 @@ mod tests {
             code: "certificate-revoked",
             detail: "serial 0A1B was revoked on 2026-11-19".to_owned(),
         };
-        let record = json(&Record::failed(
-            endpoint(),
-            &attempt,
-            Timestamp::from_unix_seconds(0),
-        ));
+        let record = json(&Record::failed(endpoint(), &attempt, Timestamp::from_unix_seconds(0)));
         assert_eq!(record["connection-attempt-status"], "failed");
         assert_eq!(record["connection-attempt-failure-reason"], "certificate-revoked");
         assert_eq!(record["common-name"], "alice@company.com");
         assert_eq!(record["cert-serial"], "0A1B");
         assert_eq!(record["device-ip"], "192.0.2.9");
         assert_eq!(record["connection-id"], "NA");
-        let unknown = FailedAttempt {
-            client: None,
-            ..attempt
-        };
-        assert_eq!(
-            json(&Record::failed(endpoint(), &unknown, Timestamp::YEAR_2050))["common-name"],
-            "NA"
-        );
+        let unknown = FailedAttempt { client: None, ..attempt };
+        assert_eq!(json(&Record::failed(endpoint(), &unknown, Timestamp::YEAR_2050))["common-name"], "NA");
     }
 
     #[test]
     fn ops_03_hostile_names_stay_inside_their_line_and_survive_parsing() {
-        for name in [
-            "a\nb",
-            "a\",\"event\":\"b",
-            "\u{1b}[31m",
-            "x\u{202e}y\u{2028}z",
-            "\u{e0001}\u{9b}",
-            "a\\u000ab",
-        ] {
+        for name in
+            ["a\nb", "a\",\"event\":\"b", "\u{1b}[31m", "x\u{202e}y\u{2028}z", "\u{e0001}\u{9b}", "a\\u000ab"]
+        {
             let mut connection = connection();
             connection.client.common_name = name.to_owned();
             let line = text(&Record::established(endpoint(), &connection));
             assert_eq!(line.matches('\n').count(), 1, "{line:?}");
-            assert!(
-                !line
-                    .trim_end()
-                    .chars()
-                    .any(super::super::escape::is_unsafe_to_print),
-                "{line:?}"
-            );
+            assert!(!line.trim_end().chars().any(super::super::escape::is_unsafe_to_print), "{line:?}");
             let record: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(record["common-name"], name);
             assert_eq!(record["event"], "established");
@@ -426,10 +385,7 @@ mod tests {
                 fingerprint: "22".repeat(32),
             },
             username: None,
-            device: DeviceFacts {
-                platform: Some("linux".to_owned()),
-                version: Some("2.6.14".to_owned()),
-            },
+            device: DeviceFacts { platform: Some("linux".to_owned()), version: Some("2.6.14".to_owned()) },
             negotiated: Negotiated {
                 tls_version: "TLSv1.3",
                 tls_cipher_suite: "TLS13_AES_256_GCM_SHA384",

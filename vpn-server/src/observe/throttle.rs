@@ -34,15 +34,8 @@ pub(crate) struct Permit {
 impl LogThrottle {
     /// A table whose slots are assigned by `seed`, which an attacker does not know.
     pub(crate) fn new(now: Instant, seed: u64) -> Self {
-        let full = Slot {
-            tokens: LINES_PER_SECOND,
-            refilled: now,
-            suppressed: 0,
-        };
-        Self {
-            slots: vec![full; SLOTS],
-            seed,
-        }
+        let full = Slot { tokens: LINES_PER_SECOND, refilled: now, suppressed: 0 };
+        Self { slots: vec![full; SLOTS], seed }
     }
 
     /// Whether a line about `remote` may be written.
@@ -55,9 +48,7 @@ impl LogThrottle {
             return None;
         }
         slot.tokens -= 1;
-        Some(Permit {
-            suppressed: std::mem::take(&mut slot.suppressed),
-        })
+        Some(Permit { suppressed: std::mem::take(&mut slot.suppressed) })
     }
 
     fn slot_of(&self, remote: IpAddr) -> usize {
@@ -93,17 +84,12 @@ mod tests {
     fn ops_03_ten_lines_per_second_and_prefix_are_written_and_the_rest_counted() {
         let start = Instant::now();
         let mut throttle = LogThrottle::new(start, 7);
-        let written = (0..100)
-            .filter(|host| throttle.admit(start, v4(*host)).is_some())
-            .count();
+        let written = (0..100).filter(|host| throttle.admit(start, v4(*host)).is_some()).count();
         assert_eq!(written, 10);
         let later = start + Duration::from_millis(100);
         assert_eq!(throttle.admit(later, v4(3)), Some(Permit { suppressed: 90 }));
         assert_eq!(throttle.admit(later, v4(3)), None);
-        assert_eq!(
-            throttle.admit(later + Duration::from_secs(60), v4(3)),
-            Some(Permit { suppressed: 1 })
-        );
+        assert_eq!(throttle.admit(later + Duration::from_secs(60), v4(3)), Some(Permit { suppressed: 1 }));
     }
 
     #[test]
@@ -121,9 +107,7 @@ mod tests {
         let mut throttle = LogThrottle::new(start, 7);
         let written = (0..100_u16)
             .filter(|host| {
-                throttle
-                    .admit(start, Ipv6Addr::new(0x2001, 0xdb8, 1, *host, 0, 0, 0, 1).into())
-                    .is_some()
+                throttle.admit(start, Ipv6Addr::new(0x2001, 0xdb8, 1, *host, 0, 0, 0, 1).into()).is_some()
             })
             .count();
         assert_eq!(written, 10);

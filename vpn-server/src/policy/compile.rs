@@ -54,11 +54,7 @@ impl Policy {
         for rule in ruleset.rules.iter().rev() {
             rules.insert(rule.destination.trunc(), rule.id);
         }
-        Self {
-            tunnel: ruleset.tunnel,
-            routes: ruleset.routes.iter().map(IpNet::trunc).collect(),
-            rules,
-        }
+        Self { tunnel: ruleset.tunnel, routes: ruleset.routes.iter().map(IpNet::trunc).collect(), rules }
     }
 
     /// The network inside the tunnel that this policy was compiled for.

@@ -69,9 +69,7 @@ impl Policy {
     #[must_use]
     pub fn decide(&self, principal: Principal, source: IpAddr, destination: IpAddr) -> Verdict {
         if source != IpAddr::V4(principal.address) {
-            return Verdict::Deny {
-                reason: DenyReason::SourceNotAssigned,
-            };
+            return Verdict::Deny { reason: DenyReason::SourceNotAssigned };
         }
         self.judge(effective(destination))
     }
@@ -117,12 +115,7 @@ mod tests {
     use super::*;
 
     /// Routes, rules, a destination, and the number of the rule that opens it or why none does.
-    type Case = (
-        &'static [&'static str],
-        &'static [&'static str],
-        &'static str,
-        Result<u32, DenyReason>,
-    );
+    type Case = (&'static [&'static str], &'static [&'static str], &'static str, Result<u32, DenyReason>);
 
     const CLIENT: &str = "10.8.0.2";
 
@@ -134,95 +127,34 @@ mod tests {
             (&["192.168.0.0/16"], &[], "192.168.1.1", Err(DenyReason::NoRule)),
             (&[], &["192.168.0.0/16"], "192.168.1.1", Err(DenyReason::NoRoute)),
             (&["192.168.0.0/16"], &["192.168.0.0/16"], "192.168.1.1", Ok(0)),
-            (
-                &["192.168.0.0/16"],
-                &["192.168.1.0/24"],
-                "192.168.2.1",
-                Err(DenyReason::NoRule),
-            ),
+            (&["192.168.0.0/16"], &["192.168.1.0/24"], "192.168.2.1", Err(DenyReason::NoRule)),
             // The longest prefix decides, wherever it stands in the list.
-            (
-                &["0.0.0.0/0"],
-                &["0.0.0.0/0", "192.168.1.0/24", "192.168.1.1/32"],
-                "192.168.1.1",
-                Ok(2),
-            ),
-            (
-                &["0.0.0.0/0"],
-                &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"],
-                "192.168.1.2",
-                Ok(2),
-            ),
-            (
-                &["0.0.0.0/0"],
-                &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"],
-                "8.8.8.8",
-                Ok(1),
-            ),
-            (
-                &["10.0.0.0/8"],
-                &["10.1.0.0/16", "10.1.0.0/16"],
-                "10.1.2.3",
-                Ok(0),
-            ),
+            (&["0.0.0.0/0"], &["0.0.0.0/0", "192.168.1.0/24", "192.168.1.1/32"], "192.168.1.1", Ok(2)),
+            (&["0.0.0.0/0"], &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"], "192.168.1.2", Ok(2)),
+            (&["0.0.0.0/0"], &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"], "8.8.8.8", Ok(1)),
+            (&["10.0.0.0/8"], &["10.1.0.0/16", "10.1.0.0/16"], "10.1.2.3", Ok(0)),
             // Host bits in a rule or route do not matter.
             (&["192.168.7.9/16"], &["192.168.200.1/16"], "192.168.1.1", Ok(0)),
             // Destinations that no rule can open.
-            (
-                &["0.0.0.0/0"],
-                &["0.0.0.0/0"],
-                "224.0.0.251",
-                Err(DenyReason::DestinationUnroutable),
-            ),
-            (
-                &["0.0.0.0/0"],
-                &["0.0.0.0/0"],
-                "255.255.255.255",
-                Err(DenyReason::DestinationUnroutable),
-            ),
-            (
-                &["0.0.0.0/0"],
-                &["127.0.0.0/8"],
-                "127.0.0.1",
-                Err(DenyReason::DestinationUnroutable),
-            ),
-            (
-                &["0.0.0.0/0"],
-                &["10.8.0.0/24"],
-                "10.8.0.255",
-                Err(DenyReason::DestinationUnroutable),
-            ),
+            (&["0.0.0.0/0"], &["0.0.0.0/0"], "224.0.0.251", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["0.0.0.0/0"], "255.255.255.255", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["127.0.0.0/8"], "127.0.0.1", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["10.8.0.0/24"], "10.8.0.255", Err(DenyReason::DestinationUnroutable)),
         ];
         for (routes, rules, destination, expected) in cases {
             let policy = policy(routes, rules);
-            assert_eq!(
-                outcome(&policy, destination),
-                *expected,
-                "{routes:?} {rules:?} {destination}"
-            );
+            assert_eq!(outcome(&policy, destination), *expected, "{routes:?} {rules:?} {destination}");
         }
     }
 
     #[test]
     fn acl_02_the_inner_source_must_be_the_assigned_address_before_anything_else_is_asked() {
         let policy = policy(&["0.0.0.0/0", "::/0"], &["0.0.0.0/0", "::/0", "10.8.0.0/24"]);
-        for source in [
-            "10.8.0.3",
-            "10.8.0.1",
-            "192.168.1.1",
-            "0.0.0.0",
-            "224.0.0.1",
-            "::ffff:10.8.0.2",
-            "fd00::1",
-        ] {
+        for source in
+            ["10.8.0.3", "10.8.0.1", "192.168.1.1", "0.0.0.0", "224.0.0.1", "::ffff:10.8.0.2", "fd00::1"]
+        {
             let verdict = policy.decide(principal(), parse(source), parse("127.0.0.1"));
-            assert_eq!(
-                verdict,
-                Verdict::Deny {
-                    reason: DenyReason::SourceNotAssigned
-                },
-                "{source}"
-            );
+            assert_eq!(verdict, Verdict::Deny { reason: DenyReason::SourceNotAssigned }, "{source}");
         }
     }
 
@@ -230,10 +162,7 @@ mod tests {
     fn acl_03_embedded_ipv4_destinations_do_not_bypass_ipv4_rules() {
         let policy = policy(&["0.0.0.0/0", "::/0"], &["::/0", "192.168.0.0/16"]);
         assert_eq!(outcome(&policy, "::ffff:10.1.1.1"), Err(DenyReason::NoRule));
-        assert_eq!(
-            outcome(&policy, "2002:7f00:0001::1"),
-            Err(DenyReason::DestinationUnroutable)
-        );
+        assert_eq!(outcome(&policy, "2002:7f00:0001::1"), Err(DenyReason::DestinationUnroutable));
         assert_eq!(outcome(&policy, "::ffff:192.168.1.1"), Ok(1));
         assert_eq!(outcome(&policy, "2001:db8::1"), Ok(0));
     }
@@ -270,21 +199,9 @@ mod tests {
     fn acl_05_a_rule_that_is_gone_ends_both_directions() {
         let before = policy(&["192.168.0.0/16"], &["192.168.1.0/24"]);
         let after = policy(&["192.168.0.0/16"], &[]);
-        assert!(
-            before
-                .decide_return(principal(), parse("192.168.1.1"))
-                .is_allowed()
-        );
-        assert!(
-            !after
-                .decide_return(principal(), parse("192.168.1.1"))
-                .is_allowed()
-        );
-        assert!(
-            !before
-                .decide_return(principal(), parse("192.168.2.1"))
-                .is_allowed()
-        );
+        assert!(before.decide_return(principal(), parse("192.168.1.1")).is_allowed());
+        assert!(!after.decide_return(principal(), parse("192.168.1.1")).is_allowed());
+        assert!(!before.decide_return(principal(), parse("192.168.2.1")).is_allowed());
         assert!(!before.decide_return(principal(), parse("10.8.0.9")).is_allowed());
     }
 
@@ -314,11 +231,7 @@ mod tests {
             return deny(DenyReason::NoRoute);
         }
         let mut deciding: Option<&AuthorizationRule> = None;
-        for rule in ruleset
-            .rules
-            .iter()
-            .filter(|rule| rule.destination.contains(&destination))
-        {
+        for rule in ruleset.rules.iter().filter(|rule| rule.destination.contains(&destination)) {
             if deciding.is_none_or(|best| rule.destination.prefix_len() > best.destination.prefix_len()) {
                 deciding = Some(rule);
             }
@@ -356,12 +269,7 @@ mod tests {
     }
 
     fn address_v6() -> impl Strategy<Value = std::net::Ipv6Addr> {
-        let prefix = prop_oneof![
-            Just(0x2001_0db8_u128),
-            Just(0x2002_0a08),
-            Just(0x2001_0000),
-            Just(0)
-        ];
+        let prefix = prop_oneof![Just(0x2001_0db8_u128), Just(0x2002_0a08), Just(0x2001_0000), Just(0)];
         (prefix, 0..=3_u128).prop_map(|(prefix, rest)| std::net::Ipv6Addr::from(prefix << 96 | rest))
     }
 
@@ -374,35 +282,20 @@ mod tests {
 
     fn policy(routes: &[&str], rules: &[&str]) -> Policy {
         let parse = |network: &&str| network.parse().unwrap();
-        Policy::compile(&ruleset(
-            routes.iter().map(parse).collect(),
-            rules.iter().map(parse).collect(),
-        ))
+        Policy::compile(&ruleset(routes.iter().map(parse).collect(), rules.iter().map(parse).collect()))
     }
 
     fn ruleset(routes: Vec<IpNet>, destinations: Vec<IpNet>) -> Ruleset {
-        let tunnel = TunnelNetwork {
-            network: "10.8.0.0/24".parse().unwrap(),
-            server: Ipv4Addr::new(10, 8, 0, 1),
-        };
+        let tunnel =
+            TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
         let numbered = destinations.into_iter().zip(0..);
-        let rules = numbered
-            .map(|(destination, id)| AuthorizationRule {
-                id: RuleId(id),
-                destination,
-            })
-            .collect();
-        Ruleset {
-            tunnel,
-            routes,
-            rules,
-        }
+        let rules =
+            numbered.map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination }).collect();
+        Ruleset { tunnel, routes, rules }
     }
 
     fn principal() -> Principal {
-        Principal {
-            address: CLIENT.parse().unwrap(),
-        }
+        Principal { address: CLIENT.parse().unwrap() }
     }
 
     fn parse(address: &str) -> IpAddr {

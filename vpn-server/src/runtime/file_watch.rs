@@ -40,13 +40,7 @@ enum Signal {
 /// changed in place twice within the resolution of its time stamps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum FileIdentity {
-    File {
-        device: u64,
-        inode: u64,
-        size: u64,
-        modified: (i64, i64),
-        changed: (i64, i64),
-    },
+    File { device: u64, inode: u64, size: u64, modified: (i64, i64), changed: (i64, i64) },
     Absent,
     Unreadable(io::ErrorKind),
 }
@@ -68,19 +62,13 @@ impl FileWatch {
         let thread = std::thread::Builder::new()
             .name("file-watch".to_owned())
             .spawn(move || watched.run(&received, poll_interval, on_change))?;
-        Ok(Self {
-            stop: Some(signals),
-            thread: Some(thread),
-        })
+        Ok(Self { stop: Some(signals), thread: Some(thread) })
     }
 }
 
 impl Drop for FileWatch {
     fn drop(&mut self) {
-        let asked = self
-            .stop
-            .take()
-            .is_some_and(|stop| stop.send(Signal::Stop).is_ok());
+        let asked = self.stop.take().is_some_and(|stop| stop.send(Signal::Stop).is_ok());
         if let Some(thread) = self.thread.take()
             && asked
             && thread.join().is_err()
@@ -105,13 +93,8 @@ impl Watched {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             Some(_) | None => PathBuf::from("."),
         };
-        let mut watched = Self {
-            path: path.to_owned(),
-            directory,
-            signals,
-            seen: FileIdentity::of(path),
-            kernel: None,
-        };
+        let mut watched =
+            Self { path: path.to_owned(), directory, signals, seen: FileIdentity::of(path), kernel: None };
         watched.watch_directory();
         watched
     }
@@ -140,11 +123,7 @@ impl Watched {
     /// Asks the kernel for reports, again if the directory is not the one that was asked about.
     fn watch_directory(&mut self) {
         let directory = FileIdentity::of_directory(&self.directory);
-        if self
-            .kernel
-            .as_ref()
-            .is_some_and(|(_, watched)| *watched == directory)
-        {
+        if self.kernel.as_ref().is_some_and(|(_, watched)| *watched == directory) {
             return;
         }
         let was_watching = self.kernel.take().is_some();
@@ -160,9 +139,7 @@ impl Watched {
     fn ask_kernel(&self) -> notify::Result<RecommendedWatcher> {
         let (signals, name) = (self.signals.clone(), self.path.file_name().map(OsStr::to_owned));
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
-            let concerned = event
-                .as_ref()
-                .map_or(true, |event| concerns(event, name.as_ref()));
+            let concerned = event.as_ref().map_or(true, |event| concerns(event, name.as_ref()));
             if concerned && signals.send(Signal::Changed).is_err() {
                 debug!("a change was reported after the end of the watch");
             }
@@ -190,13 +167,9 @@ impl FileIdentity {
     /// Identity of a directory as such, whatever happens inside.
     fn of_directory(path: &Path) -> Self {
         match Self::of(path) {
-            Self::File { device, inode, .. } => Self::File {
-                device,
-                inode,
-                size: 0,
-                modified: (0, 0),
-                changed: (0, 0),
-            },
+            Self::File { device, inode, .. } => {
+                Self::File { device, inode, size: 0, modified: (0, 0), changed: (0, 0) }
+            }
             other @ (Self::Absent | Self::Unreadable(_)) => other,
         }
     }
@@ -214,10 +187,7 @@ fn concerns(event: &Event, name: Option<&OsString>) -> bool {
         EventKind::Access(_) | EventKind::Modify(_) => false,
     };
     let names_it = event.paths.is_empty()
-        || event
-            .paths
-            .iter()
-            .any(|path| path.file_name() == name.map(OsString::as_os_str));
+        || event.paths.iter().any(|path| path.file_name() == name.map(OsString::as_os_str));
     is_complete && (names_it || event.need_rescan())
 }
 

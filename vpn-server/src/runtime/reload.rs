@@ -37,21 +37,14 @@ impl Server {
         if let Err(error) = self.log.reopen() {
             report.fail("connection log", &error);
         }
-        info!(
-            live_settings_changed = report.live_settings_changed,
-            failed = report.failed.len(),
-            "reloaded"
-        );
+        info!(live_settings_changed = report.live_settings_changed, failed = report.failed.len(), "reloaded");
         report
     }
 
     fn reload_config(&mut self, config: &Config, report: &mut ReloadReport) {
         let change = self.config.change_to(config);
         if !change.needs_restart.is_empty() {
-            warn!(
-                options = change.needs_restart.join(", "),
-                "changed options that need a restart"
-            );
+            warn!(options = change.needs_restart.join(", "), "changed options that need a restart");
         }
         report.needs_restart = change.needs_restart;
         if let Some(live) = change.live {
@@ -61,7 +54,8 @@ impl Server {
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        if let Err(error) = self.network.set_routes(live.routes.clone()) {
+        let lets_clients_meet = live.lets_clients_meet(self.config.client_cidr);
+        if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
             report.fail("routes", &error);
             return;
         }

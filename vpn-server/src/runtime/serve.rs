@@ -40,10 +40,8 @@ pub trait Hooks {
 ///
 /// [`ServeError`] when the server does not start or stops working. What it changed on the host is undone.
 pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
-    let runtime = Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(StartError::system("an event loop"))?;
+    let runtime =
+        Builder::new_current_thread().enable_all().build().map_err(StartError::system("an event loop"))?;
     let ending = runtime.block_on(run(config, hooks));
     runtime.shutdown_background();
     ending

@@ -117,19 +117,7 @@ impl Server {
         let watch = watch_revocations(&keeper, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ?ready.listen, tun = ready.tun, address = %ready.address, "the server is ready");
-        Ok(Self {
-            watch,
-            control,
-            plane,
-            network,
-            keeper,
-            log,
-            tables,
-            config,
-            shards,
-            ready,
-            _state: state,
-        })
+        Ok(Self { watch, control, plane, network, keeper, log, tables, config, shards, ready, _state: state })
     }
 
     /// What it said when it became ready.
@@ -173,13 +161,7 @@ impl Server {
     pub fn stop(mut self) {
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
-        let Self {
-            control,
-            plane,
-            network,
-            log,
-            ..
-        } = self;
+        let Self { control, plane, network, log, .. } = self;
         control.stop();
         plane.stop();
         drop(network);
@@ -207,12 +189,7 @@ impl Ready {
             address: config.client_cidr.server_address(),
             client_cidr: config.client_cidr.network().net(),
             routes: config.live.routes.iter().map(ToString::to_string).collect(),
-            authorized: config
-                .live
-                .authorized
-                .iter()
-                .map(|network| network.net())
-                .collect(),
+            authorized: config.live.authorized.iter().map(|network| network.net()).collect(),
         }
     }
 }
@@ -225,24 +202,13 @@ impl SendDatagrams for Transmitter {
 
 /// The policy that the live part of a configuration asks for.
 pub(super) fn policy(live: &LiveSettings, client_cidr: ClientCidr) -> Policy {
-    let rules = live
-        .authorized
-        .iter()
-        .zip(0..)
-        .map(|(network, number)| AuthorizationRule {
-            id: RuleId(number),
-            destination: IpNet::V4(network.net()),
-        });
+    let rules = live.authorized.iter().zip(0..).map(|(network, number)| AuthorizationRule {
+        id: RuleId(number),
+        destination: IpNet::V4(network.net()),
+    });
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork {
-            network: client_cidr.network().net(),
-            server: client_cidr.server_address(),
-        },
-        routes: live
-            .routes
-            .iter()
-            .map(|route| IpNet::V4(route.network.net()))
-            .collect(),
+        tunnel: TunnelNetwork { network: client_cidr.network().net(), server: client_cidr.server_address() },
+        routes: live.routes.iter().map(|route| IpNet::V4(route.network.net())).collect(),
         rules: rules.collect(),
     })
 }
@@ -254,24 +220,14 @@ fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, T
         config.sessions.minimum_tls_version,
         Timestamp::from(SystemTime::now()),
     )?;
-    let keeper = TrustKeeper::start(
-        &config.credentials,
-        credentials.anchors,
-        config.crl_grace,
-        state_directory,
-    )?;
+    let keeper =
+        TrustKeeper::start(&config.credentials, credentials.anchors, config.crl_grace, state_directory)?;
     Ok((credentials.tls, keeper))
 }
 
 fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, StartError> {
-    let seed = random::bytes()
-        .map(u64::from_be_bytes)
-        .map_err(StartError::system("random numbers"))?;
-    Ok(ConnectionLog::open(
-        config.connection_log.as_deref(),
-        state.endpoint_id()?,
-        seed,
-    )?)
+    let seed = random::bytes().map(u64::from_be_bytes).map_err(StartError::system("random numbers"))?;
+    Ok(ConnectionLog::open(config.connection_log.as_deref(), state.endpoint_id()?, seed)?)
 }
 
 fn bind(config: &Config) -> Result<Vec<(ListenerId, UdpListener)>, StartError> {
@@ -296,6 +252,7 @@ fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Pa
         tun: config.tun.clone(),
         client_cidr: config.client_cidr,
         routes: config.live.routes.clone(),
+        forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
         listening_ports: listen.iter().map(SocketAddr::port).collect(),
         nat: config.nat,
         state_directory: state_directory.to_owned(),
@@ -343,7 +300,5 @@ fn capacity(client_cidr: ClientCidr) -> usize {
 }
 
 fn shard_count() -> usize {
-    std::thread::available_parallelism()
-        .map_or(1, NonZero::get)
-        .min(MAXIMUM_SHARDS)
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MAXIMUM_SHARDS)
 }

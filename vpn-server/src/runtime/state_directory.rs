@@ -76,28 +76,18 @@ impl StateDirectory {
             let path = path.to_owned();
             move |source: io::Error| StateError::Unusable { path, source }
         };
-        fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(path)
-            .map_err(unusable(path))?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
         let lock_path = path.join("lock");
         let mut lock = open_lock(&lock_path).map_err(unusable(&lock_path))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(Errno::WOULDBLOCK) => {
-                return Err(StateError::InUse {
-                    path: path.to_owned(),
-                    process: read_process(&mut lock),
-                });
+                return Err(StateError::InUse { path: path.to_owned(), process: read_process(&mut lock) });
             }
             Err(errno) => return Err(unusable(&lock_path)(errno.into())),
         }
         note_process(&mut lock).map_err(unusable(&lock_path))?;
-        Ok(Self {
-            path: path.to_owned(),
-            _lock: lock,
-        })
+        Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
     /// The directory.
@@ -127,20 +117,13 @@ impl StateDirectory {
             write_atomically(&path, format!("{id}\n").as_bytes())?;
             Ok(id)
         };
-        draw().map_err(|source| StateError::Unusable {
-            path: path.clone(),
-            source,
-        })
+        draw().map_err(|source| StateError::Unusable { path: path.clone(), source })
     }
 }
 
 fn open_lock(path: &Path) -> io::Result<File> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    Ok(File::from(rustix::fs::open(
-        path,
-        flags,
-        Mode::RUSR | Mode::WUSR,
-    )?))
+    Ok(File::from(rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)?))
 }
 
 fn note_process(lock: &mut File) -> io::Result<()> {
@@ -171,12 +154,7 @@ mod tests {
         let first = StateDirectory::lock(&path).unwrap();
         let error = StateDirectory::lock(&path).unwrap_err();
         assert_eq!(error.code(), "state-in-use");
-        assert!(
-            error
-                .to_string()
-                .contains(&format!("(process {})", std::process::id())),
-            "{error}"
-        );
+        assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(first);
         StateDirectory::lock(&path).unwrap();
     }

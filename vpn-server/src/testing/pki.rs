@@ -42,19 +42,9 @@ impl TestPki {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().unwrap();
-        fs::write(
-            root.path().join("pki/ca.crt"),
-            params.self_signed(&key).unwrap().pem(),
-        )
-        .unwrap();
+        fs::write(root.path().join("pki/ca.crt"), params.self_signed(&key).unwrap().pem()).unwrap();
         let issuer = Issuer::new(params, key);
-        let mut pki = Self {
-            root,
-            issuer,
-            next_serial: 0x1000,
-            revoked: Vec::new(),
-            crl_number: 0,
-        };
+        let mut pki = Self { root, issuer, next_serial: 0x1000, revoked: Vec::new(), crl_number: 0 };
         pki.issue("server", ExtendedKeyUsagePurpose::ServerAuth);
         pki
     }
@@ -84,11 +74,7 @@ impl TestPki {
         params.use_authority_key_identifier_extension = true;
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        fs::write(
-            self.directory().join(format!("issued/{name}.crt")),
-            certificate.pem(),
-        )
-        .unwrap();
+        fs::write(self.directory().join(format!("issued/{name}.crt")), certificate.pem()).unwrap();
         write_key(&self.directory().join(format!("private/{name}.key")), &key);
         Issued {
             serial,
@@ -151,10 +137,7 @@ impl TestPki {
     }
 
     pub(crate) fn paths(&self) -> CredentialPaths {
-        CredentialPaths::Pki {
-            directory: self.directory(),
-            server_name: "server".to_owned(),
-        }
+        CredentialPaths::Pki { directory: self.directory(), server_name: "server".to_owned() }
     }
 
     pub(crate) fn file_paths(&self, crl: Option<PathBuf>) -> CredentialPaths {

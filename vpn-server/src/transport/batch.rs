@@ -36,10 +36,7 @@ impl ReceiveBatch {
     #[must_use]
     pub fn new() -> Self {
         let buffers = std::array::from_fn(|_| vec![0; SUPER_BUFFER].into_boxed_slice());
-        Self {
-            buffers,
-            received: Vec::with_capacity(BUFFERS),
-        }
+        Self { buffers, received: Vec::with_capacity(BUFFERS) }
     }
 
     /// Replaces the contents: `receive` fills buffers from the first on and describes each that it filled.
@@ -53,13 +50,10 @@ impl ReceiveBatch {
 
     /// The filled buffers, cut to their length.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (Received, &mut [u8])> {
-        self.received
-            .iter()
-            .zip(&mut self.buffers)
-            .map(|(received, buffer)| {
-                let length = received.length.min(buffer.len());
-                (*received, &mut buffer[..length])
-            })
+        self.received.iter().zip(&mut self.buffers).map(|(received, buffer)| {
+            let length = received.length.min(buffer.len());
+            (*received, &mut buffer[..length])
+        })
     }
 
     /// Whether every buffer was filled, so that there may be more to receive.
@@ -106,21 +100,10 @@ mod tests {
                 Ok(())
             })
             .unwrap();
-        assert_eq!(
-            batch
-                .iter_mut()
-                .map(|(_, octets)| octets.len())
-                .collect::<Vec<_>>(),
-            [SUPER_BUFFER]
-        );
+        assert_eq!(batch.iter_mut().map(|(_, octets)| octets.len()).collect::<Vec<_>>(), [SUPER_BUFFER]);
     }
 
     fn describe(length: usize) -> Received {
-        Received {
-            length,
-            stride: length,
-            remote: "192.0.2.1:1".parse().unwrap(),
-            local: None,
-        }
+        Received { length, stride: length, remote: "192.0.2.1:1".parse().unwrap(), local: None }
     }
 }

@@ -68,34 +68,18 @@ impl DatagramSocket for MemorySocket {
                     break;
                 };
                 buffer[..octets.len()].copy_from_slice(&octets);
-                received.push(Received {
-                    length: octets.len(),
-                    stride,
-                    remote,
-                    local: None,
-                });
+                received.push(Received { length: octets.len(), stride, remote, local: None });
             }
-            if received.is_empty() {
-                Err(io::ErrorKind::WouldBlock.into())
-            } else {
-                Ok(())
-            }
+            if received.is_empty() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(()) }
         })
     }
 
     fn send(&self, path: &Path, datagrams: &[u8], segment: usize) -> io::Result<()> {
-        assert!(
-            self.can_segment || datagrams.len() <= segment,
-            "a socket that cannot segment was asked to"
-        );
+        assert!(self.can_segment || datagrams.len() <= segment, "a socket that cannot segment was asked to");
         if let Some(error) = locked(&self.refusals).pop_front() {
             return Err(error);
         }
-        locked(&self.sent).push(Sent {
-            path: *path,
-            octets: datagrams.to_vec(),
-            segment,
-        });
+        locked(&self.sent).push(Sent { path: *path, octets: datagrams.to_vec(), segment });
         Ok(())
     }
 
@@ -133,9 +117,7 @@ impl MemoryDevice {
 
 impl PacketDevice for MemoryDevice {
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
-        let packet = locked(&self.arriving)
-            .pop_front()
-            .ok_or(io::ErrorKind::WouldBlock)?;
+        let packet = locked(&self.arriving).pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         buffer[..packet.len()].copy_from_slice(&packet);
         Ok(packet.len())
     }

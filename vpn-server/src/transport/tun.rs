@@ -43,9 +43,7 @@ impl FromStr for DeviceName {
     type Err = InvalidDeviceName;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let is_plain = text
-            .bytes()
-            .all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-'));
+        let is_plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-'));
         if !is_plain || !(1..=15).contains(&text.len()) || matches!(text, "." | "..") {
             return Err(InvalidDeviceName(text.to_owned()));
         }
@@ -137,10 +135,7 @@ impl TunDevice {
     pub fn create(settings: &TunSettings) -> Result<Self, TunError> {
         check_node(&settings.name)?;
         let device = build(settings).map_err(|source| classified(&settings.name, source))?;
-        Ok(Self {
-            device,
-            name: settings.name.clone(),
-        })
+        Ok(Self { device, name: settings.name.clone() })
     }
 
     /// Its name.
@@ -173,10 +168,7 @@ fn check_node(name: &DeviceName) -> Result<(), TunError> {
         Err(Errno::NOENT | Errno::NOTDIR) => Err(TunError::NodeMissing),
         Err(Errno::NODEV | Errno::NXIO) => Err(TunError::DriverMissing),
         Err(Errno::ACCESS | Errno::PERM) => Err(TunError::NodeNotPermitted),
-        Err(error) => Err(TunError::System {
-            name: name.clone(),
-            source: error.into(),
-        }),
+        Err(error) => Err(TunError::System { name: name.clone(), source: error.into() }),
     }
 }
 
@@ -199,20 +191,13 @@ fn classified(name: &DeviceName, source: io::Error) -> TunError {
         // The kernel answers EBUSY for a TUN device that is attached, EINVAL for any other kind of device.
         Some(Errno::BUSY) => TunError::NameTaken(name.clone()),
         Some(Errno::INVAL) if exists(name) => TunError::NameTaken(name.clone()),
-        _ => TunError::System {
-            name: name.clone(),
-            source,
-        },
+        _ => TunError::System { name: name.clone(), source },
     }
 }
 
 fn exists(name: &DeviceName) -> bool {
-    rustix::net::socket(
-        rustix::net::AddressFamily::INET,
-        rustix::net::SocketType::DGRAM,
-        None,
-    )
-    .is_ok_and(|socket| rustix::net::netdevice::name_to_index(socket, name.as_str()).is_ok())
+    rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
+        .is_ok_and(|socket| rustix::net::netdevice::name_to_index(socket, name.as_str()).is_ok())
 }
 
 const NODE: &str = "/dev/net/tun";
@@ -228,19 +213,7 @@ mod tests {
         for name in ["tun0", "postern", "vpn-1.2_x", "a", "fifteen-letters"] {
             assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
         }
-        for name in [
-            "",
-            ".",
-            "..",
-            "sixteen-letters-",
-            "a b",
-            "a/b",
-            "tun%d",
-            "a:1",
-            "tün",
-            "a\n",
-            "a\0",
-        ] {
+        for name in ["", ".", "..", "sixteen-letters-", "a b", "a/b", "tun%d", "a:1", "tün", "a\n", "a\0"] {
             let error = name.parse::<DeviceName>().unwrap_err();
             assert_eq!(error, InvalidDeviceName(name.to_owned()));
         }
@@ -251,22 +224,10 @@ mod tests {
         let error = classified(&name("tun9"), Errno::PERM.into());
         assert_eq!(error.code(), "tun-capability-missing");
         assert!(error.to_string().contains("CAP_NET_ADMIN") && error.help().contains("CAP_NET_ADMIN"));
-        assert_eq!(
-            classified(&name("tun9"), Errno::BUSY.into()).code(),
-            "tun-name-taken"
-        );
-        assert_eq!(
-            classified(&name("lo"), Errno::INVAL.into()).code(),
-            "tun-name-taken"
-        );
-        assert_eq!(
-            classified(&name("no-such-device"), Errno::INVAL.into()).code(),
-            "tun-failed"
-        );
-        assert_eq!(
-            classified(&name("tun9"), Errno::NOMEM.into()).code(),
-            "tun-failed"
-        );
+        assert_eq!(classified(&name("tun9"), Errno::BUSY.into()).code(), "tun-name-taken");
+        assert_eq!(classified(&name("lo"), Errno::INVAL.into()).code(), "tun-name-taken");
+        assert_eq!(classified(&name("no-such-device"), Errno::INVAL.into()).code(), "tun-failed");
+        assert_eq!(classified(&name("tun9"), Errno::NOMEM.into()).code(), "tun-failed");
     }
 
     fn name(text: &str) -> DeviceName {

@@ -111,12 +111,7 @@ impl UdpListener {
         let offload = UdpSocketState::new((&socket).into())?;
         allow_fragmentation(&socket, address)?;
         let can_segment = offload.max_gso_segments() > 1;
-        Ok(Self {
-            address: socket.local_addr()?,
-            socket,
-            offload,
-            can_segment,
-        })
+        Ok(Self { address: socket.local_addr()?, socket, offload, can_segment })
     }
 
     fn receive_into(&self, buffers: &mut Buffers, received: &mut Vec<Received>) -> io::Result<()> {
@@ -237,13 +232,8 @@ mod tests {
     #[test]
     fn a_segmented_send_arrives_as_single_datagrams_in_order() {
         let (server, client) = (listener("127.0.0.1:0"), client("127.0.0.1:0"));
-        let datagrams: Vec<u8> = (0..10_u8)
-            .flat_map(|number| [number; 100])
-            .chain([99; 40])
-            .collect();
-        server
-            .send(&path(client.local_addr().unwrap(), None), &datagrams, 100)
-            .unwrap();
+        let datagrams: Vec<u8> = (0..10_u8).flat_map(|number| [number; 100]).chain([99; 40]).collect();
+        server.send(&path(client.local_addr().unwrap(), None), &datagrams, 100).unwrap();
         let mut buffer = [0; 2000];
         for number in 0..10_u8 {
             let length = client.recv(&mut buffer).unwrap();
@@ -256,9 +246,7 @@ mod tests {
     fn a_super_packet_is_received_with_its_stride() {
         let (server, client) = (listener("127.0.0.1:0"), listener("127.0.0.1:0"));
         let datagrams: Vec<u8> = (0..20_u8).flat_map(|number| [number; 1000]).collect();
-        client
-            .send(&path(server.address(), None), &datagrams, 1000)
-            .unwrap();
+        client.send(&path(server.address(), None), &datagrams, 1000).unwrap();
         let (mut batch, mut octets) = (ReceiveBatch::new(), Vec::new());
         while octets.len() < datagrams.len() {
             receive(&server, &mut batch);
@@ -275,16 +263,12 @@ mod tests {
         let server = listener("0.0.0.0:0");
         let client = client("127.0.0.1:0");
         for asked in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)] {
-            client
-                .send_to(b"question", (asked, server.address().port()))
-                .unwrap();
+            client.send_to(b"question", (asked, server.address().port())).unwrap();
             let mut batch = ReceiveBatch::new();
             receive(&server, &mut batch);
             let (received, _) = batch.iter_mut().next().unwrap();
             assert_eq!(received.local, Some(IpAddr::V4(asked)));
-            server
-                .send(&path(received.remote, received.local), b"answer", 6)
-                .unwrap();
+            server.send(&path(received.remote, received.local), b"answer", 6).unwrap();
             assert_eq!(client.recv_from(&mut [0; 100]).unwrap().1.ip(), IpAddr::V4(asked));
         }
     }
@@ -295,14 +279,8 @@ mod tests {
             let (server, client) = (listener(address), client(address));
             // The loopback interface's MTU is 65536: a datagram of 65507 octets needs a second IPv6 fragment.
             let longest = vec![7; 65_507];
-            server
-                .send(&path(client.local_addr().unwrap(), None), &longest, longest.len())
-                .unwrap();
-            assert_eq!(
-                client.recv(&mut vec![0; 70_000]).unwrap(),
-                longest.len(),
-                "{address}"
-            );
+            server.send(&path(client.local_addr().unwrap(), None), &longest, longest.len()).unwrap();
+            assert_eq!(client.recv(&mut vec![0; 70_000]).unwrap(), longest.len(), "{address}");
         }
         assert_eq!(
             sockopt::ip_mtu_discover(&listener("127.0.0.1:0").socket).unwrap(),
@@ -316,9 +294,7 @@ mod tests {
         let gone = client("127.0.0.1:0").local_addr().unwrap();
         for _ in 0..20 {
             server.send(&path(gone, None), b"anybody there?", 14).unwrap();
-            server
-                .send(&path(alive.local_addr().unwrap(), None), b"hello", 5)
-                .unwrap();
+            server.send(&path(alive.local_addr().unwrap(), None), b"hello", 5).unwrap();
             assert_eq!(alive.recv(&mut [0; 100]).unwrap(), 5);
         }
         let nothing = server.receive(&mut ReceiveBatch::new()).unwrap_err();
@@ -327,11 +303,8 @@ mod tests {
 
     #[test]
     fn stale_errors_are_sat_out_and_others_are_not() {
-        for (errno, expected_calls) in [
-            (Errno::CONNREFUSED, 2),
-            (Errno::HOSTUNREACH, 2),
-            (Errno::MSGSIZE, 1),
-        ] {
+        for (errno, expected_calls) in [(Errno::CONNREFUSED, 2), (Errno::HOSTUNREACH, 2), (Errno::MSGSIZE, 1)]
+        {
             let mut calls = 0;
             let outcome: io::Result<()> = repeating_stale_errors(|| {
                 calls += 1;
@@ -401,10 +374,6 @@ mod tests {
     }
 
     fn path(remote: SocketAddr, local: Option<IpAddr>) -> Path {
-        Path {
-            listener: ListenerId(0),
-            remote,
-            local,
-        }
+        Path { listener: ListenerId(0), remote, local }
     }
 }

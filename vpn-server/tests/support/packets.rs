@@ -17,13 +17,8 @@ pub(crate) fn icmp(source: Ipv4Addr, destination: Ipv4Addr, kind: u8, payload: &
 /// A UDP datagram from port 40000 to port 9.
 pub(crate) fn udp(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(8 + payload.len()).unwrap();
-    let mut datagram = [
-        &40_000_u16.to_be_bytes()[..],
-        &9_u16.to_be_bytes(),
-        &length.to_be_bytes(),
-        &[0, 0],
-    ]
-    .concat();
+    let mut datagram =
+        [&40_000_u16.to_be_bytes()[..], &9_u16.to_be_bytes(), &length.to_be_bytes(), &[0, 0]].concat();
     datagram.extend_from_slice(payload);
     put_checksum(&mut datagram, 6, pseudo_header(source, destination, 17, length));
     ipv4(source, destination, 17, &datagram)
@@ -31,30 +26,8 @@ pub(crate) fn udp(source: Ipv4Addr, destination: Ipv4Addr, payload: &[u8]) -> Ve
 
 /// A TCP segment from port 40000 to port 80 that announces `segment_size`, with SYN set.
 pub(crate) fn syn(source: Ipv4Addr, destination: Ipv4Addr, segment_size: u16) -> Vec<u8> {
-    let mut segment = vec![
-        0x9c,
-        0x40,
-        0,
-        80,
-        1,
-        2,
-        3,
-        4,
-        0,
-        0,
-        0,
-        0,
-        6 << 4,
-        0x02,
-        0xff,
-        0xff,
-        0,
-        0,
-        0,
-        0,
-        2,
-        4,
-    ];
+    let mut segment =
+        vec![0x9c, 0x40, 0, 80, 1, 2, 3, 4, 0, 0, 0, 0, 6 << 4, 0x02, 0xff, 0xff, 0, 0, 0, 0, 2, 4];
     segment.extend_from_slice(&segment_size.to_be_bytes());
     put_checksum(&mut segment, 16, pseudo_header(source, destination, 6, 24));
     ipv4(source, destination, 6, &segment)
@@ -80,11 +53,7 @@ pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payloa
 }
 
 fn pseudo_header(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, length: u16) -> u32 {
-    let words = source
-        .octets()
-        .into_iter()
-        .chain(destination.octets())
-        .chain([0, protocol]);
+    let words = source.octets().into_iter().chain(destination.octets()).chain([0, protocol]);
     let octets: Vec<u8> = words.chain(length.to_be_bytes()).collect();
     u32::from(sum(&octets, 0))
 }
@@ -95,9 +64,7 @@ fn put_checksum(octets: &mut [u8], at: usize, initial: u32) {
 }
 
 fn sum(octets: &[u8], initial: u32) -> u16 {
-    let words = octets
-        .chunks(2)
-        .map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
+    let words = octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
     let mut sum = initial + words.sum::<u32>();
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);

@@ -60,11 +60,7 @@ impl Sessions {
     /// Brings up a session of a client at `remote`, whose peer id is `peer_id` and whose tunnel address `address` is.
     pub(crate) fn connect(&mut self, peer_id: PeerId, remote: SocketAddr, address: Ipv4Addr) -> Session {
         self.seed += 1;
-        let path = Path {
-            listener: ListenerId(0),
-            remote,
-            local: None,
-        };
+        let path = Path { listener: ListenerId(0), remote, local: None };
         let grant = Grant {
             peer_id,
             address,
@@ -78,13 +74,7 @@ impl Sessions {
             let was_idle = !self.exchange(&mut client, path, &grant, &mut established);
             match (client.poll_event(), established.take()) {
                 (Some(ClientEvent::Connected(_)), Some((handle, channel))) => {
-                    return Session {
-                        handle,
-                        channel,
-                        client,
-                        path,
-                        address,
-                    };
+                    return Session { handle, channel, client, path, address };
                 }
                 (Some(ClientEvent::Connected(_)), None) => panic!("connected to nobody"),
                 (Some(event), _) => panic!("{event:?}"),
@@ -121,8 +111,7 @@ impl Sessions {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::AuthorizationRequested { session, .. } => {
-                    self.endpoint
-                        .authorize(self.now, session, Authorization::Grant(grant.clone()));
+                    self.endpoint.authorize(self.now, session, Authorization::Grant(grant.clone()));
                 }
                 Event::Established { session, channel } => *established = Some((session, channel)),
                 Event::Closed { .. } => {}
@@ -144,11 +133,7 @@ impl Session {
     /// What the client sends for a tunnel packet.
     pub(crate) fn seal(&self, now: Moment, packet: &[u8]) -> Vec<u8> {
         let mut datagram = [&[0; DATA_HEADROOM][..], packet].concat();
-        self.client
-            .data_channel()
-            .unwrap()
-            .seal(now, &mut datagram)
-            .unwrap();
+        self.client.data_channel().unwrap().seal(now, &mut datagram).unwrap();
         datagram
     }
 
@@ -180,10 +165,7 @@ struct Seeded(u64);
 impl Entropy for Seeded {
     fn fill(&mut self, out: &mut [u8]) {
         for octet in out {
-            self.0 = self
-                .0
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             *octet = self.0.to_be_bytes()[0];
         }
     }
@@ -195,10 +177,7 @@ pub(crate) fn configurations() -> (EndpointConfig, ClientConfig) {
     let (client_leaf, client_key) = identity("client");
     let server = TlsSettings::new(vec![server_leaf.clone()], server_key, TlsVersion::Tls12).unwrap();
     let client = ClientTls::new(vec![client_leaf], client_key, server_leaf, TlsVersion::Tls12);
-    (
-        EndpointConfig::new(server, Arc::new(Everybody)),
-        ClientConfig::new(client),
-    )
+    (EndpointConfig::new(server, Arc::new(Everybody)), ClientConfig::new(client))
 }
 
 pub(crate) fn entropy(seed: u64) -> Box<dyn Entropy> {
@@ -207,12 +186,6 @@ pub(crate) fn entropy(seed: u64) -> Box<dyn Entropy> {
 
 fn identity(name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec![name.to_owned()])
-        .unwrap()
-        .self_signed(&key)
-        .unwrap();
-    (
-        certificate.der().clone(),
-        PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
-    )
+    let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
+    (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
 }

@@ -16,10 +16,7 @@ pub(super) struct AddressTable {
 impl AddressTable {
     pub(super) fn new(network: Ipv4Net) -> Self {
         let last = network.broadcast().to_bits() - network.network().to_bits();
-        Self {
-            network,
-            ids: (0..=last).map(|_| AtomicU32::new(0)).collect(),
-        }
+        Self { network, ids: (0..=last).map(|_| AtomicU32::new(0)).collect() }
     }
 
     pub(super) fn lookup(&self, address: Ipv4Addr) -> Option<PeerId> {
@@ -36,9 +33,7 @@ impl AddressTable {
     /// Enters `id` for `address`; `false` if the address is not in the network.
     pub(super) fn assign(&self, address: Ipv4Addr, id: PeerId) -> bool {
         let entry = self.entry(address);
-        entry
-            .inspect(|entry| entry.store(Self::encode(id), Ordering::Release))
-            .is_some()
+        entry.inspect(|entry| entry.store(Self::encode(id), Ordering::Release)).is_some()
     }
 
     pub(super) fn contains(&self, address: Ipv4Addr) -> bool {
@@ -64,11 +59,9 @@ mod tests {
         for network in ["10.8.0.0/29", "10.8.4.0/22", "172.16.0.0/12"] {
             let table = AddressTable::new(network.parse().unwrap());
             let (first, last) = (table.network.network(), table.network.broadcast());
-            for (address, id) in [
-                (first, 0),
-                (last, 0x00ff_fffe),
-                (Ipv4Addr::from_bits(first.to_bits() + 5), 7),
-            ] {
+            for (address, id) in
+                [(first, 0), (last, 0x00ff_fffe), (Ipv4Addr::from_bits(first.to_bits() + 5), 7)]
+            {
                 let id = PeerId::new(id).unwrap();
                 assert_eq!(table.lookup(address), None);
                 assert!(table.assign(address, id));

@@ -130,8 +130,7 @@ impl Tables {
 
     /// The peer that holds `id`. Held for one batch, not longer.
     pub fn peer(&self, id: PeerId) -> Guard<Option<Arc<Peer>>> {
-        self.entry(id)
-            .map_or_else(|| Guard::from_inner(None), ArcSwapOption::load)
+        self.entry(id).map_or_else(|| Guard::from_inner(None), ArcSwapOption::load)
     }
 
     /// The id of the peer that `address` is assigned to.
@@ -173,10 +172,7 @@ mod tests {
         assert!(tables.peer(slot.peer_id()).is_none());
         let session = insert(&tables, &mut sessions, slot, ADDRESS);
         assert_eq!(tables.peer_id_of(ADDRESS), Some(slot.peer_id()));
-        assert_eq!(
-            tables.peer(slot.peer_id()).as_ref().unwrap().session,
-            session.handle
-        );
+        assert_eq!(tables.peer(slot.peer_id()).as_ref().unwrap().session, session.handle);
         assert_eq!(tables.peers().count(), 1);
         assert_eq!(tables.remove(slot).unwrap().session, session.handle);
         assert_eq!(tables.peer_id_of(ADDRESS), None);
@@ -203,15 +199,9 @@ mod tests {
         let session = insert(&tables, &mut sessions, slot, ADDRESS);
         assert_eq!(slot.peer_id(), stale.peer_id());
         let late = Peer::new(old.handle, 0, Arc::clone(&old.channel), ADDRESS);
-        assert_eq!(
-            tables.insert(stale, late).err(),
-            Some(InsertError::StaleSlot(slot.peer_id()))
-        );
+        assert_eq!(tables.insert(stale, late).err(), Some(InsertError::StaleSlot(slot.peer_id())));
         assert!(tables.remove(stale).is_none());
-        assert_eq!(
-            tables.peer(slot.peer_id()).as_ref().unwrap().session,
-            session.handle
-        );
+        assert_eq!(tables.peer(slot.peer_id()).as_ref().unwrap().session, session.handle);
     }
 
     #[test]
@@ -220,16 +210,10 @@ mod tests {
         let (slot, other) = (tables.reserve().unwrap(), tables.reserve().unwrap());
         let session = sessions.connect(slot.peer_id(), remote(), ADDRESS);
         let peer = |address| Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
-        let foreign_channel = InsertError::ForeignChannel {
-            channel: slot.peer_id(),
-            slot: other.peer_id(),
-        };
+        let foreign_channel = InsertError::ForeignChannel { channel: slot.peer_id(), slot: other.peer_id() };
         assert_eq!(tables.insert(other, peer(ADDRESS)).err(), Some(foreign_channel));
         let outside = Ipv4Addr::new(10, 9, 0, 1);
-        assert_eq!(
-            tables.insert(slot, peer(outside)).err(),
-            Some(InsertError::ForeignAddress(outside))
-        );
+        assert_eq!(tables.insert(slot, peer(outside)).err(), Some(InsertError::ForeignAddress(outside)));
         assert!(tables.peers().next().is_none());
     }
 
@@ -276,10 +260,7 @@ mod tests {
             reader.join().unwrap();
         });
         assert!(tables.peers().next().is_none());
-        assert_eq!(
-            (tables.peer_id_of(ADDRESS), tables.peer_id_of(other_address)),
-            (None, None)
-        );
+        assert_eq!((tables.peer_id_of(ADDRESS), tables.peer_id_of(other_address)), (None, None));
     }
 
     #[test]
@@ -294,12 +275,7 @@ mod tests {
 
     fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {
         let session = sessions.connect(slot.peer_id(), remote(), address);
-        tables
-            .insert(
-                slot,
-                Peer::new(session.handle, 0, Arc::clone(&session.channel), address),
-            )
-            .unwrap();
+        tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
         session
     }
 

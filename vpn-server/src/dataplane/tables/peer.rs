@@ -56,9 +56,7 @@ impl Peer {
     /// The peer as the policy sees it.
     #[must_use]
     pub const fn principal(&self) -> Principal {
-        Principal {
-            address: self.address,
-        }
+        Principal { address: self.address }
     }
 
     /// Passes on that the peer says it leaves: `tell` answers whether it was heard.
@@ -70,11 +68,7 @@ impl Peer {
         }
         let was_heard = tell();
         self.has_left.store(was_heard, Ordering::Relaxed);
-        if was_heard {
-            Leaving::Heard
-        } else {
-            Leaving::NotHeard
-        }
+        if was_heard { Leaving::Heard } else { Leaving::NotHeard }
     }
 }
 

@@ -34,10 +34,7 @@ struct SlotState {
 impl Slots {
     pub(super) fn new(count: usize) -> Self {
         let free: VecDeque<_> = (0..=u32::MAX).map_while(PeerId::new).take(count).collect();
-        Self {
-            states: vec![SlotState::default(); free.len()].into(),
-            free,
-        }
+        Self { states: vec![SlotState::default(); free.len()].into(), free }
     }
 
     pub(super) fn take(&mut self) -> Option<PeerSlot> {
@@ -45,10 +42,7 @@ impl Slots {
         let state = self.state(id)?;
         state.generation = state.generation.wrapping_add(1);
         state.is_held = true;
-        Some(PeerSlot {
-            id,
-            generation: state.generation,
-        })
+        Some(PeerSlot { id, generation: state.generation })
     }
 
     pub(super) fn give_back(&mut self, slot: PeerSlot) {
@@ -59,9 +53,7 @@ impl Slots {
     }
 
     pub(super) fn is_held(&self, slot: PeerSlot) -> bool {
-        let state = usize::try_from(slot.id.get())
-            .ok()
-            .and_then(|index| self.states.get(index));
+        let state = usize::try_from(slot.id.get()).ok().and_then(|index| self.states.get(index));
         state.is_some_and(|state| state.is_held && state.generation == slot.generation)
     }
 
@@ -83,9 +75,7 @@ mod tests {
         let mut slots = Slots::new(3);
         let first = slots.take().unwrap();
         slots.give_back(first);
-        let order: Vec<_> = std::iter::from_fn(|| slots.take())
-            .map(|slot| slot.peer_id().get())
-            .collect();
+        let order: Vec<_> = std::iter::from_fn(|| slots.take()).map(|slot| slot.peer_id().get()).collect();
         assert_eq!(order, [1, 2, 0]);
     }
 
@@ -93,10 +83,7 @@ mod tests {
     fn there_are_as_many_slots_as_asked_for_and_never_more_than_peer_ids() {
         for count in [0, 1, 1000] {
             let mut slots = Slots::new(count);
-            assert_eq!(
-                (slots.count(), std::iter::from_fn(|| slots.take()).count()),
-                (count, count)
-            );
+            assert_eq!((slots.count(), std::iter::from_fn(|| slots.take()).count()), (count, count));
         }
         assert_eq!(Slots::new(usize::MAX).count(), 0x00ff_ffff);
     }
