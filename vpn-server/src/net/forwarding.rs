@@ -218,7 +218,9 @@ fn boot_id() -> String {
 }
 
 fn network_namespace() -> String {
-    fs::read_link("/proc/self/ns/net").map(|link| link.to_string_lossy().into_owned()).unwrap_or_default()
+    fs::read_link("/proc/thread-self/ns/net")
+        .map(|link| link.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -142,3 +142,124 @@ impl Drop for HostNetwork {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::namespace::{add_interface, in_namespace, run, switch};
+
+    #[test]
+    fn the_host_is_as_before_when_the_server_is_gone() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let network = HostNetwork::set_up(settings(&state, &["10.7.0.0/24@eth1"])).unwrap();
+            assert_eq!(switches(), ["0", "1", "0", "1"]);
+            let rules = run("nft", &["list", "ruleset"]);
+            assert!(rules.contains("ip daddr 10.7.0.0/24 oifname \"eth1\""), "{rules}");
+            drop(network);
+            assert_eq!(switches(), ["0", "0", "0", "0"]);
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+        });
+    }
+
+    #[test]
+    fn rules_of_others_are_left_alone() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            run("nft", &["add", "table", "ip", "firewall"]);
+            drop(HostNetwork::set_up(settings(&state, &["10.7.0.0/24"])).unwrap());
+            assert_eq!(run("nft", &["list", "tables"]), "table ip firewall\n");
+        });
+    }
+
+    #[test]
+    fn what_a_killed_server_left_is_taken_over() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            std::mem::forget(HostNetwork::set_up(settings(&state, &["10.7.0.0/24@eth1"])).unwrap());
+            let network = HostNetwork::set_up(settings(&state, &["10.9.0.0/24@eth2"])).unwrap();
+            let rules = run("nft", &["list", "ruleset"]);
+            assert!(!rules.contains("10.7.0.0/24") && rules.contains("10.9.0.0/24"), "{rules}");
+            drop(network);
+            assert_eq!(switches(), ["0", "0", "0", "0"]);
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+        });
+    }
+
+    #[test]
+    fn a_leftover_table_goes_even_if_this_server_needs_none() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            std::mem::forget(HostNetwork::set_up(settings(&state, &["10.7.0.0/24"])).unwrap());
+            let without = HostNetworkSettings { nat: false, ..settings(&state, &["10.7.0.0/24"]) };
+            let _network = HostNetwork::set_up(without).unwrap();
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+        });
+    }
+
+    #[test]
+    fn routes_can_change_while_the_server_runs() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let mut network = HostNetwork::set_up(settings(&state, &[])).unwrap();
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+            network.change(routes(&["10.9.0.0/24@eth2"]), false).unwrap();
+            assert!(run("nft", &["list", "ruleset"]).contains("10.9.0.0/24"));
+            assert_eq!(switches(), ["0", "0", "1", "1"]);
+            assert!(network.change(routes(&["10.9.0.0/24@eth9"]), false).is_err());
+            assert!(run("nft", &["list", "ruleset"]).contains("eth2"));
+            network.change(Vec::new(), false).unwrap();
+            assert!(!run("nft", &["list", "ruleset"]).contains("masquerade"));
+            drop(network);
+            assert_eq!(switches(), ["0", "0", "0", "0"]);
+        });
+    }
+
+    #[test]
+    fn clients_that_may_meet_need_forwarding_and_no_rules() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let meeting = HostNetworkSettings { forwards_between_clients: true, ..settings(&state, &[]) };
+            let _network = HostNetwork::set_up(meeting).unwrap();
+            assert_eq!(switches(), ["0", "0", "0", "1"]);
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+        });
+    }
+
+    #[test]
+    fn a_failed_set_up_leaves_nothing() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let error = HostNetwork::set_up(settings(&state, &["10.7.0.0/24@eth9"])).unwrap_err();
+            assert_eq!(error.code(), "forwarding-unreadable");
+            assert_eq!(switches(), ["0", "0", "0", "0"]);
+        });
+    }
+
+    fn host_with_interfaces() -> tempfile::TempDir {
+        for (name, address) in [("eth1", "10.7.0.1/24"), ("eth2", "10.9.0.1/24"), ("tun0", "10.8.0.1/24")] {
+            add_interface(name, address);
+        }
+        tempfile::tempdir().unwrap()
+    }
+
+    fn switches() -> [String; 4] {
+        ["ip_forward", "conf/eth1/forwarding", "conf/eth2/forwarding", "conf/tun0/forwarding"].map(switch)
+    }
+
+    fn settings(state: &tempfile::TempDir, given: &[&str]) -> HostNetworkSettings {
+        HostNetworkSettings {
+            tun: "tun0".parse().unwrap(),
+            client_cidr: "10.8.0.0/24".parse().unwrap(),
+            routes: routes(given),
+            forwards_between_clients: false,
+            listening_ports: vec![1194],
+            nat: true,
+            state_directory: state.path().to_owned(),
+        }
+    }
+
+    fn routes(given: &[&str]) -> Vec<RoutedNetwork> {
+        given.iter().map(|route| route.parse().unwrap()).collect()
+    }
+}

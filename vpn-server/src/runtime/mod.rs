@@ -7,6 +7,8 @@ mod error;
 pub mod file_watch;
 pub(crate) mod files;
 mod reload;
+#[cfg(test)]
+mod scenarios;
 mod serve;
 mod server;
 mod state_directory;
