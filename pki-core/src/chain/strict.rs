@@ -40,8 +40,6 @@ pub enum ProfileDefect {
     CaBasicConstraintsNotCritical,
     #[error("a CA has no keyUsage")]
     CaWithoutKeyUsage,
-    #[error("the keyUsage of a CA is not critical")]
-    CaKeyUsageNotCritical,
     #[error("a root CA restricts itself by extendedKeyUsage")]
     RootWithExtendedKeyUsage,
     #[error("an end entity claims any purpose")]
@@ -177,10 +175,7 @@ fn check_authority(authority: &Certificate, is_anchor: bool) -> Result<(), Profi
         constraints.is_some_and(|constraints| constraints.critical),
         ProfileDefect::CaBasicConstraintsNotCritical,
     )?;
-    let Some(usage) = &extensions.key_usage else {
-        return Err(ProfileDefect::CaWithoutKeyUsage);
-    };
-    require(usage.critical, ProfileDefect::CaKeyUsageNotCritical)?;
+    require(extensions.key_usage.is_some(), ProfileDefect::CaWithoutKeyUsage)?;
     require(
         !is_anchor || extensions.extended_key_usage.is_none(),
         ProfileDefect::RootWithExtendedKeyUsage,

@@ -277,22 +277,18 @@ impl<'a> RevocationIndexBuilder<'a> {
             issuer: issuer.clone(),
         };
         for &candidate in self.issuers.iter().filter(|candidate| candidate.subject() == crl.issuer()) {
-            match crl.verify_signed_by(candidate) {
+            let issuer = issuer.clone();
+            refusal = match crl.verify_signed_by(candidate) {
                 Ok(()) if may_sign_lists(candidate) => return Ok(candidate),
-                Ok(()) => {
-                    let issuer = issuer.clone();
-                    refusal = CrlRefusal::IssuerMayNotSign { issuer };
-                }
-                Err(SignatureFailure::Invalid) if matches!(refusal, CrlRefusal::ForeignIssuer { .. }) => {
-                    let issuer = issuer.clone();
-                    refusal = CrlRefusal::BadSignature { issuer };
-                }
-                Err(SignatureFailure::Invalid) => {}
+                Ok(()) => CrlRefusal::IssuerMayNotSign { issuer },
+                // Another generation of the CA; the key that is meant may come later, or not be trusted at all.
+                Err(SignatureFailure::Invalid) if candidate.has_other_key_than(crl.authority_key()) => continue,
+                Err(SignatureFailure::Invalid) => CrlRefusal::BadSignature { issuer },
                 Err(SignatureFailure::Unsupported | SignatureFailure::UnsupportedByBackend) => {
-                    let (issuer, algorithm) = (issuer.clone(), crl.signature_algorithm().clone());
-                    refusal = CrlRefusal::UnacceptableSignature { issuer, algorithm };
+                    let algorithm = crl.signature_algorithm().clone();
+                    CrlRefusal::UnacceptableSignature { issuer, algorithm }
                 }
-            }
+            };
         }
         Err(refusal)
     }
