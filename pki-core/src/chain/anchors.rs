@@ -43,7 +43,9 @@ impl TrustAnchorsError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Pem(_) => "give the CA's certificate (pki/ca.crt), not a key or a request",
-            Self::Certificate { .. } => "remove that certificate from the file, or have the CA certificate issued again",
+            Self::Certificate { .. } => {
+                "remove that certificate from the file, or have the CA certificate issued again"
+            }
         }
     }
 }
@@ -109,7 +111,11 @@ fn parse_all(file: &[u8]) -> Result<Vec<Certificate>, TrustAnchorsError> {
             error,
         })
     };
-    pem::certificates(file)?.into_iter().enumerate().map(parse).collect()
+    pem::certificates(file)?
+        .into_iter()
+        .enumerate()
+        .map(parse)
+        .collect()
 }
 
 fn without_duplicates(certificates: Vec<Certificate>) -> Vec<Certificate> {

@@ -82,7 +82,8 @@ pub fn verify(request: &Request<'_>) -> Result<VerifiedPath, Rejection> {
         .policy
         .check_size(request.leaf_and_intermediates)
         .map_err(Rejection::before_search)?;
-    let leaf = Certificate::parse(leaf).map_err(|error| Rejection::before_search(Reason::Malformed(error)))?;
+    let leaf =
+        Certificate::parse(leaf).map_err(|error| Rejection::before_search(Reason::Malformed(error)))?;
     let intermediates = others.iter().map(|der| Certificate::parse(der));
     let (intermediates, malformed): (Vec<_>, Vec<_>) = intermediates.partition(Result::is_ok);
     let intermediates: Vec<Certificate> = intermediates.into_iter().flatten().collect();

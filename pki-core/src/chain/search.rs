@@ -175,7 +175,12 @@ impl<'a> Search<'a> {
         Ok(verdict)
     }
 
-    fn note_bad_signature(&mut self, failure: SignatureFailure, certificate: &Certificate, issuer: &Certificate) {
+    fn note_bad_signature(
+        &mut self,
+        failure: SignatureFailure,
+        certificate: &Certificate,
+        issuer: &Certificate,
+    ) {
         let algorithm = certificate.signature_algorithm().clone();
         match failure {
             // Two generations of "Easy-RSA CA": not a forgery, but a CA that is not trusted.
@@ -187,7 +192,11 @@ impl<'a> Search<'a> {
                 self.note(Stage::BadSignature, Reason::BadSignature { issuer }, certificate);
             }
             SignatureFailure::Unsupported if algorithm.is_weak() => {
-                self.note(Stage::UncheckableSignature, Reason::WeakSignature { algorithm }, certificate);
+                self.note(
+                    Stage::UncheckableSignature,
+                    Reason::WeakSignature { algorithm },
+                    certificate,
+                );
             }
             SignatureFailure::Unsupported => {
                 let reason = Reason::UnsupportedSignature { algorithm };
@@ -214,5 +223,9 @@ impl<'a> Search<'a> {
 
 fn unknown_ca(certificate: &Certificate) -> Rejection {
     let issuer = certificate.issuer().to_string();
-    Rejection::new(Stage::UnknownIssuer, Reason::UnknownCa { issuer }, Some(certificate))
+    Rejection::new(
+        Stage::UnknownIssuer,
+        Reason::UnknownCa { issuer },
+        Some(certificate),
+    )
 }

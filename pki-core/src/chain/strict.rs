@@ -118,10 +118,19 @@ fn check_certificate(certificate: &Certificate, issuer: Option<&Certificate>) ->
 }
 
 /// The signer of an anchor is the anchor itself if it is self-issued, otherwise unknown.
-fn check_key_identifiers(certificate: &Certificate, issuer: Option<&Certificate>) -> Result<(), ProfileDefect> {
+fn check_key_identifiers(
+    certificate: &Certificate,
+    issuer: Option<&Certificate>,
+) -> Result<(), ProfileDefect> {
     let extensions = certificate.extensions();
-    let is_critical = extensions.subject_key_identifier.as_ref().is_some_and(|own| own.critical)
-        || extensions.authority_key_identifier.as_ref().is_some_and(|authority| authority.critical);
+    let is_critical = extensions
+        .subject_key_identifier
+        .as_ref()
+        .is_some_and(|own| own.critical)
+        || extensions
+            .authority_key_identifier
+            .as_ref()
+            .is_some_and(|authority| authority.critical);
     require(!is_critical, ProfileDefect::CriticalKeyIdentifier)?;
     let Some(authority) = &extensions.authority_key_identifier else {
         let is_root = issuer.is_none() && certificate.is_self_issued();
@@ -200,9 +209,10 @@ fn check_leaf(leaf: &Certificate, request: &Request<'_>) -> Result<(), ProfileDe
 
 /// Where host names count, a common name is a copy of one of them, octet by octet.
 fn check_common_name(leaf: &Certificate, extensions: &Extensions) -> Result<(), ProfileDefect> {
-    let (Ok(Some(common_name)), Some(names)) =
-        (identity::common_name(leaf.subject()), &extensions.alternative_names)
-    else {
+    let (Ok(Some(common_name)), Some(names)) = (
+        identity::common_name(leaf.subject()),
+        &extensions.alternative_names,
+    ) else {
         return Ok(());
     };
     let is_copy = |name: &GeneralName| match name {

@@ -256,7 +256,12 @@ impl Certificate {
     ) -> Result<(), SignatureFailure> {
         let key_algorithm = &self.der[self.public_key_identifier.clone()];
         let key = &self.der[self.public_key.clone()];
-        verify_signature((&self.public_key_kind, key_algorithm, key), algorithm, message, signature)
+        verify_signature(
+            (&self.public_key_kind, key_algorithm, key),
+            algorithm,
+            message,
+            signature,
+        )
     }
 
     /// Verifies that `issuer`'s key signed this certificate.

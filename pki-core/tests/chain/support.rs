@@ -2,19 +2,24 @@
 
 use std::path::PathBuf;
 
-use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Request, Revocation, TrustAnchors, VerifiedPath};
+use pki_core::chain::{
+    self, ChainPolicy, Purpose, Rejection, Request, Revocation, TrustAnchors, VerifiedPath,
+};
 use pki_core::crl::{Crl, CrlRefusal, RevocationIndex};
 use pki_core::time::Timestamp;
 use pki_core::x509::Certificate;
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SerialNumber, SigningKey as _,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
+    KeyPair, KeyUsagePurpose, SerialNumber, SigningKey as _,
 };
 use time::OffsetDateTime;
 
 /// The present in all tests: everything made here is valid from 2025 to 2045.
 pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_893_456_000);
 const DAY: i64 = 86_400;
+
+/// What a test does to the parameters of a certificate before it is signed.
+pub(crate) type Change = fn(&mut CertificateParams);
 
 /// A CA that exists for one test.
 pub(crate) struct Authority {
@@ -31,7 +36,11 @@ impl Authority {
         Self::root_with_key(name, KeyPair::generate().unwrap(), change)
     }
 
-    pub(crate) fn root_with_key(name: &str, key: KeyPair, change: impl FnOnce(&mut CertificateParams)) -> Self {
+    pub(crate) fn root_with_key(
+        name: &str,
+        key: KeyPair,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Self {
         let mut params = authority_params(name);
         change(&mut params);
         let certificate = params.self_signed(&key).unwrap().der().to_vec();
@@ -140,7 +149,10 @@ pub(crate) fn serial(octets: &[u8]) -> Option<SerialNumber> {
 }
 
 pub(crate) fn anchors(certificates: &[&[u8]]) -> TrustAnchors {
-    let parsed = certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect();
+    let parsed = certificates
+        .iter()
+        .map(|der| Certificate::parse(der).unwrap())
+        .collect();
     TrustAnchors::from_certificates(parsed)
 }
 
@@ -149,7 +161,11 @@ pub(crate) fn verify_client(sent: &[&[u8]], anchors: &TrustAnchors) -> Result<Ve
     verify_as(Purpose::Client, sent, anchors, &ChainPolicy::vpn(), NOW)
 }
 
-pub(crate) fn verify_with(sent: &[&[u8]], anchors: &TrustAnchors, index: &RevocationIndex) -> Result<VerifiedPath, Rejection> {
+pub(crate) fn verify_with(
+    sent: &[&[u8]],
+    anchors: &TrustAnchors,
+    index: &RevocationIndex,
+) -> Result<VerifiedPath, Rejection> {
     chain::verify(&Request {
         leaf_and_intermediates: sent,
         anchors,
@@ -206,7 +222,8 @@ pub(crate) struct ListDraft {
 
 impl ListDraft {
     pub(crate) fn revoking(mut self, serials: &[&[u8]]) -> Self {
-        self.entries.extend(serials.iter().map(|serial| (serial.to_vec(), Some(1))));
+        self.entries
+            .extend(serials.iter().map(|serial| (serial.to_vec(), Some(1))));
         self
     }
 
@@ -240,9 +257,16 @@ impl ListDraft {
 
     fn signed_part(&self, algorithm: &[u8]) -> Vec<u8> {
         let (this_update, next_update) = (utc_time(self.this_update), utc_time(self.next_update));
-        let entries: Vec<u8> =
-            self.entries.iter().flat_map(|(serial, reason)| self.entry(serial, *reason)).collect();
-        let entries = if entries.is_empty() { Vec::new() } else { element(0x30, &[&entries]) };
+        let entries: Vec<u8> = self
+            .entries
+            .iter()
+            .flat_map(|(serial, reason)| self.entry(serial, *reason))
+            .collect();
+        let entries = if entries.is_empty() {
+            Vec::new()
+        } else {
+            element(0x30, &[&entries])
+        };
         let mut extensions = self.extensions.concat();
         if let Some(number) = &self.number {
             extensions.extend(extension(&[0x55, 0x1d, 0x14], false, &element(2, &[number])));
@@ -255,7 +279,15 @@ impl ListDraft {
         let version = [2, 1, 1];
         element(
             0x30,
-            &[&version, algorithm, &self.issuer_name, &this_update, &next_update, &entries, &extensions],
+            &[
+                &version,
+                algorithm,
+                &self.issuer_name,
+                &this_update,
+                &next_update,
+                &entries,
+                &extensions,
+            ],
         )
     }
 
@@ -265,7 +297,14 @@ impl ListDraft {
             element(0x30, &[&value])
         });
         let reason = reason.unwrap_or_default();
-        element(0x30, &[&element(2, &[serial]), &utc_time(self.this_update.plus_seconds(-DAY)), &reason])
+        element(
+            0x30,
+            &[
+                &element(2, &[serial]),
+                &utc_time(self.this_update.plus_seconds(-DAY)),
+                &reason,
+            ],
+        )
     }
 }
 
@@ -315,11 +354,17 @@ pub(crate) fn armour(label: &str, der: &[u8]) -> String {
     let mut text = String::new();
     for chunk in der.chunks(48) {
         for group in chunk.chunks(3) {
-            let word = group.iter().fold(0_u32, |word, octet| word << 8 | u32::from(*octet));
+            let word = group
+                .iter()
+                .fold(0_u32, |word, octet| word << 8 | u32::from(*octet));
             let word = word << (8 * (3 - group.len()));
             for place in 0..4 {
                 let digit = ALPHABET[usize::try_from(word >> (18 - 6 * place) & 0x3f).unwrap()];
-                text.push(if place > group.len() { '=' } else { char::from(digit) });
+                text.push(if place > group.len() {
+                    '='
+                } else {
+                    char::from(digit)
+                });
             }
         }
         text.push('\n');
