@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use pki_core::chain::{self, ChainPolicy, Purpose, Request, Revocation, TrustAnchors};
+use pki_core::chain::{self, ChainPolicy, ProfileDefect, Purpose, Reason, Request, Revocation, TrustAnchors};
 use pki_core::crl::{
     Crl, CrlRefusal, Freshness, MAX_FILE_SIZE, Replacement, RevocationIndex, RevocationReason,
     RevocationStatus,
@@ -238,6 +238,40 @@ fn crl_02_a_sha1_list_is_refused() {
     let refusal = RevocationIndex::build([&root], lists).unwrap_err();
     assert_eq!(refusal.code(), "crl-unacceptable-signature");
     assert!(refusal.to_string().contains("sha1WithRSAEncryption"), "{refusal}");
+}
+
+#[test]
+fn crt_02_lists_in_easyrsas_form_are_refused_by_the_strict_policy_only() {
+    let root = Authority::root("CA");
+    let client = root.client("alice");
+    let strictly = |list: ListDraft| {
+        let index = root.index(&list);
+        assert!(verify_with(&[&client], &root.anchors(), &index).is_ok());
+        chain::verify(&Request {
+            leaf_and_intermediates: &[&client],
+            anchors: &root.anchors(),
+            purpose: Purpose::Client,
+            revocation: Revocation::Required(&index),
+            name: None,
+            policy: &ChainPolicy {
+                strict: true,
+                ..ChainPolicy::vpn()
+            },
+            now: NOW,
+        })
+    };
+    let key_identifier = element(0x30, &[&[0x80, 1, 7]]);
+    let with_key = |list: ListDraft| list.with_extension(&[0x55, 0x1d, 0x23], false, &key_identifier);
+    assert!(strictly(with_key(root.list())).is_ok());
+    let reason = |list: ListDraft| strictly(list).unwrap_err().reason().clone();
+    assert_eq!(
+        reason(root.list()),
+        Reason::Profile(ProfileDefect::CrlWithoutAuthorityKey)
+    );
+    assert_eq!(
+        reason(with_key(root.list().numbered(None))),
+        Reason::Profile(ProfileDefect::CrlWithoutNumber)
+    );
 }
 
 #[test]

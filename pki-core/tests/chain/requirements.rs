@@ -294,6 +294,29 @@ fn a_ca_file_may_hold_text_several_cas_and_duplicates() {
 }
 
 #[test]
+fn in_a_ca_file_a_key_that_another_key_vouches_for_is_no_anchor_unless_all_are() {
+    let root = Authority::root("CA");
+    let rolled_over = root.subordinate("CA", |_| {});
+    let trusted = anchors(&[&root.certificate, &rolled_over.certificate]);
+    assert_eq!((trusted.anchors().len(), trusted.intermediates().len()), (1, 1));
+    assert_eq!(
+        verify_client(&[&rolled_over.client("a")], &trusted)
+            .unwrap()
+            .certificates
+            .len(),
+        2
+    );
+
+    let copy_of = |authority: &Authority| KeyPair::from_pem(&authority.issuer.key().serialize_pem()).unwrap();
+    let (one, other) = (Authority::root("One"), Authority::root("Other"));
+    let one_by_other = other.subordinate_with_key("One", copy_of(&one), |_| {});
+    let other_by_one = one.subordinate_with_key("Other", copy_of(&other), |_| {});
+    let crossed = anchors(&[&one_by_other.certificate, &other_by_one.certificate]);
+    assert_eq!((crossed.anchors().len(), crossed.intermediates().len()), (2, 0));
+    assert!(verify_client(&[&one.client("a")], &crossed).is_ok());
+}
+
+#[test]
 fn a_ca_file_without_readable_certificates_is_refused_with_the_position() {
     assert_eq!(
         TrustAnchors::from_pem(b"nothing").unwrap_err().code(),
