@@ -41,7 +41,11 @@ pub(super) fn check(path: &[&Certificate], request: &Request<'_>) -> Result<Veri
         fingerprint: leaf.fingerprint(),
         anchor_fingerprint: path[path.len() - 1].fingerprint(),
         certificates,
-        not_after: path.iter().map(|certificate| certificate.not_after()).min().unwrap_or(request.now),
+        not_after: path
+            .iter()
+            .map(|certificate| certificate.not_after())
+            .min()
+            .unwrap_or(request.now),
         crl_expired_at,
     })
 }
@@ -99,7 +103,10 @@ fn check_end_entity(leaf: &Certificate, request: &Request<'_>) -> Result<(), Rea
     }
     let (needed, handshake_usages) = match request.purpose {
         Purpose::Any => return Ok(()),
-        Purpose::Client => ("clientAuth", KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT),
+        Purpose::Client => (
+            "clientAuth",
+            KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT,
+        ),
         Purpose::Server => (
             "serverAuth",
             KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT | KeyUsage::KEY_ENCIPHERMENT,
@@ -111,7 +118,10 @@ fn check_end_entity(leaf: &Certificate, request: &Request<'_>) -> Result<(), Rea
     if usage.is_some_and(|usage| !usage.allows(handshake_usages)) {
         return Err(Reason::MayNotSignHandshakes);
     }
-    match (&extensions.extended_key_usage, request.policy.missing_extended_key_usage) {
+    match (
+        &extensions.extended_key_usage,
+        request.policy.missing_extended_key_usage,
+    ) {
         (Some(purposes), _) => check_leaf_purpose(purposes.value, request.purpose, needed),
         (None, MissingUsage::Allow) => Ok(()),
         (None, MissingUsage::Refuse) => Err(Reason::MissingPurpose { needed }),
@@ -132,15 +142,20 @@ fn check_leaf_purpose(
     }
 }
 
-/// The extendedKeyUsage of a CA restricts what its certificates are good for.
+/// The extendedKeyUsage of a CA restricts what its certificates are good for; as in a leaf, "any" is not enough.
 fn check_ca_purposes(issuers: &[&Certificate], purpose: Purpose) -> Result<(), Fault> {
     for (index, issuer) in issuers.iter().enumerate() {
-        let Some(purposes) = issuer.extensions().extended_key_usage.as_ref().map(|purposes| purposes.value) else {
+        let Some(purposes) = issuer
+            .extensions()
+            .extended_key_usage
+            .as_ref()
+            .map(|purposes| purposes.value)
+        else {
             continue;
         };
         let needed = match purpose {
-            Purpose::Client if !purposes.client_auth && !purposes.any => "clientAuth",
-            Purpose::Server if !purposes.server_auth && !purposes.any => "serverAuth",
+            Purpose::Client if !purposes.client_auth => "clientAuth",
+            Purpose::Server if !purposes.server_auth => "serverAuth",
             Purpose::Client | Purpose::Server | Purpose::Any => continue,
         };
         return Err(Fault {
@@ -176,7 +191,9 @@ fn judge_status(status: RevocationStatus, issuer: &Certificate) -> Result<Option
     let name = || issuer.subject().to_string();
     match status {
         RevocationStatus::Revoked { at, reason } => Err(Reason::Revoked { at, reason }),
-        RevocationStatus::NoCrl if !may_sign_lists(issuer) => Err(Reason::CrlIssuerMayNotSign { issuer: name() }),
+        RevocationStatus::NoCrl if !may_sign_lists(issuer) => {
+            Err(Reason::CrlIssuerMayNotSign { issuer: name() })
+        }
         RevocationStatus::NoCrl => Err(Reason::CrlMissing { issuer: name() }),
         RevocationStatus::Expired { next_update } => Err(Reason::CrlExpired {
             issuer: name(),

@@ -43,7 +43,9 @@ impl TrustAnchorsError {
     pub fn help(&self) -> &'static str {
         match self {
             Self::Pem(_) => "give the CA's certificate (pki/ca.crt), not a key or a request",
-            Self::Certificate { .. } => "remove that certificate from the file, or have the CA certificate issued again",
+            Self::Certificate { .. } => {
+                "remove that certificate from the file, or have the CA certificate issued again"
+            }
         }
     }
 }
@@ -51,8 +53,9 @@ impl TrustAnchorsError {
 impl TrustAnchors {
     /// Reads the certificates of a `ca.crt`: one in DER, or any number in PEM with text around them.
     ///
-    /// A certificate that another one in the file signed becomes an intermediate, so that its revocation by that
-    /// other CA is honoured; everything else is trusted. Duplicates are dropped.
+    /// A certificate that another key in the file signed becomes an intermediate, so that its revocation by that
+    /// key is honoured; everything else is trusted. CAs that only sign each other are all trusted. Duplicates are
+    /// dropped.
     pub fn from_pem(file: &[u8]) -> Result<Self, TrustAnchorsError> {
         Ok(Self::from_certificates(parse_all(file)?))
     }
@@ -61,19 +64,19 @@ impl TrustAnchors {
     #[must_use]
     pub fn from_certificates(certificates: Vec<Certificate>) -> Self {
         let certificates = without_duplicates(certificates);
-        let is_issued_within: Vec<bool> = certificates
-            .iter()
-            .map(|certificate| is_issued_by_another(certificate, &certificates))
-            .collect();
-        let mut sorted = Self::default();
-        for (certificate, is_issued_within) in certificates.into_iter().zip(is_issued_within) {
-            if is_issued_within {
-                sorted.intermediates.push(certificate);
-            } else {
-                sorted.anchors.push(certificate);
-            }
+        let is_issued_within = |certificate: &&Certificate| is_issued_by_another(certificate, &certificates);
+        let (intermediates, anchors): (Vec<&Certificate>, Vec<&Certificate>) =
+            certificates.iter().partition(is_issued_within);
+        if anchors.is_empty() {
+            return Self {
+                anchors: certificates,
+                intermediates: Vec::new(),
+            };
         }
-        sorted
+        Self {
+            anchors: anchors.into_iter().cloned().collect(),
+            intermediates: intermediates.into_iter().cloned().collect(),
+        }
     }
 
     /// Adds intermediates that peers need not send. They are not trusted by themselves.
@@ -109,7 +112,11 @@ fn parse_all(file: &[u8]) -> Result<Vec<Certificate>, TrustAnchorsError> {
             error,
         })
     };
-    pem::certificates(file)?.into_iter().enumerate().map(parse).collect()
+    pem::certificates(file)?
+        .into_iter()
+        .enumerate()
+        .map(parse)
+        .collect()
 }
 
 fn without_duplicates(certificates: Vec<Certificate>) -> Vec<Certificate> {
@@ -122,11 +129,12 @@ fn without_duplicates(certificates: Vec<Certificate>) -> Vec<Certificate> {
     unique
 }
 
+/// The own key does not count: a root signs itself, and the certificates of a renewed root vouch for each other.
 fn is_issued_by_another(certificate: &Certificate, all: &[Certificate]) -> bool {
-    !certificate.is_self_issued()
-        && all.iter().any(|issuer| {
-            issuer.is_ca()
-                && issuer.subject() == certificate.issuer()
-                && certificate.verify_signed_by(issuer).is_ok()
-        })
+    all.iter().any(|issuer| {
+        issuer.is_ca()
+            && issuer.subject() == certificate.issuer()
+            && issuer.public_key_info() != certificate.public_key_info()
+            && certificate.verify_signed_by(issuer).is_ok()
+    })
 }

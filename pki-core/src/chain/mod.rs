@@ -73,6 +73,32 @@ pub struct VerifiedPath {
 }
 
 /// Verifies a certificate. Never panics; the work is limited however hostile the input is (threat model CRT-06).
+///
+/// ```
+/// use pki_core::chain::{self, ChainPolicy, Purpose, Request, Revocation, TrustAnchors};
+/// use pki_core::crl::{Crl, RevocationIndex};
+/// use pki_core::time::Timestamp;
+/// use pki_core::x509::pem;
+///
+/// # let pki = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/chain/easyrsa/rsa");
+/// let anchors = TrustAnchors::from_pem(&std::fs::read(format!("{pki}/ca.crt"))?)?;
+/// let lists = Crl::parse_file(&std::fs::read(format!("{pki}/crl.pem"))?)?;
+/// let index = RevocationIndex::build(anchors.crl_issuers(), lists)?;
+///
+/// let sent = pem::certificates(&std::fs::read(format!("{pki}/issued/client1.crt"))?)?;
+/// let sent: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
+/// let verified = chain::verify(&Request {
+///     leaf_and_intermediates: &sent,
+///     anchors: &anchors,
+///     purpose: Purpose::Client,
+///     revocation: Revocation::Required(&index),
+///     name: None,
+///     policy: &ChainPolicy::vpn(),
+///     now: Timestamp::from_unix_seconds(1_900_000_000),
+/// })?;
+/// assert_eq!(verified.common_name.as_deref(), Some("client1"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn verify(request: &Request<'_>) -> Result<VerifiedPath, Rejection> {
     let (leaf, others) = request
         .leaf_and_intermediates
@@ -82,7 +108,8 @@ pub fn verify(request: &Request<'_>) -> Result<VerifiedPath, Rejection> {
         .policy
         .check_size(request.leaf_and_intermediates)
         .map_err(Rejection::before_search)?;
-    let leaf = Certificate::parse(leaf).map_err(|error| Rejection::before_search(Reason::Malformed(error)))?;
+    let leaf =
+        Certificate::parse(leaf).map_err(|error| Rejection::before_search(Reason::Malformed(error)))?;
     let intermediates = others.iter().map(|der| Certificate::parse(der));
     let (intermediates, malformed): (Vec<_>, Vec<_>) = intermediates.partition(Result::is_ok);
     let intermediates: Vec<Certificate> = intermediates.into_iter().flatten().collect();

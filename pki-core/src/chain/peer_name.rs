@@ -31,7 +31,9 @@ pub struct PeerNameError {
 impl PeerName {
     /// Reads `dns:HOST`, `ip:ADDRESS` or `email:MAILBOX`.
     pub fn parse(text: &str) -> Result<Self, PeerNameError> {
-        let error = || PeerNameError { text: text.to_owned() };
+        let error = || PeerNameError {
+            text: text.to_owned(),
+        };
         let (kind, value) = text.split_once(':').ok_or_else(error)?;
         match kind {
             "dns" if is_host_name(value) => Ok(Self::Dns(value.to_owned())),
@@ -108,7 +110,9 @@ pub(super) fn is_host_name(text: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+            && label
+                .bytes()
+                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
     };
     text.len() <= 253 && text.split('.').all(is_label)
 }
@@ -144,10 +148,21 @@ mod tests {
 
     #[test]
     fn names_are_given_with_their_kind() {
-        assert_eq!(PeerName::parse("dns:a.example").unwrap(), PeerName::Dns("a.example".into()));
+        assert_eq!(
+            PeerName::parse("dns:a.example").unwrap(),
+            PeerName::Dns("a.example".into())
+        );
         assert_eq!(PeerName::parse("ip:::1").unwrap().to_string(), "ip:::1");
         assert_eq!(PeerName::parse("email:a@b.c").unwrap().to_string(), "email:a@b.c");
-        for bad in ["a.example", "dns:", "dns:*.example", "ip:1.2.3", "email:a", "uri:x", "dns:a..b"] {
+        for bad in [
+            "a.example",
+            "dns:",
+            "dns:*.example",
+            "ip:1.2.3",
+            "email:a",
+            "uri:x",
+            "dns:a..b",
+        ] {
             assert!(PeerName::parse(bad).is_err(), "{bad}");
         }
     }

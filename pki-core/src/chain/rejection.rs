@@ -425,7 +425,9 @@ impl Reason {
             Self::TooManyCertificates { .. } | Self::ChainTooLarge { .. } | Self::WorkLimit => {
                 "send only the certificate and the intermediates between it and the CA"
             }
-            Self::Malformed(_) => "issue the certificate again; other software wrote it in a form nobody should accept",
+            Self::Malformed(_) => {
+                "issue the certificate again; other software wrote it in a form nobody should accept"
+            }
             Self::UnknownCa { .. } | Self::BadSignature { .. } => {
                 "issue the certificate with a trusted CA, or add its CA (and intermediates) to the trusted ones"
             }
@@ -448,24 +450,39 @@ impl Reason {
             Self::UnknownCriticalExtension(_) => "issue the certificate again without that extension",
             Self::CaExpired { .. } => "renew the CA (renew-ca) and distribute its new certificate",
             Self::Expired { .. } => "renew the certificate (renew) and hand out the new one",
-            Self::CaNotYetValid { .. } | Self::NotYetValid { .. } => "check the clocks of this host and of the CA's",
-            Self::WeakKey { .. } | Self::UnsupportedKey { .. } => "issue it again with an EC P-256 or RSA 2048 key",
-            Self::CaAsEndEntity | Self::SigningEndEntity => "never use a CA's key for a peer: issue a client certificate",
-            Self::ServerAsClient | Self::ClientAsServer | Self::WrongPurpose { .. } | Self::MissingPurpose { .. } => {
+            Self::CaNotYetValid { .. } | Self::NotYetValid { .. } => {
+                "check the clocks of this host and of the CA's"
+            }
+            Self::WeakKey { .. } | Self::UnsupportedKey { .. } => {
+                "issue it again with an EC P-256 or RSA 2048 key"
+            }
+            Self::CaAsEndEntity | Self::SigningEndEntity => {
+                "never use a CA's key for a peer: issue a client certificate"
+            }
+            Self::ServerAsClient
+            | Self::ClientAsServer
+            | Self::WrongPurpose { .. }
+            | Self::MissingPurpose { .. } => {
                 "issue the certificate for this purpose (build-client-full, build-server-full)"
             }
             Self::CaPurpose { .. } => "issue the certificate with a CA for this purpose",
             Self::MayNotSignHandshakes => "issue the certificate again with digitalSignature in its keyUsage",
             Self::Revoked { .. } => "if the revocation was a mistake, issue a new certificate",
-            Self::CrlMissing { .. } | Self::CrlExpired { .. } => "write a new revocation list (gen-crl) and install it",
+            Self::CrlMissing { .. } | Self::CrlExpired { .. } => {
+                "write a new revocation list (gen-crl) and install it"
+            }
             Self::CrlNotYetValid { .. } => "check the clocks of this host and of the CA's",
             Self::CrlIssuerMayNotSign { .. } => "issue the CA certificate again with cRLSign in its keyUsage",
-            Self::NoIdentity | Self::AmbiguousIdentity => "issue the certificate with exactly one common name",
+            Self::NoIdentity | Self::AmbiguousIdentity => {
+                "issue the certificate with exactly one common name"
+            }
             Self::DeceptiveIdentity { .. } | Self::IdentityTooLong { .. } => {
                 "issue the certificate with a plain common name of at most 64 characters"
             }
             Self::NameMismatch { .. } => "ask for a name that the certificate carries as alternative name",
-            Self::Profile(_) => "verify without the strict option, or issue the certificate in the strict profile",
+            Self::Profile(_) => {
+                "verify without the strict option, or issue the certificate in the strict profile"
+            }
         }
     }
 }

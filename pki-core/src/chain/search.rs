@@ -147,7 +147,7 @@ impl<'a> Search<'a> {
             candidate.certificate.subject() == certificate.issuer() && !self.is_on_path(candidate)
         };
         let mut issuers: Vec<Candidate<'a>> = self.candidates.iter().filter(fits).copied().collect();
-        issuers.sort_by_key(|issuer| names_another_key(certificate, issuer.certificate));
+        issuers.sort_by_key(|issuer| issuer.certificate.has_other_key_than(certificate.authority_key()));
         issuers
     }
 
@@ -175,11 +175,16 @@ impl<'a> Search<'a> {
         Ok(verdict)
     }
 
-    fn note_bad_signature(&mut self, failure: SignatureFailure, certificate: &Certificate, issuer: &Certificate) {
+    fn note_bad_signature(
+        &mut self,
+        failure: SignatureFailure,
+        certificate: &Certificate,
+        issuer: &Certificate,
+    ) {
         let algorithm = certificate.signature_algorithm().clone();
         match failure {
             // Two generations of "Easy-RSA CA": not a forgery, but a CA that is not trusted.
-            SignatureFailure::Invalid if names_another_key(certificate, issuer) => {
+            SignatureFailure::Invalid if issuer.has_other_key_than(certificate.authority_key()) => {
                 self.keep(unknown_ca(certificate));
             }
             SignatureFailure::Invalid => {
@@ -187,7 +192,11 @@ impl<'a> Search<'a> {
                 self.note(Stage::BadSignature, Reason::BadSignature { issuer }, certificate);
             }
             SignatureFailure::Unsupported if algorithm.is_weak() => {
-                self.note(Stage::UncheckableSignature, Reason::WeakSignature { algorithm }, certificate);
+                self.note(
+                    Stage::UncheckableSignature,
+                    Reason::WeakSignature { algorithm },
+                    certificate,
+                );
             }
             SignatureFailure::Unsupported => {
                 let reason = Reason::UnsupportedSignature { algorithm };
@@ -214,16 +223,9 @@ impl<'a> Search<'a> {
 
 fn unknown_ca(certificate: &Certificate) -> Rejection {
     let issuer = certificate.issuer().to_string();
-    Rejection::new(Stage::UnknownIssuer, Reason::UnknownCa { issuer }, Some(certificate))
-}
-
-/// Whether both key identifiers are there and differ.
-fn names_another_key(certificate: &Certificate, issuer: &Certificate) -> bool {
-    let wanted = certificate.extensions().authority_key_identifier.as_ref();
-    let wanted = wanted.and_then(|identifier| identifier.value.key_identifier.as_ref());
-    let present = issuer.extensions().subject_key_identifier.as_ref();
-    match (wanted, present) {
-        (Some(wanted), Some(present)) => *wanted != present.value,
-        _ => false,
-    }
+    Rejection::new(
+        Stage::UnknownIssuer,
+        Reason::UnknownCa { issuer },
+        Some(certificate),
+    )
 }

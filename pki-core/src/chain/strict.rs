@@ -40,8 +40,6 @@ pub enum ProfileDefect {
     CaBasicConstraintsNotCritical,
     #[error("a CA has no keyUsage")]
     CaWithoutKeyUsage,
-    #[error("the keyUsage of a CA is not critical")]
-    CaKeyUsageNotCritical,
     #[error("a root CA restricts itself by extendedKeyUsage")]
     RootWithExtendedKeyUsage,
     #[error("an end entity claims any purpose")]
@@ -120,10 +118,19 @@ fn check_certificate(certificate: &Certificate, issuer: Option<&Certificate>) ->
 }
 
 /// The signer of an anchor is the anchor itself if it is self-issued, otherwise unknown.
-fn check_key_identifiers(certificate: &Certificate, issuer: Option<&Certificate>) -> Result<(), ProfileDefect> {
+fn check_key_identifiers(
+    certificate: &Certificate,
+    issuer: Option<&Certificate>,
+) -> Result<(), ProfileDefect> {
     let extensions = certificate.extensions();
-    let is_critical = extensions.subject_key_identifier.as_ref().is_some_and(|own| own.critical)
-        || extensions.authority_key_identifier.as_ref().is_some_and(|authority| authority.critical);
+    let is_critical = extensions
+        .subject_key_identifier
+        .as_ref()
+        .is_some_and(|own| own.critical)
+        || extensions
+            .authority_key_identifier
+            .as_ref()
+            .is_some_and(|authority| authority.critical);
     require(!is_critical, ProfileDefect::CriticalKeyIdentifier)?;
     let Some(authority) = &extensions.authority_key_identifier else {
         let is_root = issuer.is_none() && certificate.is_self_issued();
@@ -177,10 +184,7 @@ fn check_authority(authority: &Certificate, is_anchor: bool) -> Result<(), Profi
         constraints.is_some_and(|constraints| constraints.critical),
         ProfileDefect::CaBasicConstraintsNotCritical,
     )?;
-    let Some(usage) = &extensions.key_usage else {
-        return Err(ProfileDefect::CaWithoutKeyUsage);
-    };
-    require(usage.critical, ProfileDefect::CaKeyUsageNotCritical)?;
+    require(extensions.key_usage.is_some(), ProfileDefect::CaWithoutKeyUsage)?;
     require(
         !is_anchor || extensions.extended_key_usage.is_none(),
         ProfileDefect::RootWithExtendedKeyUsage,
@@ -205,9 +209,10 @@ fn check_leaf(leaf: &Certificate, request: &Request<'_>) -> Result<(), ProfileDe
 
 /// Where host names count, a common name is a copy of one of them, octet by octet.
 fn check_common_name(leaf: &Certificate, extensions: &Extensions) -> Result<(), ProfileDefect> {
-    let (Ok(Some(common_name)), Some(names)) =
-        (identity::common_name(leaf.subject()), &extensions.alternative_names)
-    else {
+    let (Ok(Some(common_name)), Some(names)) = (
+        identity::common_name(leaf.subject()),
+        &extensions.alternative_names,
+    ) else {
         return Ok(());
     };
     let is_copy = |name: &GeneralName| match name {

@@ -66,7 +66,11 @@ impl CertificateId {
     /// vouches for the one below it counts, if it may sign lists at all.
     pub(crate) fn new(certificate: &Certificate, issuer: &Certificate, above: &[&Certificate]) -> Self {
         let mut generations = vec![issuer];
-        generations.extend(above.iter().take_while(|other| other.subject() == issuer.subject()));
+        generations.extend(
+            above
+                .iter()
+                .take_while(|other| other.subject() == issuer.subject()),
+        );
         let list_issuers = generations.into_iter().filter(|issuer| may_sign_lists(issuer));
         Self {
             issuer: issuer.issuer_id(),
@@ -249,9 +253,7 @@ impl<'a> RevocationIndexBuilder<'a> {
     /// Verifies a list and takes it in, unless a newer one of the same issuer and scope is already there.
     pub fn add(&mut self, crl: Crl) -> Result<(), CrlRefusal> {
         let verified = VerifiedCrl::new(self.find_signer(&crl)?, crl);
-        let same = |list: &&mut VerifiedCrl| {
-            list.issuer == verified.issuer && list.scope == verified.scope
-        };
+        let same = |list: &&mut VerifiedCrl| list.issuer == verified.issuer && list.scope == verified.scope;
         match self.index.lists.iter_mut().find(same) {
             Some(present) if verified.summary.is_newer_than(&present.summary) => *present = verified,
             Some(_) => {}
@@ -276,23 +278,25 @@ impl<'a> RevocationIndexBuilder<'a> {
         let mut refusal = CrlRefusal::ForeignIssuer {
             issuer: issuer.clone(),
         };
-        for &candidate in self.issuers.iter().filter(|candidate| candidate.subject() == crl.issuer()) {
-            match crl.verify_signed_by(candidate) {
+        for &candidate in self
+            .issuers
+            .iter()
+            .filter(|candidate| candidate.subject() == crl.issuer())
+        {
+            let issuer = issuer.clone();
+            refusal = match crl.verify_signed_by(candidate) {
                 Ok(()) if may_sign_lists(candidate) => return Ok(candidate),
-                Ok(()) => {
-                    let issuer = issuer.clone();
-                    refusal = CrlRefusal::IssuerMayNotSign { issuer };
+                Ok(()) => CrlRefusal::IssuerMayNotSign { issuer },
+                // Another generation of the CA; the key that is meant may come later, or not be trusted at all.
+                Err(SignatureFailure::Invalid) if candidate.has_other_key_than(crl.authority_key()) => {
+                    continue;
                 }
-                Err(SignatureFailure::Invalid) if matches!(refusal, CrlRefusal::ForeignIssuer { .. }) => {
-                    let issuer = issuer.clone();
-                    refusal = CrlRefusal::BadSignature { issuer };
-                }
-                Err(SignatureFailure::Invalid) => {}
+                Err(SignatureFailure::Invalid) => CrlRefusal::BadSignature { issuer },
                 Err(SignatureFailure::Unsupported | SignatureFailure::UnsupportedByBackend) => {
-                    let (issuer, algorithm) = (issuer.clone(), crl.signature_algorithm().clone());
-                    refusal = CrlRefusal::UnacceptableSignature { issuer, algorithm };
+                    let algorithm = crl.signature_algorithm().clone();
+                    CrlRefusal::UnacceptableSignature { issuer, algorithm }
                 }
-            }
+            };
         }
         Err(refusal)
     }
@@ -311,7 +315,12 @@ impl RevocationIndex {
 
     /// Whether a certificate is revoked, and whether the answer can be relied on at `now`.
     #[must_use]
-    pub fn status(&self, certificate: &CertificateId, now: Timestamp, freshness: Freshness) -> RevocationStatus {
+    pub fn status(
+        &self,
+        certificate: &CertificateId,
+        now: Timestamp,
+        freshness: Freshness,
+    ) -> RevocationStatus {
         let mut status = RevocationStatus::NoCrl;
         for list in self.covering(certificate) {
             if let Some(entry) = list.find(certificate.serial) {
@@ -338,7 +347,9 @@ impl RevocationIndex {
     fn covering(&self, certificate: &CertificateId) -> impl Iterator<Item = &VerifiedCrl> {
         self.lists.iter().filter(|list| {
             certificate.list_issuers.contains(&list.issuer)
-                && list.scope.covers(certificate.is_ca, &certificate.distribution_points)
+                && list
+                    .scope
+                    .covers(certificate.is_ca, &certificate.distribution_points)
         })
     }
 }
@@ -369,7 +380,10 @@ impl VerifiedCrl {
 
     /// Whether every certificate revoked by `other` is revoked by this list too.
     pub(super) fn revokes_all_of(&self, other: &Self) -> bool {
-        other.entries.iter().all(|entry| self.find(entry.serial).is_some())
+        other
+            .entries
+            .iter()
+            .all(|entry| self.find(entry.serial).is_some())
     }
 
     fn find(&self, serial: SerialOctets) -> Option<&CrlEntry> {

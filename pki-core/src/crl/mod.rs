@@ -11,7 +11,8 @@ mod replace;
 mod scope;
 
 pub use index::{
-    CertificateId, CrlRefusal, CrlSummary, Freshness, RevocationIndex, RevocationIndexBuilder, RevocationStatus,
+    CertificateId, CrlRefusal, CrlSummary, Freshness, RevocationIndex, RevocationIndexBuilder,
+    RevocationStatus,
 };
 pub use parse::{Crl, CrlEntry, CrlError, MAX_ENTRIES, MAX_FILE_SIZE};
 pub use reason::RevocationReason;

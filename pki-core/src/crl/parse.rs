@@ -14,7 +14,9 @@ use crate::x509::der::{DerError, DerFault, Element, Reader, only_sequence, small
 use crate::x509::extensions::parse_authority_key;
 use crate::x509::oid::{self, Oid};
 use crate::x509::pem::{self, PemError};
-use crate::x509::{Certificate, DistinguishedName, SerialOctets, SerialTooLong, SignatureAlgorithm, SignatureFailure};
+use crate::x509::{
+    Certificate, DistinguishedName, SerialOctets, SerialTooLong, SignatureAlgorithm, SignatureFailure,
+};
 
 /// The largest file that is read, in octets (threat model section 8).
 pub const MAX_FILE_SIZE: usize = 64 << 20;
@@ -199,7 +201,10 @@ impl Crl {
         if file.len() > MAX_FILE_SIZE {
             return Err(CrlError::FileTooLarge { size: file.len() });
         }
-        pem::revocation_lists(file)?.into_iter().map(Self::parse).collect()
+        pem::revocation_lists(file)?
+            .into_iter()
+            .map(Self::parse)
+            .collect()
     }
 
     /// Decodes the DER of one list; nothing may follow it.
@@ -367,7 +372,9 @@ impl CrlExtensions {
                 };
             }
             oid::DELTA_CRL_INDICATOR => return Err(CrlError::Delta),
-            unknown if critical => return Err(CrlError::UnknownCriticalExtension(Oid::from_content(unknown))),
+            unknown if critical => {
+                return Err(CrlError::UnknownCriticalExtension(Oid::from_content(unknown)));
+            }
             _ => {}
         }
         Ok(())
@@ -422,7 +429,9 @@ fn parse_entry_extensions(list: &Element<'_>) -> Result<Option<RevocationReason>
             oid::REASON_CODE => reason = Some(parse_reason(value).map_err(|error| malformed(kind, error))?),
             oid::CERTIFICATE_ISSUER => return Err(CrlError::Indirect),
             oid::INVALIDITY_DATE => {}
-            unknown if critical => return Err(CrlError::UnknownCriticalExtension(Oid::from_content(unknown))),
+            unknown if critical => {
+                return Err(CrlError::UnknownCriticalExtension(Oid::from_content(unknown)));
+            }
             _ => {}
         }
         Ok(())

@@ -39,7 +39,8 @@ impl RevocationIndex {
     }
 
     fn counterpart(&self, list: &VerifiedCrl) -> Option<&VerifiedCrl> {
-        let same = |candidate: &&VerifiedCrl| candidate.issuer == list.issuer && candidate.scope == list.scope;
+        let same =
+            |candidate: &&VerifiedCrl| candidate.issuer == list.issuer && candidate.scope == list.scope;
         self.lists.iter().find(same)
     }
 }

@@ -132,7 +132,10 @@ mod tests {
         assert!(!authorities.covers(false, &[]));
         let users = scope(&[0x30, 3, 0x81, 1, 0xff]);
         assert!(users.covers(false, &[]) && !users.covers(true, &[]));
-        assert_eq!(parse(&[0x30, 6, 0x81, 1, 0xff, 0x82, 1, 0xff]), Err(DerFault::BadValue));
+        assert_eq!(
+            parse(&[0x30, 6, 0x81, 1, 0xff, 0x82, 1, 0xff]),
+            Err(DerFault::BadValue)
+        );
     }
 
     #[test]
@@ -145,7 +148,10 @@ mod tests {
 
     #[test]
     fn lists_that_would_have_to_be_combined_are_told_apart() {
-        assert_eq!(parse(&[0x30, 3, 0x84, 1, 0xff]), Ok(IssuingDistributionPoint::Indirect));
+        assert_eq!(
+            parse(&[0x30, 3, 0x84, 1, 0xff]),
+            Ok(IssuingDistributionPoint::Indirect)
+        );
         assert_eq!(
             parse(&[0x30, 4, 0x83, 2, 6, 0x40]),
             Ok(IssuingDistributionPoint::SomeReasonsOnly)

@@ -226,6 +226,21 @@ impl Certificate {
         self.serial
     }
 
+    /// Whether a key identifier is wanted, this certificate has one, and it is another.
+    pub(crate) fn has_other_key_than(&self, wanted: Option<&[u8]>) -> bool {
+        let present = self.extensions.subject_key_identifier.as_ref();
+        match (wanted, present) {
+            (Some(wanted), Some(present)) => *wanted != *present.value,
+            _ => false,
+        }
+    }
+
+    /// The key identifier of its issuer, by its own account.
+    pub(crate) fn authority_key(&self) -> Option<&[u8]> {
+        let identifier = self.extensions.authority_key_identifier.as_ref();
+        identifier.and_then(|identifier| identifier.value.key_identifier.as_deref())
+    }
+
     /// Whether basicConstraints call it a certification authority.
     pub(crate) fn is_ca(&self) -> bool {
         let constraints = self.extensions.basic_constraints.as_ref();
@@ -241,7 +256,12 @@ impl Certificate {
     ) -> Result<(), SignatureFailure> {
         let key_algorithm = &self.der[self.public_key_identifier.clone()];
         let key = &self.der[self.public_key.clone()];
-        verify_signature((&self.public_key_kind, key_algorithm, key), algorithm, message, signature)
+        verify_signature(
+            (&self.public_key_kind, key_algorithm, key),
+            algorithm,
+            message,
+            signature,
+        )
     }
 
     /// Verifies that `issuer`'s key signed this certificate.

@@ -162,7 +162,9 @@ impl<'a> Reader<'a> {
             return Err(self.error(DerFault::HighTagNumber));
         }
         let (length, header) = self.length(after_tag)?;
-        let end = header.checked_add(length).ok_or(self.error(DerFault::LengthTooLarge))?;
+        let end = header
+            .checked_add(length)
+            .ok_or(self.error(DerFault::LengthTooLarge))?;
         let encoded = self.rest.get(..end).ok_or(self.error(DerFault::Truncated))?;
         let element = Element {
             tag,
@@ -311,7 +313,9 @@ impl<'a> Reader<'a> {
             return Err(self.error(DerFault::LengthTooLarge));
         }
         let octets = after_tag.get(1..=count).ok_or(self.error(DerFault::Truncated))?;
-        let length = octets.iter().fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
+        let length = octets
+            .iter()
+            .fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
         if octets[0] == 0 || length < 0x80 {
             return Err(self.error(DerFault::NonMinimalLength));
         }
@@ -343,14 +347,23 @@ pub fn small_unsigned(element: &Element<'_>) -> Result<u32, DerError> {
     if octets.len() > 4 || octets[0] & 0x80 != 0 {
         return Err(element.error(DerFault::IntegerOutOfRange));
     }
-    Ok(octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet)))
+    Ok(octets
+        .iter()
+        .fold(0, |number, octet| number << 8 | u32::from(*octet)))
 }
 
 /// `YYMMDDHHMMSSZ`; years 50 to 99 are those of the twentieth century.
 fn parse_utc_time(text: &[u8]) -> Option<Timestamp> {
     let fields = digit_pairs::<6>(text)?;
     let century = if fields[0] >= 50 { 1900 } else { 2000 };
-    Timestamp::from_calendar(century + fields[0], fields[1], fields[2], fields[3], fields[4], fields[5])
+    Timestamp::from_calendar(
+        century + fields[0],
+        fields[1],
+        fields[2],
+        fields[3],
+        fields[4],
+        fields[5],
+    )
 }
 
 /// `YYYYMMDDHHMMSSZ`.
@@ -382,13 +395,28 @@ mod tests {
 
     #[test]
     fn crt_05_lengths_in_any_other_form_than_the_shortest_are_refused() {
-        assert_eq!(fault(Reader::new(&[0x30, 0x80, 0, 0]).any()), DerFault::IndefiniteLength);
-        assert_eq!(fault(Reader::new(&[0x04, 0x81, 0x01, 0x00]).any()), DerFault::NonMinimalLength);
-        assert_eq!(fault(Reader::new(&[0x04, 0x82, 0x00, 0x80]).any()), DerFault::NonMinimalLength);
-        assert_eq!(fault(Reader::new(&[0x04, 0x85, 1, 0, 0, 0, 0]).any()), DerFault::LengthTooLarge);
+        assert_eq!(
+            fault(Reader::new(&[0x30, 0x80, 0, 0]).any()),
+            DerFault::IndefiniteLength
+        );
+        assert_eq!(
+            fault(Reader::new(&[0x04, 0x81, 0x01, 0x00]).any()),
+            DerFault::NonMinimalLength
+        );
+        assert_eq!(
+            fault(Reader::new(&[0x04, 0x82, 0x00, 0x80]).any()),
+            DerFault::NonMinimalLength
+        );
+        assert_eq!(
+            fault(Reader::new(&[0x04, 0x85, 1, 0, 0, 0, 0]).any()),
+            DerFault::LengthTooLarge
+        );
         assert_eq!(fault(Reader::new(&[0x04, 0x02, 0x00]).any()), DerFault::Truncated);
         assert_eq!(fault(Reader::new(&[0x04]).any()), DerFault::Truncated);
-        assert_eq!(fault(Reader::new(&[0x1f, 0x81, 0x01, 0x00]).any()), DerFault::HighTagNumber);
+        assert_eq!(
+            fault(Reader::new(&[0x1f, 0x81, 0x01, 0x00]).any()),
+            DerFault::HighTagNumber
+        );
     }
 
     #[test]
@@ -399,8 +427,14 @@ mod tests {
 
     #[test]
     fn integers_must_be_in_shortest_form() {
-        assert_eq!(fault(Reader::new(&[2, 2, 0x00, 0x7f]).integer()), DerFault::NonMinimalInteger);
-        assert_eq!(fault(Reader::new(&[2, 2, 0xff, 0x80]).integer()), DerFault::NonMinimalInteger);
+        assert_eq!(
+            fault(Reader::new(&[2, 2, 0x00, 0x7f]).integer()),
+            DerFault::NonMinimalInteger
+        );
+        assert_eq!(
+            fault(Reader::new(&[2, 2, 0xff, 0x80]).integer()),
+            DerFault::NonMinimalInteger
+        );
         assert_eq!(fault(Reader::new(&[2, 0]).integer()), DerFault::Empty);
         assert_eq!(Reader::new(&[2, 2, 0x00, 0x80]).integer().unwrap(), [0x00, 0x80]);
     }
@@ -410,16 +444,29 @@ mod tests {
         assert!(!Reader::new(&[]).boolean_default_false().unwrap());
         assert!(!Reader::new(&[1, 1, 0x00]).boolean_default_false().unwrap());
         assert!(Reader::new(&[1, 1, 0xff]).boolean_default_false().unwrap());
-        assert_eq!(fault(Reader::new(&[1, 1, 0x01]).boolean_default_false()), DerFault::BadBoolean);
+        assert_eq!(
+            fault(Reader::new(&[1, 1, 0x01]).boolean_default_false()),
+            DerFault::BadBoolean
+        );
     }
 
     #[test]
     fn object_identifiers_have_no_padding_and_an_end() {
         assert!(Reader::new(&[6, 3, 0x55, 0x1d, 0x0f]).object_identifier().is_ok());
-        for bad in [[6, 3, 0x55, 0x80, 0x0f], [6, 3, 0x80, 0x1d, 0x0f], [6, 3, 0x55, 0x1d, 0x8f]] {
-            assert_eq!(fault(Reader::new(&bad).object_identifier()), DerFault::BadObjectIdentifier);
+        for bad in [
+            [6, 3, 0x55, 0x80, 0x0f],
+            [6, 3, 0x80, 0x1d, 0x0f],
+            [6, 3, 0x55, 0x1d, 0x8f],
+        ] {
+            assert_eq!(
+                fault(Reader::new(&bad).object_identifier()),
+                DerFault::BadObjectIdentifier
+            );
         }
-        assert_eq!(fault(Reader::new(&[6, 0]).object_identifier()), DerFault::BadObjectIdentifier);
+        assert_eq!(
+            fault(Reader::new(&[6, 0]).object_identifier()),
+            DerFault::BadObjectIdentifier
+        );
     }
 
     #[test]
@@ -429,13 +476,31 @@ mod tests {
             encoded.extend_from_slice(text.as_bytes());
             Reader::new(&encoded).time().map(|time| time.to_string())
         };
-        assert_eq!(time(tag::UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59Z");
-        assert_eq!(time(tag::UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00Z");
-        assert_eq!(time(tag::GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00Z");
-        for bad in ["4912312359Z", "491231235959+0000", "491331235959Z", "49123123595aZ", ""] {
+        assert_eq!(
+            time(tag::UTC_TIME, "491231235959Z").unwrap(),
+            "2049-12-31T23:59:59Z"
+        );
+        assert_eq!(
+            time(tag::UTC_TIME, "500101000000Z").unwrap(),
+            "1950-01-01T00:00:00Z"
+        );
+        assert_eq!(
+            time(tag::GENERALIZED_TIME, "20500101000000Z").unwrap(),
+            "2050-01-01T00:00:00Z"
+        );
+        for bad in [
+            "4912312359Z",
+            "491231235959+0000",
+            "491331235959Z",
+            "49123123595aZ",
+            "",
+        ] {
             assert_eq!(fault(time(tag::UTC_TIME, bad)), DerFault::BadTime, "{bad}");
         }
-        assert_eq!(fault(time(tag::GENERALIZED_TIME, "20500101000000.5Z")), DerFault::BadTime);
+        assert_eq!(
+            fault(time(tag::GENERALIZED_TIME, "20500101000000.5Z")),
+            DerFault::BadTime
+        );
     }
 
     #[test]

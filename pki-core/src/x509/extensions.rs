@@ -156,9 +156,13 @@ impl Extensions {
         issuer: &DistinguishedName,
     ) -> Result<(), DerError> {
         match kind {
-            oid::BASIC_CONSTRAINTS => self.basic_constraints = mark(critical, parse_basic_constraints(value)?),
+            oid::BASIC_CONSTRAINTS => {
+                self.basic_constraints = mark(critical, parse_basic_constraints(value)?)
+            }
             oid::KEY_USAGE => self.key_usage = mark(critical, parse_key_usage(value)?),
-            oid::EXTENDED_KEY_USAGE => self.extended_key_usage = mark(critical, parse_extended_key_usage(value)?),
+            oid::EXTENDED_KEY_USAGE => {
+                self.extended_key_usage = mark(critical, parse_extended_key_usage(value)?)
+            }
             oid::SUBJECT_ALTERNATIVE_NAME => {
                 self.alternative_names = mark(critical, GeneralName::parse_list(&whole_sequence(value)?)?);
             }
@@ -169,7 +173,9 @@ impl Extensions {
             oid::SUBJECT_KEY_IDENTIFIER => {
                 self.subject_key_identifier = mark(critical, parse_subject_key_identifier(value)?);
             }
-            oid::CRL_DISTRIBUTION_POINTS => self.distribution_points = parse_distribution_points(value, issuer)?,
+            oid::CRL_DISTRIBUTION_POINTS => {
+                self.distribution_points = parse_distribution_points(value, issuer)?
+            }
             oid::POLICY_CONSTRAINTS => {
                 self.has_policy_constraints = true;
                 self.note_unknown(critical, kind);
@@ -232,7 +238,11 @@ fn check_bit_string(bits: &Element<'_>) -> Result<(), DerError> {
         [unused @ 0..=7, .., last] => last.trailing_zeros() >= u32::from(*unused),
         _ => false,
     };
-    if well_formed { Ok(()) } else { Err(bits.error(DerFault::BadBitString)) }
+    if well_formed {
+        Ok(())
+    } else {
+        Err(bits.error(DerFault::BadBitString))
+    }
 }
 
 fn parse_extended_key_usage(value: &Element<'_>) -> Result<ExtendedKeyUsage, DerError> {
@@ -403,13 +413,18 @@ mod tests {
         let one = extension(oid::KEY_USAGE, true, &[3, 2, 7, 0x80]);
         assert!(parse(&one).is_ok());
         let error = parse(&[one.clone(), one].concat()).unwrap_err();
-        assert_eq!(error, ExtensionsError::Duplicate(Oid::from_content(oid::KEY_USAGE)));
+        assert_eq!(
+            error,
+            ExtensionsError::Duplicate(Oid::from_content(oid::KEY_USAGE))
+        );
     }
 
     #[test]
     fn crt_06_the_number_of_extensions_is_limited() {
         let many = |count: u8| -> Vec<u8> {
-            (0..count).flat_map(|number| extension(&[0x2a, number], false, &[])).collect()
+            (0..count)
+                .flat_map(|number| extension(&[0x2a, number], false, &[]))
+                .collect()
         };
         assert!(parse(&many(64)).is_ok());
         assert_eq!(parse(&many(65)).unwrap_err(), ExtensionsError::TooMany);
@@ -433,8 +448,16 @@ mod tests {
     #[test]
     fn only_critical_extensions_that_nobody_processes_are_noted() {
         let unknown = [0x2a, 0x03];
-        assert!(parse(&extension(&unknown, false, &[5, 0])).unwrap().unknown_critical.is_none());
-        let noted = parse(&extension(&unknown, true, &[5, 0])).unwrap().unknown_critical.unwrap();
+        assert!(
+            parse(&extension(&unknown, false, &[5, 0]))
+                .unwrap()
+                .unknown_critical
+                .is_none()
+        );
+        let noted = parse(&extension(&unknown, true, &[5, 0]))
+            .unwrap()
+            .unknown_critical
+            .unwrap();
         assert_eq!(noted.to_string(), "1.2.3");
     }
 
@@ -452,7 +475,10 @@ mod tests {
         let by_relative_name = point(wrap(tag::context_constructed(1), set_content));
         let full = wrap(tag::SEQUENCE, &[&issuer[2..], &relative[2..]].concat());
         let directory = wrap(GeneralName::DIRECTORY_TAG, &full);
-        assert_eq!(by_relative_name, point(wrap(tag::context_constructed(0), &directory)));
+        assert_eq!(
+            by_relative_name,
+            point(wrap(tag::context_constructed(0), &directory))
+        );
     }
 
     fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {

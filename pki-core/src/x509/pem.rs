@@ -47,8 +47,8 @@ pub fn revocation_lists(file: &[u8]) -> Result<Vec<Vec<u8>>, PemError> {
     if starts_as_der(file) {
         return Ok(vec![file.to_vec()]);
     }
-    let sections = CertificateRevocationListDer::pem_slice_iter(file)
-        .map(|der| der.map(|der| der.as_ref().to_vec()));
+    let sections =
+        CertificateRevocationListDer::pem_slice_iter(file).map(|der| der.map(|der| der.as_ref().to_vec()));
     collect(sections, "X509 CRL")
 }
 
@@ -69,10 +69,12 @@ fn collect(
 }
 
 fn damage(error: pem::Error) -> PemError {
-    PemError::Damaged(match error {
-        pem::Error::MissingSectionEnd { .. } => PemDamage::NoEnd,
-        pem::Error::IllegalSectionStart { .. } => PemDamage::BadBegin,
-        _ => PemDamage::NotBase64,
+    PemError::Damaged(if matches!(error, pem::Error::MissingSectionEnd { .. }) {
+        PemDamage::NoEnd
+    } else if matches!(error, pem::Error::IllegalSectionStart { .. }) {
+        PemDamage::BadBegin
+    } else {
+        PemDamage::NotBase64
     })
 }
 
@@ -86,15 +88,24 @@ mod tests {
     fn reads_several_blocks_with_text_between_and_skips_other_kinds() {
         let key = BLOCK.replace("CERTIFICATE", "PRIVATE KEY");
         let file = format!("Certificate:\n    Data:\n{BLOCK}words\r\n{key}{BLOCK}");
-        assert_eq!(certificates(file.as_bytes()).unwrap(), [[0x30, 0x00], [0x30, 0x00]]);
+        assert_eq!(
+            certificates(file.as_bytes()).unwrap(),
+            [[0x30, 0x00], [0x30, 0x00]]
+        );
     }
 
     #[test]
     fn a_half_written_block_is_an_error_not_an_absence() {
         let half = &BLOCK[..40];
-        assert_eq!(certificates(half.as_bytes()), Err(PemError::Damaged(PemDamage::NoEnd)));
+        assert_eq!(
+            certificates(half.as_bytes()),
+            Err(PemError::Damaged(PemDamage::NoEnd))
+        );
         let garbled = BLOCK.replace("MAA=", "M*A=");
-        assert_eq!(certificates(garbled.as_bytes()), Err(PemError::Damaged(PemDamage::NotBase64)));
+        assert_eq!(
+            certificates(garbled.as_bytes()),
+            Err(PemError::Damaged(PemDamage::NotBase64))
+        );
     }
 
     #[test]

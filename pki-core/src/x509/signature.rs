@@ -69,7 +69,9 @@ impl SignatureAlgorithm {
     /// Whether collisions of its hash are practical: MD2, MD4, MD5 and SHA-1.
     #[must_use]
     pub fn is_weak(&self) -> bool {
-        KNOWN.iter().any(|known| known.identifier == self.0.as_bytes() && known.weak)
+        KNOWN
+            .iter()
+            .any(|known| known.identifier == self.0.as_bytes() && known.weak)
     }
 }
 
@@ -286,21 +288,96 @@ const fn known(identifier: &'static [u8], name: &'static str, family: Family, we
 
 /// The signature algorithms that can be named to a reader of a log.
 static KNOWN: &[KnownAlgorithm] = &[
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x02], "md2WithRSAEncryption", Family::Rsa, true),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x03], "md4WithRSAEncryption", Family::Rsa, true),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04], "md5WithRSAEncryption", Family::Rsa, true),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05], "sha1WithRSAEncryption", Family::Rsa, true),
-    known(&[0x2b, 0x0e, 0x03, 0x02, 0x1d], "sha1WithRSASignature", Family::Rsa, true),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a], "RSASSA-PSS", Family::Rsa, false),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b], "sha256WithRSAEncryption", Family::Rsa, false),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c], "sha384WithRSAEncryption", Family::Rsa, false),
-    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d], "sha512WithRSAEncryption", Family::Rsa, false),
-    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01], "ecdsa-with-SHA1", Family::Ecdsa, true),
-    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02], "ecdsa-with-SHA256", Family::Ecdsa, false),
-    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03], "ecdsa-with-SHA384", Family::Ecdsa, false),
-    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04], "ecdsa-with-SHA512", Family::Ecdsa, false),
-    known(&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x03], "dsa-with-SHA1", Family::Dsa, true),
-    known(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02], "dsa-with-SHA256", Family::Dsa, false),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x02],
+        "md2WithRSAEncryption",
+        Family::Rsa,
+        true,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x03],
+        "md4WithRSAEncryption",
+        Family::Rsa,
+        true,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04],
+        "md5WithRSAEncryption",
+        Family::Rsa,
+        true,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
+        "sha1WithRSAEncryption",
+        Family::Rsa,
+        true,
+    ),
+    known(
+        &[0x2b, 0x0e, 0x03, 0x02, 0x1d],
+        "sha1WithRSASignature",
+        Family::Rsa,
+        true,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a],
+        "RSASSA-PSS",
+        Family::Rsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b],
+        "sha256WithRSAEncryption",
+        Family::Rsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0c],
+        "sha384WithRSAEncryption",
+        Family::Rsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0d],
+        "sha512WithRSAEncryption",
+        Family::Rsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01],
+        "ecdsa-with-SHA1",
+        Family::Ecdsa,
+        true,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
+        "ecdsa-with-SHA256",
+        Family::Ecdsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03],
+        "ecdsa-with-SHA384",
+        Family::Ecdsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04],
+        "ecdsa-with-SHA512",
+        Family::Ecdsa,
+        false,
+    ),
+    known(
+        &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x03],
+        "dsa-with-SHA1",
+        Family::Dsa,
+        true,
+    ),
+    known(
+        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02],
+        "dsa-with-SHA256",
+        Family::Dsa,
+        false,
+    ),
     known(&[0x2b, 0x65, 0x70], "Ed25519", Family::Edwards, false),
     known(&[0x2b, 0x65, 0x71], "Ed448", Family::Edwards, false),
 ];
@@ -318,7 +395,10 @@ mod tests {
     #[test]
     fn a_signature_of_another_family_is_simply_not_this_keys() {
         let sha256_with_rsa = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
-        assert_eq!(failure(&PublicKeyKind::P256, sha256_with_rsa), SignatureFailure::Invalid);
+        assert_eq!(
+            failure(&PublicKeyKind::P256, sha256_with_rsa),
+            SignatureFailure::Invalid
+        );
         let md5_with_rsa = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04];
         assert_eq!(
             failure(&PublicKeyKind::Rsa { bits: 2048 }, md5_with_rsa),
@@ -328,7 +408,11 @@ mod tests {
 
     #[test]
     fn crt_04_only_hashes_with_practical_collisions_are_weak() {
-        let weak: Vec<&str> = KNOWN.iter().filter(|known| known.weak).map(|known| known.name).collect();
+        let weak: Vec<&str> = KNOWN
+            .iter()
+            .filter(|known| known.weak)
+            .map(|known| known.name)
+            .collect();
         assert_eq!(
             weak,
             [
