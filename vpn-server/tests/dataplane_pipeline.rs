@@ -4,7 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
-    reason = "helpers of tests may fail a test"
+    reason = "support functions may fail a test"
 )]
 
 #[path = "support/packets.rs"]
