@@ -1,7 +1,7 @@
 //! In the steady state a packet allocates nothing, in either direction: buffers come from fixed pools, tables are read
 //! in place. Counted by an allocator of this test binary's own.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests may fail a test")]
+#![expect(clippy::unwrap_used, reason = "support functions may fail a test")]
 
 #[expect(dead_code, reason = "this binary needs a part of it")]
 #[path = "support/packets.rs"]

@@ -6,7 +6,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::print_stderr,
-    reason = "helpers of tests may fail a test, and say why they skip one"
+    reason = "support functions may fail a test, and say why they skip one"
 )]
 
 #[expect(dead_code, reason = "this binary needs a part of it")]

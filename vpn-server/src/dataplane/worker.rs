@@ -5,7 +5,7 @@
 
 use std::any::Any;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -44,10 +44,10 @@ impl Worker {
         let stop = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
         let watch = |fd, source: Source| epoll::add(&epoll, fd, source.into(), EventFlags::IN);
         for (index, (_, socket)) in station.sockets.iter().enumerate() {
-            watch(std::os::fd::AsFd::as_fd(socket), Source::Socket(index))?;
+            watch(socket.as_fd(), Source::Socket(index))?;
         }
-        watch(std::os::fd::AsFd::as_fd(&station.device), Source::Device)?;
-        watch(std::os::fd::AsFd::as_fd(&stop), Source::Stop)?;
+        watch(station.device.as_fd(), Source::Device)?;
+        watch(stop.as_fd(), Source::Stop)?;
         Ok(Self { station, epoll, stop })
     }
 

@@ -1,5 +1,6 @@
 //! From what an operator wrote to a table that answers in nanoseconds.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::{IpNet, Ipv4Net};
@@ -65,7 +66,7 @@ impl Policy {
 
     /// Whether `address` can be another client: in the tunnel network and not the server.
     pub(super) fn is_client(&self, address: IpAddr) -> bool {
-        matches!(address, IpAddr::V4(v4) if self.tunnel.network.contains(&v4) && v4 != self.tunnel.server)
+        self.is_in_tunnel(address) && address != IpAddr::V4(self.tunnel.server)
     }
 
     /// Whether packets for `destination` are forwarded at all.
@@ -89,8 +90,8 @@ impl Policy {
     }
 }
 
-impl std::fmt::Debug for Policy {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Policy {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Policy")
             .field("tunnel", &self.tunnel)
             .field("routes", &self.routes.iter().count())

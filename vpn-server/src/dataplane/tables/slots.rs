@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use vpn_proto::PeerId;
 
-/// A reserved place for one peer. Holding a copy of it beyond [`Tables::remove`] does no harm: it is stale then.
+/// A reserved place for one peer. Holding a copy of it beyond [`Tables::remove`](super::Tables::remove) does no harm: it is stale then.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerSlot {
     id: PeerId,
