@@ -42,9 +42,18 @@ impl Subject {
     /// The RDNSequence: C, ST, L, O, OU, CN, emailAddress, serialNumber, as far as they are there.
     pub(crate) fn to_der(&self) -> Vec<u8> {
         Encoder::sequence_of(|names| {
-            let fields = self.organisation.as_ref().map(|organisation| &organisation.fields);
-            let before = fields.into_iter().flatten().filter(|(field, _)| field.comes_before_common_name());
-            let after = fields.into_iter().flatten().filter(|(field, _)| !field.comes_before_common_name());
+            let fields = self
+                .organisation
+                .as_ref()
+                .map(|organisation| &organisation.fields);
+            let before = fields
+                .into_iter()
+                .flatten()
+                .filter(|(field, _)| field.comes_before_common_name());
+            let after = fields
+                .into_iter()
+                .flatten()
+                .filter(|(field, _)| !field.comes_before_common_name());
             for (field, value) in before {
                 relative_name(names, field.oid(), field.string_tag(), value);
             }
@@ -149,13 +158,12 @@ impl OrganisationField {
     fn violated_rule(self, value: &str) -> Option<&'static str> {
         let characters = value.chars().count();
         match self {
-            Self::Country => (!(value.len() == 2 && value.bytes().all(|letter| letter.is_ascii_alphabetic())))
-                .then_some("a country is two letters"),
+            Self::Country => (!(value.len() == 2
+                && value.bytes().all(|letter| letter.is_ascii_alphabetic())))
+            .then_some("a country is two letters"),
             Self::Province | Self::City => (characters > 128).then_some("at most 128 characters"),
             Self::Organisation | Self::Unit => (characters > 64).then_some("at most 64 characters"),
-            Self::Email => {
-                (!value.is_ascii() || characters > 255).then_some("at most 255 ASCII characters")
-            }
+            Self::Email => (!value.is_ascii() || characters > 255).then_some("at most 255 ASCII characters"),
             Self::SerialNumber => (characters > 64 || !value.bytes().all(is_printable_string))
                 .then_some("at most 64 letters, digits and '()+,-./:=?"),
         }
@@ -258,7 +266,10 @@ const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (ObjectIdentifier::new_unwrap("2.5.4.65"), "pseudonym"),
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "UID"),
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), "DC"),
-    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2"), "unstructuredName"),
+    (
+        ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2"),
+        "unstructuredName",
+    ),
 ];
 
 #[cfg(test)]

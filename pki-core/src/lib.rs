@@ -7,6 +7,9 @@
 //! `serial`, `pem`; `chain` uses `crl` and `x509`; `crl` uses `x509`; nothing uses `ca`.
 
 mod asn1;
+pub mod bundle;
+pub mod ca;
+pub mod cert;
 pub mod chain;
 pub mod crl;
 mod crypto;
@@ -18,5 +21,10 @@ pub mod pem;
 pub mod random;
 pub mod secret;
 pub mod serial;
+mod store;
 pub mod time;
 pub mod x509;
+
+pub use ca::{Authority, PkiReader};
+pub use error::{ErrorKind, Explain, PkiError};
+pub use store::{LockPolicy, StoreError};

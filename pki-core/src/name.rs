@@ -62,7 +62,9 @@ impl FileBase {
         let common_name = CommonName::parse(text)?;
         let name = common_name.as_str();
         if name == "." || name == ".." {
-            return Err(NameError::Traversal { name: printable(text) });
+            return Err(NameError::Traversal {
+                name: printable(text),
+            });
         }
         if let Some(separator) = name.chars().find(|character| matches!(character, '/' | '\\')) {
             return Err(NameError::Separator {
@@ -241,7 +243,9 @@ pub(crate) fn normalised(text: &str) -> Result<String, NameError> {
         }
     }
     if name.trim().len() != name.len() {
-        return Err(NameError::OuterWhiteSpace { name: printable(text) });
+        return Err(NameError::OuterWhiteSpace {
+            name: printable(text),
+        });
     }
     Ok(name)
 }
@@ -305,7 +309,15 @@ mod tests {
 
     #[test]
     fn h1_4_and_h1_6_ordinary_names_are_accepted() {
-        for name in ["client1.domain.tld", "alice@company.com", "john doe", "jürgen", "日本", "a=b+c,d", "-x".trim_start_matches('-')] {
+        for name in [
+            "client1.domain.tld",
+            "alice@company.com",
+            "john doe",
+            "jürgen",
+            "日本",
+            "a=b+c,d",
+            "-x".trim_start_matches('-'),
+        ] {
             assert_eq!(FileBase::parse(name).unwrap().as_str(), name);
         }
     }
@@ -346,13 +358,19 @@ mod tests {
 
     #[test]
     fn pki_01_both_spellings_of_an_umlaut_are_one_name() {
-        assert_eq!(FileBase::parse("ju\u{308}rgen").unwrap(), FileBase::parse("j\u{fc}rgen").unwrap());
+        assert_eq!(
+            FileBase::parse("ju\u{308}rgen").unwrap(),
+            FileBase::parse("j\u{fc}rgen").unwrap()
+        );
     }
 
     #[test]
     fn messages_show_invisible_characters_escaped() {
         let error = FileBase::parse("a\nb\u{202e}").unwrap_err();
-        assert_eq!(error.to_string(), "the name 'a\\u{a}b\\u{202e}' contains the control character U+000A");
+        assert_eq!(
+            error.to_string(),
+            "the name 'a\\u{a}b\\u{202e}' contains the control character U+000A"
+        );
     }
 
     proptest::proptest! {

@@ -49,7 +49,9 @@ pub fn first(text: &[u8], label: &str) -> Option<Block> {
 pub fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(Base64::encode_string(der));
     let overhead = 2 * (label.len() + "-----BEGIN -----\n".len());
-    let mut text = Zeroizing::new(String::with_capacity(body.len() + body.len() / LINE_WIDTH + overhead + 2));
+    let mut text = Zeroizing::new(String::with_capacity(
+        body.len() + body.len() / LINE_WIDTH + overhead + 2,
+    ));
     text.push_str("-----BEGIN ");
     text.push_str(label);
     text.push_str("-----\n");
@@ -64,6 +66,20 @@ pub fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
     text.push_str(label);
     text.push_str("-----\n");
     text
+}
+
+/// The decoded beginning of the first block with this label, from a text that may stop anywhere inside the block.
+pub(crate) fn decode_head(text: &[u8], label: &str) -> Option<Vec<u8>> {
+    let begin = format!("-----BEGIN {label}-----");
+    let lines = text.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii);
+    let body = lines.skip_while(|line| *line != begin.as_bytes()).skip(1);
+    let mut characters: Vec<u8> = body
+        .take_while(|line| !line.starts_with(b"-"))
+        .flatten()
+        .copied()
+        .collect();
+    characters.truncate(characters.len() / 4 * 4);
+    Base64::decode_vec(std::str::from_utf8(&characters).ok()?).ok()
 }
 
 fn begin_label(line: &[u8]) -> Option<String> {
@@ -97,7 +113,10 @@ mod tests {
 
     #[test]
     fn h7_3_text_around_a_block_is_ignored() {
-        let text = format!("Certificate:\n    Data:\n{}trailing", armour("CERTIFICATE", b"abc").as_str());
+        let text = format!(
+            "Certificate:\n    Data:\n{}trailing",
+            armour("CERTIFICATE", b"abc").as_str()
+        );
         let found: Vec<Block> = blocks(text.as_bytes()).collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].label, "CERTIFICATE");
@@ -106,7 +125,11 @@ mod tests {
 
     #[test]
     fn blocks_are_found_by_label_and_windows_line_ends_do_not_matter() {
-        let text = format!("{}{}", armour("EC PARAMETERS", b"p").as_str(), armour("EC PRIVATE KEY", b"k").as_str());
+        let text = format!(
+            "{}{}",
+            armour("EC PARAMETERS", b"p").as_str(),
+            armour("EC PRIVATE KEY", b"k").as_str()
+        );
         let text = text.replace('\n', "\r\n");
         assert_eq!(*first(text.as_bytes(), "EC PRIVATE KEY").unwrap().der, b"k");
         assert!(first(text.as_bytes(), "CERTIFICATE").is_none());
@@ -114,10 +137,20 @@ mod tests {
 
     #[test]
     fn legacy_headers_are_kept() {
-        let text = "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nYWJj\n-----END X-----\n";
+        let text =
+            "-----BEGIN X-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nYWJj\n-----END X-----\n";
         let block = first(text.as_bytes(), "X").unwrap();
         assert_eq!(block.header("DEK-Info"), Some("AES-256-CBC,00"));
         assert_eq!(*block.der, b"abc");
+    }
+
+    #[test]
+    fn the_head_of_a_block_is_enough() {
+        let text = armour("X", &[7; 200]);
+        let head = decode_head(&text.as_bytes()[..100], "X").unwrap();
+        assert!(head.len() > 60 && head.iter().all(|octet| *octet == 7));
+        assert_eq!(decode_head(text.as_bytes(), "X").unwrap(), [7; 200]);
+        assert_eq!(decode_head(text.as_bytes(), "Y").unwrap(), []);
     }
 
     #[test]

@@ -106,7 +106,10 @@ impl Timestamp {
         let (year, rest) = match digits.len() {
             12 => {
                 let two_digits: i64 = digits[..2].parse().ok()?;
-                (if two_digits < 50 { 2000 } else { 1900 } + two_digits, &digits[2..])
+                (
+                    if two_digits < 50 { 2000 } else { 1900 } + two_digits,
+                    &digits[2..],
+                )
             }
             14 => (digits[..4].parse().ok()?, &digits[4..]),
             _ => return None,

@@ -4,8 +4,8 @@
 //! have written over the years, triple DES and legacy PEM included; [`EncryptedKey::weakness`] then says so.
 
 use der::Decode;
-use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
 use pkcs8::EncryptedPrivateKeyInfoRef;
+use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
 use zeroize::Zeroizing;
 
 use super::legacy::LegacyKey;
@@ -53,7 +53,9 @@ impl PrivateKey {
     ) -> Result<Zeroizing<String>, KeyError> {
         match protection {
             Protection::None => Ok(self.to_plain_pem()),
-            Protection::Passphrase { passphrase, rounds } => self.to_encrypted_pem(passphrase, *rounds, random),
+            Protection::Passphrase { passphrase, rounds } => {
+                self.to_encrypted_pem(passphrase, *rounds, random)
+            }
         }
     }
 
@@ -95,7 +97,9 @@ impl EncodedKey {
     /// # Errors
     /// [`KeyError::NoKeyInside`], or what is wrong with the key that was found.
     pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
-        pem::blocks(text).find_map(Self::from_block).unwrap_or(Err(KeyError::NoKeyInside))
+        pem::blocks(text)
+            .find_map(Self::from_block)
+            .unwrap_or(Err(KeyError::NoKeyInside))
     }
 
     /// Unlocks the key if that is necessary.
@@ -115,12 +119,12 @@ impl EncodedKey {
         let plain = |key: Result<PrivateKey, KeyError>| Some(key.map(Self::Plain));
         match block.label.as_str() {
             "PRIVATE KEY" => plain(PrivateKey::from_pkcs8(&block.der)),
-            "ENCRYPTED PRIVATE KEY" => Some(Pbes2Key::parse(block).map(|key| {
-                Self::Encrypted(EncryptedKey(Scheme::Pbes2(key)))
-            })),
-            "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_legacy => Some(LegacyKey::parse(block).map(|key| {
-                Self::Encrypted(EncryptedKey(Scheme::Legacy(key)))
-            })),
+            "ENCRYPTED PRIVATE KEY" => {
+                Some(Pbes2Key::parse(block).map(|key| Self::Encrypted(EncryptedKey(Scheme::Pbes2(key)))))
+            }
+            "RSA PRIVATE KEY" | "EC PRIVATE KEY" if is_legacy => {
+                Some(LegacyKey::parse(block).map(|key| Self::Encrypted(EncryptedKey(Scheme::Legacy(key)))))
+            }
             "RSA PRIVATE KEY" => plain(PrivateKey::from_pkcs1(&block.der)),
             "EC PRIVATE KEY" => plain(PrivateKey::from_sec1(&block.der)),
             _ => None,
@@ -145,6 +149,15 @@ impl EncryptedKey {
         match &self.0 {
             Scheme::Pbes2(key) => key.unlock(passphrase),
             Scheme::Legacy(key) => key.unlock(passphrase),
+        }
+    }
+
+    /// The key, still encrypted, re-encoded in PEM; `None` for legacy PEM, whose encryption is part of the armour.
+    #[must_use]
+    pub fn to_pem(&self) -> Option<Zeroizing<String>> {
+        match &self.0 {
+            Scheme::Pbes2(key) => Some(pem::armour("ENCRYPTED PRIVATE KEY", &key.block.der)),
+            Scheme::Legacy(_) => None,
         }
     }
 
@@ -185,7 +198,8 @@ struct Pbes2Key {
 
 impl Pbes2Key {
     fn parse(block: Block) -> Result<Self, KeyError> {
-        let encrypted = EncryptedPrivateKeyInfoRef::from_der(&block.der).map_err(|_| unreadable_scheme(&block.der))?;
+        let encrypted =
+            EncryptedPrivateKeyInfoRef::from_der(&block.der).map_err(|_| unreadable_scheme(&block.der))?;
         let EncryptionScheme::Pbes2(parameters) = encrypted.encryption_algorithm else {
             let scheme = "PBES1 (a PKCS#5 version 1 scheme)".into();
             return Err(KeyError::UnsupportedEncryption { scheme });
@@ -195,7 +209,8 @@ impl Pbes2Key {
     }
 
     fn unlock(&self, passphrase: &Passphrase) -> Result<PrivateKey, KeyError> {
-        let encrypted = EncryptedPrivateKeyInfoRef::from_der(&self.block.der).map_err(|_| KeyError::Damaged)?;
+        let encrypted =
+            EncryptedPrivateKeyInfoRef::from_der(&self.block.der).map_err(|_| KeyError::Damaged)?;
         let octets = self
             .parameters
             .decrypt(passphrase.as_bytes(), encrypted.encrypted_data.as_bytes())
@@ -210,7 +225,10 @@ impl Pbes2Key {
     }
 
     fn weakness(&self) -> Option<WeakEncryption> {
-        if matches!(self.parameters.encryption, pbes2::EncryptionScheme::DesEde3Cbc { .. }) {
+        if matches!(
+            self.parameters.encryption,
+            pbes2::EncryptionScheme::DesEde3Cbc { .. }
+        ) {
             return Some(WeakEncryption::TripleDes);
         }
         let rounds = self.parameters.kdf.pbkdf2()?.iteration_count;
@@ -308,7 +326,10 @@ mod tests {
         assert_eq!(opened.pkcs8_der(), key.pkcs8_der());
         for attempt in 0..40 {
             let wrong = passphrase(&format!("wrong {attempt}"));
-            assert_eq!(locked(&text).unlock(&wrong).err(), Some(KeyError::WrongPassphrase));
+            assert_eq!(
+                locked(&text).unlock(&wrong).err(),
+                Some(KeyError::WrongPassphrase)
+            );
         }
         let unasked = EncodedKey::from_pem(text.as_bytes()).unwrap().unlock(None);
         assert_eq!(unasked.err(), Some(KeyError::PassphraseNeeded));
@@ -316,7 +337,10 @@ mod tests {
 
     #[test]
     fn pki_10_few_rounds_are_called_weak() {
-        assert_eq!(locked(&encrypted(2048).1).weakness(), Some(WeakEncryption::FewRounds { rounds: 2048 }));
+        assert_eq!(
+            locked(&encrypted(2048).1).weakness(),
+            Some(WeakEncryption::FewRounds { rounds: 2048 })
+        );
         assert_eq!(locked(&encrypted(100_000).1).weakness(), None);
     }
 
@@ -324,7 +348,10 @@ mod tests {
     fn pki_12_an_iteration_bomb_is_refused_before_any_work() {
         let (_, text) = encrypted(1000);
         let der = pem::first(text.as_bytes(), "ENCRYPTED PRIVATE KEY").unwrap().der;
-        let at = der.windows(4).position(|octets| octets == [2, 2, 0x03, 0xe8]).unwrap();
+        let at = der
+            .windows(4)
+            .position(|octets| octets == [2, 2, 0x03, 0xe8])
+            .unwrap();
         let mut bomb = der.to_vec();
         bomb.splice(at..at + 4, [2, 4, 0x05, 0xf5, 0xe1, 0x00]);
         for length_at in lengths_around(&der, at) {
@@ -332,7 +359,10 @@ mod tests {
         }
         let text = pem::armour("ENCRYPTED PRIVATE KEY", &bomb);
         let refusal = EncodedKey::from_pem(text.as_bytes()).err();
-        assert!(matches!(refusal, Some(KeyError::TooExpensive { .. })), "{refusal:?}");
+        assert!(
+            matches!(refusal, Some(KeyError::TooExpensive { .. })),
+            "{refusal:?}"
+        );
     }
 
     /// Positions of the last length octet of every constructed value that contains position `at`.
@@ -369,6 +399,9 @@ mod tests {
     fn other_texts_hold_no_key() {
         assert_eq!(EncodedKey::from_pem(b"").err(), Some(KeyError::NoKeyInside));
         let certificate = pem::armour("CERTIFICATE", b"x");
-        assert_eq!(EncodedKey::from_pem(certificate.as_bytes()).err(), Some(KeyError::NoKeyInside));
+        assert_eq!(
+            EncodedKey::from_pem(certificate.as_bytes()).err(),
+            Some(KeyError::NoKeyInside)
+        );
     }
 }

@@ -122,11 +122,14 @@ impl Explain for KeyError {
     fn help(&self) -> String {
         match self {
             Self::NoKeyInside | Self::Damaged => {
-                "Put the right key file back; `openssl pkey -in FILE -noout` tells whether a file is one.".into()
+                "Put the right key file back; `openssl pkey -in FILE -noout` tells whether a file is one."
+                    .into()
             }
             Self::PassphraseNeeded => "Give it at the prompt or with --passin.".into(),
             Self::WrongPassphrase => "Try again with the right passphrase; nothing was changed.".into(),
-            Self::PassphraseTooShort => "Choose a longer one, or `nopass` for a key without encryption.".into(),
+            Self::PassphraseTooShort => {
+                "Choose a longer one, or `nopass` for a key without encryption.".into()
+            }
             Self::UnsupportedAlgorithm { .. } => {
                 "Use rsa, ec (prime256v1, secp384r1, secp521r1) or ed25519.".into()
             }
@@ -134,9 +137,13 @@ impl Explain for KeyError {
             Self::UnsupportedEncryption { .. } => {
                 "Re-encrypt it with: openssl pkcs8 -topk8 -v2 aes-256-cbc".into()
             }
-            Self::TooExpensive { .. } => "Re-encrypt the key with sane parameters on a trusted machine.".into(),
+            Self::TooExpensive { .. } => {
+                "Re-encrypt the key with sane parameters on a trusted machine.".into()
+            }
             Self::Exposed { .. } => "Take the permissions of group and others away (chmod 600).".into(),
-            Self::CannotSign => "Choose another digest, or a build with the other cryptographic backend.".into(),
+            Self::CannotSign => {
+                "Choose another digest, or a build with the other cryptographic backend.".into()
+            }
             Self::FaultySignature => "Check the memory of this machine; nothing was issued.".into(),
             Self::Random(cause) => cause.help(),
         }

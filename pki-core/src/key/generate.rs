@@ -2,9 +2,9 @@
 
 use zeroize::Zeroizing;
 
+use super::KeyError;
 use super::algorithm::KeyAlgorithm;
 use super::private::PrivateKey;
-use super::KeyError;
 use crate::random::RandomSource;
 
 /// Makes a key pair.
@@ -154,7 +154,12 @@ mod tests {
 
     #[test]
     fn the_same_randomness_gives_the_same_key() {
-        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519] {
+        for algorithm in [
+            KeyAlgorithm::P256,
+            KeyAlgorithm::P384,
+            KeyAlgorithm::P521,
+            KeyAlgorithm::Ed25519,
+        ] {
             let key = || generate(algorithm, &mut CountingSource(9)).unwrap();
             assert_eq!(key().pkcs8_der(), key().pkcs8_der());
             assert_eq!(key().algorithm(), algorithm);
@@ -163,8 +168,14 @@ mod tests {
 
     #[test]
     fn key_06_a_broken_generator_makes_no_key() {
-        assert_eq!(generate(KeyAlgorithm::P256, &mut Broken).err(), Some(KeyError::Random(RandomError)));
-        assert_eq!(generate(KeyAlgorithm::Ed25519, &mut Broken).err(), Some(KeyError::Random(RandomError)));
+        assert_eq!(
+            generate(KeyAlgorithm::P256, &mut Broken).err(),
+            Some(KeyError::Random(RandomError))
+        );
+        assert_eq!(
+            generate(KeyAlgorithm::Ed25519, &mut Broken).err(),
+            Some(KeyError::Random(RandomError))
+        );
     }
 
     #[test]

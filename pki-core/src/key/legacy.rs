@@ -147,7 +147,12 @@ mod tests {
     fn foreign_ciphers_are_named() {
         let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: CAMELLIA-256-CBC,00\n\n\
                     YWJj\n-----END RSA PRIVATE KEY-----\n";
-        assert_eq!(refusal(text), KeyError::UnsupportedEncryption { scheme: "CAMELLIA-256-CBC".into() });
+        assert_eq!(
+            refusal(text),
+            KeyError::UnsupportedEncryption {
+                scheme: "CAMELLIA-256-CBC".into()
+            }
+        );
     }
 
     #[test]

@@ -33,7 +33,10 @@ impl PrivateKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let mut info = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
         info.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let mut algorithm = info.expect(tag::SEQUENCE).map(Reader::new).ok_or(KeyError::Damaged)?;
+        let mut algorithm = info
+            .expect(tag::SEQUENCE)
+            .map(Reader::new)
+            .ok_or(KeyError::Damaged)?;
         let algorithm_oid = algorithm.expect(tag::OID).ok_or(KeyError::Damaged)?;
         let octets = info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
         if algorithm_oid == oid::RSA.as_bytes() {
@@ -44,7 +47,9 @@ impl PrivateKey {
             return Self::from_ec_pkcs8(named_curve(curve)?, der);
         }
         if algorithm_oid == oid::ED25519.as_bytes() {
-            let seed = Reader::new(octets).expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
+            let seed = Reader::new(octets)
+                .expect(tag::OCTET_STRING)
+                .ok_or(KeyError::Damaged)?;
             return Self::from_ed25519_seed(seed);
         }
         Err(unsupported(algorithm_oid))
@@ -69,7 +74,9 @@ impl PrivateKey {
             .try_into()
             .map_err(|_| KeyError::Damaged)?;
         Ok(Self {
-            algorithm: KeyAlgorithm::Rsa { bits: bit_length(modulus) },
+            algorithm: KeyAlgorithm::Rsa {
+                bits: bit_length(modulus),
+            },
             pkcs8: SecretBytes::new(pkcs8.as_bytes().to_vec()),
             public_key_info: public_key_info(rsa_algorithm, &public_key),
         })
@@ -84,7 +91,9 @@ impl PrivateKey {
         key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
         let scalar = key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
         let parameters = key.expect(tag::context(0)).ok_or(KeyError::Damaged)?;
-        let curve = Reader::new(parameters).expect(tag::OID).ok_or_else(explicit_parameters)?;
+        let curve = Reader::new(parameters)
+            .expect(tag::OID)
+            .ok_or_else(explicit_parameters)?;
         Self::from_ec_scalar(named_curve(curve)?, scalar)
     }
 
@@ -92,11 +101,13 @@ impl PrivateKey {
     pub(super) fn from_ec_scalar(curve: KeyAlgorithm, scalar: &[u8]) -> Result<Self, KeyError> {
         macro_rules! key_on {
             ($family:ident) => {
-                $family::SecretKey::from_slice(scalar).map_err(|_| KeyError::Damaged).and_then(|secret| {
-                    let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
-                    let point = secret.public_key().to_sec1_bytes();
-                    Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
-                })
+                $family::SecretKey::from_slice(scalar)
+                    .map_err(|_| KeyError::Damaged)
+                    .and_then(|secret| {
+                        let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
+                        let point = secret.public_key().to_sec1_bytes();
+                        Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
+                    })
             };
         }
         match curve {
@@ -112,7 +123,8 @@ impl PrivateKey {
             return Err(KeyError::Damaged);
         }
         let pkcs8 = SecretBytes::new([ED25519_PKCS8_PREFIX, seed].concat());
-        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8.expose()).map_err(|_| KeyError::Damaged)?;
+        let pair =
+            Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8.expose()).map_err(|_| KeyError::Damaged)?;
         let algorithm = |identifier: &mut Encoder| identifier.oid(&oid::ED25519);
         Ok(Self {
             algorithm: KeyAlgorithm::Ed25519,
@@ -201,7 +213,10 @@ fn rsa_public_numbers(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn bit_length(octets: &[u8]) -> u32 {
-    let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
+    let significant = octets
+        .iter()
+        .position(|octet| *octet != 0)
+        .unwrap_or(octets.len());
     let leading_zeros = octets.get(significant).map_or(0, |first| first.leading_zeros());
     u32::try_from((octets.len() - significant) * 8).unwrap_or(u32::MAX) - leading_zeros
 }
@@ -244,7 +259,12 @@ mod tests {
 
     #[test]
     fn every_kind_survives_its_own_pkcs8() {
-        let kinds = [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519];
+        let kinds = [
+            KeyAlgorithm::P256,
+            KeyAlgorithm::P384,
+            KeyAlgorithm::P521,
+            KeyAlgorithm::Ed25519,
+        ];
         for algorithm in kinds.into_iter().chain([KeyAlgorithm::RSA_2048]) {
             let made = key(algorithm);
             let read = PrivateKey::from_pkcs8(made.pkcs8_der()).unwrap();
@@ -278,14 +298,20 @@ mod tests {
             key.value(tag::OCTET_STRING, &secret.to_bytes());
             key.nested(tag::context(0), |parameters| parameters.oid(&oid::P384));
         });
-        assert_eq!(PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(), made.pkcs8_der());
+        assert_eq!(
+            PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(),
+            made.pkcs8_der()
+        );
 
         let rsa = key(KeyAlgorithm::RSA_2048);
         let mut info = Reader::only(rsa.pkcs8_der(), tag::SEQUENCE).unwrap();
         info.element().unwrap();
         info.element().unwrap();
         let pkcs1 = info.expect(tag::OCTET_STRING).unwrap();
-        assert_eq!(PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(), rsa.pkcs8_der());
+        assert_eq!(
+            PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(),
+            rsa.pkcs8_der()
+        );
     }
 
     #[test]
@@ -296,7 +322,12 @@ mod tests {
             info.value(tag::OCTET_STRING, &[0; 59]);
         });
         let refusal = PrivateKey::from_pkcs8(&ed448).err();
-        assert_eq!(refusal, Some(KeyError::UnsupportedAlgorithm { algorithm: "Ed448".into() }));
+        assert_eq!(
+            refusal,
+            Some(KeyError::UnsupportedAlgorithm {
+                algorithm: "Ed448".into()
+            })
+        );
         assert_eq!(PrivateKey::from_pkcs8(b"\x30\x00").err(), Some(KeyError::Damaged));
     }
 

@@ -125,9 +125,19 @@ pub(crate) fn verify(
     });
     let is_good = match by_backend {
         Some(algorithm) => algorithm.verify_signature(public_key, message, signature).is_ok(),
-        None => verify_ecdsa(key_identifier, signature_algorithm, public_key, message, signature)?,
+        None => verify_ecdsa(
+            key_identifier,
+            signature_algorithm,
+            public_key,
+            message,
+            signature,
+        )?,
     };
-    if is_good { Ok(()) } else { Err(KeyError::FaultySignature) }
+    if is_good {
+        Ok(())
+    } else {
+        Err(KeyError::FaultySignature)
+    }
 }
 
 /// The pairs of curve and digest that a backend leaves out.
@@ -148,7 +158,8 @@ fn verify_ecdsa(
     macro_rules! verifies_on {
         ($family:ident) => {{
             use $family::ecdsa::signature::hazmat::PrehashVerifier;
-            let key = $family::ecdsa::VerifyingKey::from_sec1_bytes(public_key).map_err(|_| KeyError::Damaged)?;
+            let key =
+                $family::ecdsa::VerifyingKey::from_sec1_bytes(public_key).map_err(|_| KeyError::Damaged)?;
             $family::ecdsa::DerSignature::from_bytes(signature)
                 .is_ok_and(|signature| key.verify_prehash(&prehash, &signature).is_ok())
         }};

@@ -1,0 +1,7 @@
+//! `postern init-pki`
+
+use clap::Args;
+
+/// Make an empty PKI directory
+#[derive(Args)]
+pub(crate) struct InitPkiArgs {}
