@@ -1,6 +1,6 @@
 //! easy-rsa's commands: words in, one call of the authority, easy-rsa's phrases out.
 
-use pki_core::ca::{BuildCa, GenCrl, Issue, Revoke};
+use pki_core::ca::{BuildCa, GenCrl, Init, Issue, Revoke};
 use pki_core::cert::CertificateKind;
 use pki_core::crl::RevocationReason;
 use pki_core::key::KeyAlgorithm;
@@ -70,15 +70,11 @@ fn init_pki(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
             directory.display()
         ))?;
     }
-    let outcome = pki_core::ca::replace(&directory, &session.lock()?, session.now)?;
-    if let Some(text) = preset {
-        let path = directory.join("vars");
-        std::fs::write(&path, text).map_err(|cause| CliError::File {
-            operation: "write",
-            path,
-            cause,
-        })?;
-    }
+    let request = Init {
+        lock: session.lock()?,
+        vars: preset,
+    };
+    let outcome = pki_core::ca::replace(&directory, &request, session.now)?;
     let backup = outcome
         .backup
         .map(|backup| format!("\nThe previous PKI was moved to:\n* {}\n", backup.display()));

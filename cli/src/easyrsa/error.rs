@@ -42,10 +42,12 @@ pub(super) enum EasyRsaError {
 
 impl EasyRsaError {
     pub(super) fn exit(&self) -> Exit {
-        match self {
-            Self::Cli(error) if error.exit() == Exit::Locked => Exit::Locked,
-            _ => Exit::Failure,
+        if let Self::Cli(error) = self
+            && error.exit() == Exit::Locked
+        {
+            return Exit::Locked;
         }
+        Exit::Failure
     }
 
     /// The text under the heading.

@@ -13,7 +13,6 @@ mod vars;
 
 use std::path::Path;
 
-use self::error::EasyRsaError;
 use self::messages::Messages;
 use self::options::Invocation;
 use crate::exit::Exit;
