@@ -101,10 +101,6 @@ impl Authority {
     }
 
     /// DER of crl.pem; `None` if there is no such file.
-    #[expect(
-        clippy::type_complexity,
-        reason = "an outer failure stops everything, an inner one yields to force"
-    )]
     fn published_list(&self) -> Result<Option<Result<Vec<u8>, PublishError>>, PkiError> {
         let Some(text) = self.store.read(&layout::revocation_list())? else {
             return Ok(None);
