@@ -2,6 +2,7 @@
 
 mod args;
 mod cmd;
+mod easyrsa;
 mod env;
 mod error;
 mod exit;
@@ -9,6 +10,7 @@ mod output;
 mod passphrase;
 mod prompt;
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,11 +19,18 @@ use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
-    postern().into()
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let program = arguments.first().and_then(|program| program.to_str());
+    let exit = if easyrsa::is_called_as_easyrsa(program) {
+        drop_in(&arguments)
+    } else {
+        postern(&arguments)
+    };
+    exit.into()
 }
 
-fn postern() -> Exit {
-    match Cli::try_parse() {
+fn postern(arguments: &[OsString]) -> Exit {
+    match Cli::try_parse_from(arguments) {
         Ok(cli) => cmd::run(cli),
         Err(error) => {
             let is_asked_for = !error.use_stderr();
@@ -30,4 +39,13 @@ fn postern() -> Exit {
             if is_asked_for { Exit::Success } else { Exit::Usage }
         }
     }
+}
+
+/// Octets that are no UTF-8 become replacement characters, which no name may contain.
+fn drop_in(arguments: &[OsString]) -> Exit {
+    let words = arguments
+        .iter()
+        .skip(1)
+        .map(|argument| argument.to_string_lossy().into_owned());
+    easyrsa::run(words.collect())
 }

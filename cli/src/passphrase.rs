@@ -25,7 +25,7 @@ pub(crate) enum PassphraseArgument {
 
 impl PassphraseArgument {
     /// The first line of the source.
-    pub(crate) fn resolve(&self, prompter: &mut Prompter) -> Result<Passphrase, CliError> {
+    pub(crate) fn resolve(&self, prompter: &Prompter) -> Result<Passphrase, CliError> {
         match self {
             Self::Literal(text) => Ok(Passphrase::new(text.as_bytes().to_vec())),
             Self::File(path) => first_line_of(Path::new(path), &format!("file:{path}")),

@@ -26,7 +26,7 @@ impl Prompter {
     }
 
     /// Asks for the word `yes`; anything else, or the end of the input, aborts.
-    pub(crate) fn confirm(&mut self, question: &str) -> Result<(), CliError> {
+    pub(crate) fn confirm(&self, question: &str) -> Result<(), CliError> {
         if self.is_batch {
             return Ok(());
         }
@@ -40,7 +40,7 @@ impl Prompter {
     }
 
     /// Asks for a text; an empty answer takes the default, the end of the input aborts.
-    pub(crate) fn text(&mut self, question: &str, default: &str) -> Result<String, CliError> {
+    pub(crate) fn text(&self, question: &str, default: &str) -> Result<String, CliError> {
         if self.is_batch {
             return Ok(default.to_owned());
         }
@@ -53,13 +53,13 @@ impl Prompter {
     }
 
     /// Asks for the passphrase of an existing key.
-    pub(crate) fn passphrase(&mut self, question: &str) -> Result<Passphrase, CliError> {
+    pub(crate) fn passphrase(&self, question: &str) -> Result<Passphrase, CliError> {
         let line = self.secret_line(question)?;
         Ok(Passphrase::new(line.as_bytes().to_vec()))
     }
 
     /// Asks twice for a new passphrase, and again while it is too short.
-    pub(crate) fn new_passphrase(&mut self, question: &str) -> Result<Passphrase, CliError> {
+    pub(crate) fn new_passphrase(&self, question: &str) -> Result<Passphrase, CliError> {
         loop {
             let first = self.passphrase(question)?;
             if !first.is_acceptable() {
@@ -78,7 +78,7 @@ impl Prompter {
     }
 
     /// One line without its end; `None` at the end of the input.
-    pub(crate) fn line_from_stdin(&mut self) -> io::Result<Option<Zeroizing<String>>> {
+    pub(crate) fn line_from_stdin(&self) -> io::Result<Option<Zeroizing<String>>> {
         let mut line = Zeroizing::new(String::with_capacity(256));
         if io::stdin().lock().read_line(&mut line)? == 0 {
             return Ok(None);
@@ -88,7 +88,7 @@ impl Prompter {
         Ok(Some(line))
     }
 
-    fn secret_line(&mut self, question: &str) -> Result<Zeroizing<String>, CliError> {
+    fn secret_line(&self, question: &str) -> Result<Zeroizing<String>, CliError> {
         if io::stdin().is_terminal() {
             let answer = rpassword::prompt_password(question);
             return answer

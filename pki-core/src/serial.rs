@@ -25,7 +25,7 @@ impl Serial {
         if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
-        let padded = if digits.len() % 2 == 0 {
+        let padded = if digits.len().is_multiple_of(2) {
             digits.to_owned()
         } else {
             format!("0{digits}")

@@ -12,10 +12,10 @@ use crate::args::build_ca::BuildCaArgs;
 use crate::error::CliError;
 use crate::output::Answer;
 
-pub(super) fn run(mut session: Session, arguments: &BuildCaArgs) -> Result<Answer, CliError> {
+pub(super) fn run(session: &Session, arguments: &BuildCaArgs) -> Result<Answer, CliError> {
     let authority = session.open()?;
     authority.require_no_authority()?;
-    let common_name = CommonName::parse(&common_name(&mut session, arguments)?)?;
+    let common_name = CommonName::parse(&common_name(session, arguments)?)?;
     let request = BuildCa {
         subject: Subject::common_name_only(common_name),
         algorithm: arguments.key.algorithm()?,
@@ -44,7 +44,7 @@ pub(super) fn run(mut session: Session, arguments: &BuildCaArgs) -> Result<Answe
 }
 
 /// A script that says nothing gets the default; a person is asked.
-fn common_name(session: &mut Session, arguments: &BuildCaArgs) -> Result<String, CliError> {
+fn common_name(session: &Session, arguments: &BuildCaArgs) -> Result<String, CliError> {
     match &arguments.cn {
         Some(name) => Ok(name.clone()),
         None if std::io::stdin().is_terminal() => session

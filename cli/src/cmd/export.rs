@@ -16,7 +16,7 @@ use crate::args::export::ExportArgs;
 use crate::error::CliError;
 use crate::output::Answer;
 
-pub(super) fn run(mut session: Session, arguments: &ExportArgs) -> Result<Answer, CliError> {
+pub(super) fn run(session: &Session, arguments: &ExportArgs) -> Result<Answer, CliError> {
     let remote = Remote {
         host: Host::parse(&arguments.remote)?,
         port: Port::parse(&arguments.port)?,
@@ -24,7 +24,7 @@ pub(super) fn run(mut session: Session, arguments: &ExportArgs) -> Result<Answer
     };
     let name = arguments.name.as_deref().map(FileBase::parse).transpose()?;
     let authority = session.open()?;
-    let text = profile(&mut session, &authority, remote, name.as_ref(), arguments)?;
+    let text = profile(session, &authority, remote, name.as_ref(), arguments)?;
     let has_key = name.is_some() && !arguments.without_key;
     match &arguments.output {
         Some(path) => {
@@ -47,7 +47,7 @@ pub(super) fn run(mut session: Session, arguments: &ExportArgs) -> Result<Answer
 }
 
 fn profile(
-    session: &mut Session,
+    session: &Session,
     authority: &Authority,
     remote: Remote,
     name: Option<&FileBase>,

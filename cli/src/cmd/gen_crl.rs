@@ -8,7 +8,7 @@ use crate::args::gen_crl::GenCrlArgs;
 use crate::error::CliError;
 use crate::output::Answer;
 
-pub(super) fn run(mut session: Session, arguments: &GenCrlArgs) -> Result<Answer, CliError> {
+pub(super) fn run(session: &Session, arguments: &GenCrlArgs) -> Result<Answer, CliError> {
     let authority = session.open()?;
     let request = GenCrl {
         days: arguments.days,

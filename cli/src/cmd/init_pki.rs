@@ -1,5 +1,6 @@
 //! `postern init-pki`
 
+use pki_core::ca::Init;
 use serde_json::json;
 
 use super::Session;
@@ -8,7 +9,11 @@ use crate::error::CliError;
 use crate::output::Answer;
 
 pub(super) fn run(session: &Session, _: &InitPkiArgs) -> Result<Answer, CliError> {
-    let outcome = pki_core::ca::init(&session.directory(), &session.lock())?;
+    let request = Init {
+        lock: session.lock(),
+        vars: None,
+    };
+    let outcome = pki_core::ca::init(&session.directory(), &request)?;
     let directory = outcome.directory.display().to_string();
     Ok(Answer {
         text: format!("PKI made in {directory}\n"),

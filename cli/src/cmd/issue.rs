@@ -13,7 +13,7 @@ use crate::error::CliError;
 use crate::output::Answer;
 
 pub(super) fn run(
-    mut session: Session,
+    session: &Session,
     kind: CertificateKind,
     arguments: &IssueArgs,
 ) -> Result<Answer, CliError> {

@@ -37,15 +37,15 @@ fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
     let session = Session::new(cli.global, output);
     let answer = match cli.command {
         Command::InitPki(arguments) => init_pki::run(&session, &arguments),
-        Command::BuildCa(arguments) => build_ca::run(session, &arguments),
-        Command::BuildServerFull(arguments) => issue::run(session, CertificateKind::Server, &arguments),
-        Command::BuildClientFull(arguments) => issue::run(session, CertificateKind::Client, &arguments),
+        Command::BuildCa(arguments) => build_ca::run(&session, &arguments),
+        Command::BuildServerFull(arguments) => issue::run(&session, CertificateKind::Server, &arguments),
+        Command::BuildClientFull(arguments) => issue::run(&session, CertificateKind::Client, &arguments),
         Command::BuildServerClientFull(arguments) => {
-            issue::run(session, CertificateKind::ServerClient, &arguments)
+            issue::run(&session, CertificateKind::ServerClient, &arguments)
         }
-        Command::Revoke(arguments) => revoke::run(session, &arguments),
-        Command::GenCrl(arguments) => gen_crl::run(session, &arguments),
-        Command::Export(arguments) => export::run(session, &arguments),
+        Command::Revoke(arguments) => revoke::run(&session, &arguments),
+        Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
+        Command::Export(arguments) => export::run(&session, &arguments),
     }?;
     output.answer(&answer)
 }

@@ -10,7 +10,7 @@ use crate::args::revoke::RevokeArgs;
 use crate::error::CliError;
 use crate::output::Answer;
 
-pub(super) fn run(mut session: Session, arguments: &RevokeArgs) -> Result<Answer, CliError> {
+pub(super) fn run(session: &Session, arguments: &RevokeArgs) -> Result<Answer, CliError> {
     let name = FileBase::parse(&arguments.name)?;
     let reason = arguments
         .reason

@@ -57,18 +57,14 @@ impl Session {
         Ok(Authority::open(&self.directory(), settings)?)
     }
 
-    pub(crate) fn prompter(&mut self) -> &mut Prompter {
-        &mut self.prompter
+    pub(crate) fn prompter(&self) -> &Prompter {
+        &self.prompter
     }
 
     /// Protection of a new key: `--passout` beats `nopass`, and without either somebody is asked.
-    pub(crate) fn protection(
-        &mut self,
-        is_unprotected: bool,
-        question: &str,
-    ) -> Result<Protection, CliError> {
+    pub(crate) fn protection(&self, is_unprotected: bool, question: &str) -> Result<Protection, CliError> {
         if let Some(argument) = self.global.passout.clone() {
-            return argument.resolve(&mut self.prompter).map(Protection::with);
+            return argument.resolve(&self.prompter).map(Protection::with);
         }
         if is_unprotected {
             return Ok(Protection::None);
@@ -80,16 +76,16 @@ impl Session {
     }
 
     /// The passphrase of an existing key, from `--passin` or by asking.
-    pub(crate) fn existing_passphrase(&mut self, path: &Path) -> Result<Passphrase, CliError> {
-        existing_passphrase(self.global.passin.as_ref(), &mut self.prompter, path)
+    pub(crate) fn existing_passphrase(&self, path: &Path) -> Result<Passphrase, CliError> {
+        existing_passphrase(self.global.passin.as_ref(), &self.prompter, path)
     }
 
     /// Runs one operation of the authority.
     pub(crate) fn run<T>(
-        &mut self,
+        &self,
         operate: impl FnOnce(&mut Context<'_>) -> Result<T, pki_core::PkiError>,
     ) -> Result<T, CliError> {
-        let (passin, prompter) = (self.global.passin.as_ref(), &mut self.prompter);
+        let (passin, prompter) = (self.global.passin.as_ref(), &self.prompter);
         let mut failure = None;
         let mut passphrases = |path: &Path| {
             existing_passphrase(passin, prompter, path).map_err(|error| {
@@ -112,7 +108,7 @@ impl Session {
 
 fn existing_passphrase(
     passin: Option<&PassphraseArgument>,
-    prompter: &mut Prompter,
+    prompter: &Prompter,
     path: &Path,
 ) -> Result<Passphrase, CliError> {
     match passin {

@@ -79,3 +79,5 @@ pub(crate) fn print(text: &str) -> Result<(), CliError> {
 pub(crate) fn to_stderr(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
 }
+
+pub(crate) use human::warning as warning_text;

@@ -4,8 +4,17 @@ use std::path::{Path, PathBuf};
 
 use super::{LockPolicy, OsDisk, Store};
 use crate::error::PkiError;
-use crate::store::{ChangeSet, StoreError, layout};
+use crate::store::{ChangeSet, FileMode, StoreError, layout};
 use crate::time::Timestamp;
+
+/// A request for an empty PKI.
+#[derive(Default)]
+pub struct Init {
+    /// Waiting for other commands.
+    pub lock: LockPolicy,
+    /// Content of a `vars` file that the PKI shall begin with.
+    pub vars: Option<String>,
+}
 
 /// What init-pki has made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,14 +29,14 @@ pub struct InitOutcome {
 ///
 /// # Errors
 /// [`PkiError::PkiExists`] if the directory holds anything; [`PkiError::Store`].
-pub fn init(directory: &Path, lock: &LockPolicy) -> Result<InitOutcome, PkiError> {
+pub fn init(directory: &Path, request: &Init) -> Result<InitOutcome, PkiError> {
     let disk = OsDisk::create(directory)?;
     if !disk.is_empty()? && !is_unfinished(directory)? {
         return Err(PkiError::PkiExists {
             directory: directory.to_path_buf(),
         });
     }
-    fill(Store::new(disk), lock)?;
+    fill(&Store::new(disk), request)?;
     Ok(InitOutcome {
         directory: directory.to_path_buf(),
         backup: None,
@@ -38,19 +47,19 @@ pub fn init(directory: &Path, lock: &LockPolicy) -> Result<InitOutcome, PkiError
 ///
 /// # Errors
 /// [`PkiError::Store`]; nothing is lost then.
-pub fn replace(directory: &Path, lock: &LockPolicy, now: Timestamp) -> Result<InitOutcome, PkiError> {
+pub fn replace(directory: &Path, request: &Init, now: Timestamp) -> Result<InitOutcome, PkiError> {
     let disk = OsDisk::create(directory)?;
     if disk.is_empty()? {
         drop(disk);
-        return init(directory, lock);
+        return init(directory, request);
     }
     let previous = Store::new(disk);
-    let guard = previous.lock(lock)?;
+    let guard = previous.lock(&request.lock)?;
     let backup = backup_name(directory, now)?;
     std::fs::rename(directory, &backup)
         .map_err(|cause| StoreError::io("move away", directory.to_path_buf(), cause))?;
     drop(guard);
-    let outcome = init(directory, lock)?;
+    let outcome = init(directory, request)?;
     Ok(InitOutcome {
         backup: Some(backup),
         ..outcome
@@ -70,11 +79,14 @@ fn is_unfinished(directory: &Path) -> Result<bool, PkiError> {
     Ok(true)
 }
 
-fn fill(store: Store, lock: &LockPolicy) -> Result<(), PkiError> {
-    let locked = store.lock(lock)?;
+fn fill(store: &Store, request: &Init) -> Result<(), PkiError> {
+    let locked = store.lock(&request.lock)?;
     let mut changes = ChangeSet::default();
     for path in layout::initial_directories() {
         changes.directory(path);
+    }
+    if let Some(vars) = &request.vars {
+        changes.create(layout::vars(), FileMode::Private, vars.as_str());
     }
     Ok(locked.commit(changes)?)
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuiltCa};
 pub use gen_crl::{GenCrl, PublishedCrl};
-pub use init::{InitOutcome, init, replace};
+pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};
 pub use reader::PkiReader;
 pub use revoke::{Revoke, Revoked};

@@ -3,6 +3,7 @@
 //! Whether a certificate may be trusted is decided in `chain`, not here.
 
 use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::ParsedExtension;
 use x509_parser::prelude::FromDer;
 
 use super::CertificateError;
@@ -157,15 +158,12 @@ impl Certificate {
 }
 
 fn subject_key_identifier(parsed: &X509Certificate<'_>) -> Option<Vec<u8>> {
-    parsed
-        .extensions()
-        .iter()
-        .find_map(|extension| match extension.parsed_extension() {
-            x509_parser::extensions::ParsedExtension::SubjectKeyIdentifier(identifier) => {
-                Some(identifier.0.to_vec())
-            }
-            _ => None,
-        })
+    parsed.extensions().iter().find_map(|extension| {
+        let ParsedExtension::SubjectKeyIdentifier(identifier) = extension.parsed_extension() else {
+            return None;
+        };
+        Some(identifier.0.to_vec())
+    })
 }
 
 const LABELS: [&str; 2] = ["CERTIFICATE", "X509 CERTIFICATE"];

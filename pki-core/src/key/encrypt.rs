@@ -215,11 +215,12 @@ impl Pbes2Key {
             .parameters
             .decrypt(passphrase.as_bytes(), encrypted.encrypted_data.as_bytes())
             .map(Zeroizing::new)
-            .map_err(|failure| match failure {
-                pkcs5::Error::UnsupportedAlgorithm { oid } => KeyError::UnsupportedEncryption {
-                    scheme: oid.to_string(),
-                },
-                _ => KeyError::WrongPassphrase,
+            .map_err(|failure| {
+                if let pkcs5::Error::UnsupportedAlgorithm { oid } = failure {
+                    let scheme = oid.to_string();
+                    return KeyError::UnsupportedEncryption { scheme };
+                }
+                KeyError::WrongPassphrase
             })?;
         key_from_plaintext(&octets, PrivateKey::from_pkcs8)
     }
@@ -241,9 +242,11 @@ pub(super) fn key_from_plaintext(
     plaintext: &[u8],
     parse: impl FnOnce(&[u8]) -> Result<PrivateKey, KeyError>,
 ) -> Result<PrivateKey, KeyError> {
-    parse(plaintext).map_err(|failure| match failure {
-        KeyError::Damaged => KeyError::WrongPassphrase,
-        _ => failure,
+    parse(plaintext).map_err(|failure| {
+        if failure == KeyError::Damaged {
+            return KeyError::WrongPassphrase;
+        }
+        failure
     })
 }
 

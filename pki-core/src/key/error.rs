@@ -72,14 +72,16 @@ impl KeyError {
     /// [`Explain::help`] for a key in a known file.
     #[must_use]
     pub fn help_for(&self, path: &Path) -> String {
-        match self {
-            Self::Exposed { .. } => format!("Run: chmod 600 '{}'", path.display()),
-            Self::UnsupportedEncryption { .. } => format!(
+        if let Self::Exposed { .. } = self {
+            return format!("Run: chmod 600 '{}'", path.display());
+        }
+        if let Self::UnsupportedEncryption { .. } = self {
+            return format!(
                 "Re-encrypt it: openssl pkcs8 -topk8 -v2 aes-256-cbc -in '{}' -out NEW.key",
                 path.display()
-            ),
-            _ => self.help(),
+            );
         }
+        self.help()
     }
 }
 

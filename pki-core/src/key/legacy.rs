@@ -125,7 +125,7 @@ fn derived_key(passphrase: &Passphrase, salt: &[u8], length: usize) -> Zeroizing
 }
 
 fn octets_from_hex(digits: &str) -> Option<Vec<u8>> {
-    if digits.len() % 2 != 0 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+    if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     (0..digits.len())

@@ -64,17 +64,18 @@ impl StoreError {
 
     /// The same failure after the point of no return.
     pub(super) fn after_commit(self) -> Self {
-        match self {
-            Self::Io {
-                operation,
-                path,
-                source,
-            } => Self::Unfinished {
-                operation,
-                path,
-                source,
-            },
-            other => other,
+        let Self::Io {
+            operation,
+            path,
+            source,
+        } = self
+        else {
+            return self;
+        };
+        Self::Unfinished {
+            operation,
+            path,
+            source,
         }
     }
 }
@@ -118,35 +119,29 @@ impl Explain for StoreError {
 }
 
 fn io_code(source: &io::Error) -> &'static str {
-    if is_link(source) {
-        return "symlink-refused";
-    }
-    match source.kind() {
-        io::ErrorKind::StorageFull => "disk-full",
-        io::ErrorKind::QuotaExceeded => "quota-exceeded",
-        io::ErrorKind::ReadOnlyFilesystem => "read-only-filesystem",
-        io::ErrorKind::PermissionDenied => "permission-denied",
-        io::ErrorKind::AlreadyExists => "file-exists",
+    match Errno::from_io_error(source) {
+        Some(Errno::NOSPC) => "disk-full",
+        Some(Errno::DQUOT) => "quota-exceeded",
+        Some(Errno::ROFS) => "read-only-filesystem",
+        Some(Errno::ACCESS | Errno::PERM) => "permission-denied",
+        Some(Errno::LOOP) => "symlink-refused",
+        _ if source.kind() == io::ErrorKind::AlreadyExists => "file-exists",
         _ => "io-error",
     }
 }
 
 fn io_help(source: &io::Error) -> &'static str {
-    if is_link(source) {
-        return "A symbolic link stands there and is not followed; replace it by the file.";
-    }
-    match source.kind() {
-        io::ErrorKind::StorageFull => "Free some space on that file system; nothing is half done.",
-        io::ErrorKind::QuotaExceeded => "Free some space or raise the quota; nothing is half done.",
-        io::ErrorKind::ReadOnlyFilesystem => "Mount the file system writable, or work on a copy.",
-        io::ErrorKind::PermissionDenied => {
+    match Errno::from_io_error(source) {
+        Some(Errno::NOSPC) => "Free some space on that file system; nothing is half done.",
+        Some(Errno::DQUOT) => "Free some space or raise the quota; nothing is half done.",
+        Some(Errno::ROFS) => "Mount the file system writable, or work on a copy.",
+        Some(Errno::ACCESS | Errno::PERM) => {
             "Run as the owner of the PKI directory, or correct the permissions."
         }
-        io::ErrorKind::AlreadyExists => "Something stands where a new file should go; move it away.",
+        Some(Errno::LOOP) => "A symbolic link stands there and is not followed; replace it by the file.",
+        _ if source.kind() == io::ErrorKind::AlreadyExists => {
+            "Something stands where a new file should go; move it away."
+        }
         _ => "Check the file system and the permissions.",
     }
-}
-
-fn is_link(source: &io::Error) -> bool {
-    Errno::from_io_error(source) == Some(Errno::LOOP)
 }

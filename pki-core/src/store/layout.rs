@@ -32,6 +32,11 @@ pub(crate) fn revocation_list_der() -> PkiPath {
     PkiPath::of("crl.der")
 }
 
+/// easy-rsa's settings for this PKI.
+pub(crate) fn vars() -> PkiPath {
+    PkiPath::of("vars")
+}
+
 /// easy-rsa's own lock, which ours honours and creates.
 pub(crate) fn lock_file() -> PkiPath {
     PkiPath::of("lock.file")

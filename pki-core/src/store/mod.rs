@@ -11,6 +11,9 @@ pub(crate) mod layout;
 mod lock;
 mod os_disk;
 pub(crate) mod path;
+mod publish;
+#[cfg(test)]
+mod simulated_disk;
 mod transaction;
 
 use std::path::{Path, PathBuf};
@@ -84,7 +87,7 @@ impl Store {
     /// Waits for the lock and completes or undoes what an interrupted command left.
     pub(crate) fn lock(&self, policy: &LockPolicy) -> Result<LockedStore<'_>, StoreError> {
         let guard = self.disk.lock(policy)?;
-        transaction::recover(self.disk.as_ref())?;
+        publish::recover(self.disk.as_ref())?;
         Ok(LockedStore {
             store: self,
             _guard: guard,

@@ -5,19 +5,22 @@
 //! 1. the journal with the intent -> 2. staged contents beside their targets -> 3. the commit line ->
 //! 4. renames, appends, removals -> 5. the journal goes away.
 //!
-//! A failure or crash before 3 undoes everything, one after 3 is completed by [`recover`]; whatever can run out of
-//! space happens before 3. Recovery may be interrupted itself: each of its steps can be done twice.
+//! A failure or crash before 3 undoes everything, one after 3 is completed by [`super::publish::recover`]; whatever
+//! can run out of space happens before 3.
 
-use std::collections::BTreeSet;
 use std::io;
 
 use zeroize::Zeroizing;
 
 use super::disk::{Disk, FileMode};
 use super::error::StoreError;
-use super::journal::{self, Found, Step};
+use super::journal::{self, Step};
 use super::layout;
 use super::path::PkiPath;
+use super::publish::{
+    Run, directories_of_staged, exists, failed, octets, publish, revised, sync_directories, undo,
+    write_staged,
+};
 
 /// What shall be different afterwards, in the order in which it shall become visible.
 #[derive(Default)]
@@ -43,14 +46,14 @@ impl ChangeSet {
 
     /// A file that must not exist yet.
     pub(crate) fn create(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        self.changes
-            .push(Change::Create(path, mode, Zeroizing::new(content.into())));
+        let content = Zeroizing::new(content.into());
+        self.changes.push(Change::Create(path, mode, content));
     }
 
     /// A file with this content, whether or not there was one.
     pub(crate) fn replace(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        self.changes
-            .push(Change::Replace(path, mode, Zeroizing::new(content.into())));
+        let content = Zeroizing::new(content.into());
+        self.changes.push(Change::Replace(path, mode, content));
     }
 
     /// One more line (given without its end) in an existing file, which is not rewritten for it.
@@ -78,10 +81,10 @@ impl ChangeSet {
 pub(super) fn commit(disk: &dyn Disk, changes: ChangeSet) -> Result<(), StoreError> {
     let planned = Planned::new(disk, changes)?;
     let intent = journal::intent(&planned.steps);
-    let staged = write_intent(disk, &intent)
+    let decided = write_intent(disk, &intent)
         .and_then(|()| planned.stage(disk))
         .and_then(|()| write_commit(disk, &intent));
-    match staged {
+    match decided {
         Ok(()) => publish(disk, &planned.steps, Run::First).map_err(StoreError::after_commit),
         Err(failure @ StoreError::Unfinished { .. }) => Err(failure),
         Err(failure) => {
@@ -92,26 +95,16 @@ pub(super) fn commit(disk: &dyn Disk, changes: ChangeSet) -> Result<(), StoreErr
     }
 }
 
-/// Completes or undoes what an interrupted command left; does nothing if there is nothing.
-pub(super) fn recover(disk: &dyn Disk) -> Result<(), StoreError> {
-    let path = layout::journal();
-    let Some(record) = disk.read(&path).map_err(failed(disk, "read", &path))? else {
-        return Ok(());
-    };
-    match journal::parse(&record) {
-        Found::Torn => undo(disk, &[]),
-        Found::Intended(steps) => undo(disk, &steps),
-        Found::Committed(steps) => publish(disk, &steps, Run::Recovery),
-        Found::Foreign => Err(StoreError::ForeignJournal {
-            journal: disk.root().join(path.as_str()),
-        }),
-    }
-}
-
 /// Steps to record, and the contents to stage for them.
 struct Planned {
     steps: Vec<Step>,
-    staged: Vec<(PkiPath, FileMode, Zeroizing<Vec<u8>>)>,
+    staged: Vec<Staged>,
+}
+
+struct Staged {
+    target: PkiPath,
+    mode: FileMode,
+    content: Zeroizing<Vec<u8>>,
 }
 
 impl Planned {
@@ -136,21 +129,20 @@ impl Planned {
             }
             Change::Create(path, mode, content) => {
                 refuse_existing(disk, &path)?;
-                self.staged.push((path.clone(), mode, content));
+                self.stage_later(&path, mode, content);
                 self.steps.push(Step::Create(path, mode));
             }
             Change::Replace(path, mode, content) => {
-                self.staged.push((path.clone(), mode, content));
+                self.stage_later(&path, mode, content);
                 self.steps.push(Step::Replace(path, mode));
             }
             Change::AppendLine(path, line) => {
-                let offset = end_of_lines(disk, &path)?;
+                let offset = length(disk, &path)?;
                 self.steps.push(Step::AppendLine { path, offset, line });
             }
             Change::ReviseLine(path, old, new) => {
                 let content = revised(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
-                self.staged
-                    .push((path.clone(), FileMode::Private, Zeroizing::new(content)));
+                self.stage_later(&path, FileMode::Private, Zeroizing::new(content));
                 self.steps.push(Step::ReviseLine { path, old, new });
             }
             Change::Move(from, to) => {
@@ -162,14 +154,24 @@ impl Planned {
         Ok(())
     }
 
-    /// Writes whatever needs space.
+    fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Zeroizing<Vec<u8>>) {
+        self.staged.push(Staged {
+            target: target.clone(),
+            mode,
+            content,
+        });
+    }
+
+    /// Does whatever needs space, durably.
     fn stage(&self, disk: &dyn Disk) -> Result<(), StoreError> {
         for step in &self.steps {
             match step {
-                Step::MakeDirectory(path) => disk.make_directory(path).map_err(failed(disk, "make", path))?,
+                Step::MakeDirectory(path) => {
+                    disk.make_directory(path).map_err(failed(disk, "make", path))?;
+                }
                 Step::AppendLine { path, offset, line } => {
-                    let length = octets(line.len() + 2);
-                    disk.reserve(path, *offset, length)
+                    let needed = octets(line.len() + NEWLINES);
+                    disk.reserve(path, *offset, needed)
                         .map_err(failed(disk, "write", path))?;
                 }
                 Step::Create(..)
@@ -179,14 +181,19 @@ impl Planned {
                 | Step::Remove(..) => {}
             }
         }
-        for (path, mode, content) in &self.staged {
-            write_staged(disk, path, *mode, content)?;
+        for Staged {
+            target,
+            mode,
+            content,
+        } in &self.staged
+        {
+            write_staged(disk, target, *mode, content)?;
         }
-        for (path, ..) in &self.staged {
-            let staged = path.staged();
-            disk.sync(&staged).map_err(failed(disk, "write", path))?;
+        for Staged { target, .. } in &self.staged {
+            disk.sync(&target.staged())
+                .map_err(failed(disk, "write", target))?;
         }
-        Ok(())
+        sync_directories(disk, directories_of_staged(&self.steps))
     }
 }
 
@@ -209,212 +216,9 @@ fn write_commit(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
         .map_err(StoreError::after_commit)
 }
 
-/// What a leftover of our own may stand in the way of is replaced; anything else cannot bear such a name.
-fn write_staged(disk: &dyn Disk, path: &PkiPath, mode: FileMode, content: &[u8]) -> Result<(), StoreError> {
-    let staged = path.staged();
-    match disk.create(&staged, mode, content) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => disk
-            .remove(&staged)
-            .and_then(|()| disk.create(&staged, mode, content))
-            .map_err(failed(disk, "write", path)),
-        outcome => outcome.map_err(failed(disk, "write", path)),
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Run {
-    /// Nothing of the change is visible yet.
-    First,
-    /// Any part of the change may be visible already.
-    Recovery,
-}
-
-/// Makes a decided change visible and durable.
-fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), StoreError> {
-    for step in steps {
-        publish_step(disk, step, run)?;
-    }
-    for step in steps {
-        if let Step::AppendLine { path, .. } = step {
-            disk.sync(path).map_err(failed(disk, "write", path))?;
-        }
-    }
-    finish(disk, steps)
-}
-
-fn publish_step(disk: &dyn Disk, step: &Step, run: Run) -> Result<(), StoreError> {
-    match step {
-        Step::MakeDirectory(path) => disk.make_directory(path).map_err(failed(disk, "make", path)),
-        Step::Create(path, _) | Step::Replace(path, _) => rename_if_there(disk, &path.staged(), path, run),
-        Step::AppendLine { path, offset, line } => append_line(disk, path, *offset, line, run),
-        Step::ReviseLine { path, .. } if run == Run::First => {
-            rename_if_there(disk, &path.staged(), path, run)
-        }
-        Step::ReviseLine { path, old, new } => revise_again(disk, path, old, new),
-        Step::Move(from, to) => rename_if_there(disk, from, to, run),
-        Step::Remove(path) => disk.remove(path).map_err(failed(disk, "remove", path)),
-    }
-}
-
-/// In a recovery a file that is not there any more has reached its place before.
-fn rename_if_there(disk: &dyn Disk, from: &PkiPath, to: &PkiPath, run: Run) -> Result<(), StoreError> {
-    if run == Run::Recovery && !exists(disk, from)? {
-        return Ok(());
-    }
-    disk.rename(from, to).map_err(failed(disk, "write", to))
-}
-
-/// Another program may have changed the file between crash and recovery, so the line is looked for, and a beginning
-/// of it that was written last is cut off.
-fn append_line(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str, run: Run) -> Result<(), StoreError> {
-    let on_failure = failed(disk, "write", path);
-    let mut offset = offset;
-    let mut text = format!("{line}\n");
-    if !ends_with_newline(disk, path, offset)? {
-        text.insert(0, '\n');
-    }
-    if run == Run::Recovery {
-        let content = disk
-            .read(path)
-            .map_err(failed(disk, "read", path))?
-            .unwrap_or_default();
-        if content
-            .split(|octet| *octet == b'\n')
-            .any(|existing| existing == line.as_bytes())
-        {
-            return Ok(());
-        }
-        let tail = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| content.get(offset..));
-        if tail.is_some_and(|tail| text.as_bytes().starts_with(tail)) {
-            disk.truncate(path, offset).map_err(failed(disk, "write", path))?;
-        } else {
-            offset = octets(content.len());
-            text = format!("{}{line}\n", if content.ends_with(b"\n") { "" } else { "\n" });
-        }
-    }
-    disk.write_at(path, offset, text.as_bytes()).map_err(on_failure)
-}
-
-/// The staged content may be older than what another program wrote since, so the revision is worked out again.
-fn revise_again(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> Result<(), StoreError> {
-    let Some(content) = revised(disk, path, old, new)? else {
-        let staged = path.staged();
-        return disk.remove(&staged).map_err(failed(disk, "remove", path));
-    };
-    write_staged(disk, path, FileMode::Private, &content)?;
-    let staged = path.staged();
-    disk.sync(&staged)
-        .and_then(|()| disk.rename(&staged, path))
-        .map_err(failed(disk, "write", path))
-}
-
-/// Takes back what was staged, and the directories that were made for it.
-fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
-    for step in steps {
-        match step {
-            Step::Create(path, _) | Step::Replace(path, _) | Step::ReviseLine { path, .. } => {
-                disk.remove(&path.staged())
-                    .map_err(failed(disk, "remove", path))?;
-            }
-            Step::AppendLine { path, offset, .. } => give_reserved_space_back(disk, path, *offset)?,
-            Step::MakeDirectory(_) | Step::Move(..) | Step::Remove(_) => {}
-        }
-    }
-    for step in steps.iter().rev() {
-        if let Step::MakeDirectory(path) = step {
-            disk.remove_directory_if_empty(path)
-                .map_err(failed(disk, "remove", path))?;
-        }
-    }
-    finish(disk, steps)
-}
-
-fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Result<(), StoreError> {
+fn length(disk: &dyn Disk, path: &PkiPath) -> Result<u64, StoreError> {
     let length = disk.length(path).map_err(failed(disk, "look at", path))?;
-    if length == Some(offset) {
-        disk.truncate(path, offset).map_err(failed(disk, "write", path))?;
-    }
-    Ok(())
-}
-
-/// Waits until everything has reached the disk, then lets go of the journal.
-fn finish(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
-    let path = layout::journal();
-    for directory in touched_directories(steps) {
-        match disk.sync_directory(&directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            outcome => outcome.map_err(failed(disk, "write", &path))?,
-        }
-    }
-    disk.remove(&path)
-        .and_then(|()| disk.sync_directory(""))
-        .map_err(failed(disk, "remove", &path))
-}
-
-fn touched_directories(steps: &[Step]) -> BTreeSet<String> {
-    let parent = |path: &PkiPath| path.split().0.to_owned();
-    steps
-        .iter()
-        .flat_map(|step| match step {
-            Step::MakeDirectory(path) => vec![parent(path), path.as_str().to_owned()],
-            Step::Create(path, _)
-            | Step::Replace(path, _)
-            | Step::ReviseLine { path, .. }
-            | Step::Remove(path) => {
-                vec![parent(path)]
-            }
-            Step::Move(from, to) => vec![parent(from), parent(to)],
-            Step::AppendLine { .. } => Vec::new(),
-        })
-        .collect()
-}
-
-/// The content with its first line `old` replaced by `new`; `None` if there is no such line.
-fn revised(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let content = disk
-        .read(path)
-        .map_err(failed(disk, "read", path))?
-        .unwrap_or_default();
-    let finder = memchr::memmem::Finder::new(old.as_bytes());
-    let is_whole_line = |at: &usize| {
-        let after = content.get(at + old.len());
-        (*at == 0 || content[at - 1] == b'\n') && matches!(after, None | Some(b'\n'))
-    };
-    let Some(at) = finder.find_iter(&content).find(is_whole_line) else {
-        return Ok(None);
-    };
-    let mut revised = Vec::with_capacity(content.len() + new.len());
-    revised.extend_from_slice(&content[..at]);
-    revised.extend_from_slice(new.as_bytes());
-    revised.extend_from_slice(&content[at + old.len()..]);
-    Ok(Some(revised))
-}
-
-fn end_of_lines(disk: &dyn Disk, path: &PkiPath) -> Result<u64, StoreError> {
-    let length = disk.length(path).map_err(failed(disk, "look at", path))?;
-    length.ok_or_else(|| {
-        StoreError::io(
-            "write",
-            disk.root().join(path.as_str()),
-            io::ErrorKind::NotFound.into(),
-        )
-    })
-}
-
-fn ends_with_newline(disk: &dyn Disk, path: &PkiPath, length: u64) -> Result<bool, StoreError> {
-    let Some(last) = length.checked_sub(1) else {
-        return Ok(true);
-    };
-    let octet = disk
-        .read_range(path, last, 1)
-        .map_err(failed(disk, "read", path))?;
-    Ok(octet.is_none_or(|octet| octet == b"\n"))
-}
-
-fn exists(disk: &dyn Disk, path: &PkiPath) -> Result<bool, StoreError> {
-    disk.exists(path).map_err(failed(disk, "look at", path))
+    length.ok_or_else(|| failed(disk, "write", path)(io::ErrorKind::NotFound.into()))
 }
 
 fn refuse_existing(disk: &dyn Disk, path: &PkiPath) -> Result<(), StoreError> {
@@ -428,15 +232,292 @@ fn line_is_gone(disk: &dyn Disk, path: &PkiPath) -> StoreError {
     failed(disk, "find the row in", path)(io::ErrorKind::NotFound.into())
 }
 
-fn failed(
-    disk: &dyn Disk,
-    operation: &'static str,
-    path: &PkiPath,
-) -> impl Fn(io::Error) -> StoreError + use<> {
-    let full_path = disk.root().join(path.as_str());
-    move |cause| StoreError::io(operation, full_path.clone(), cause)
-}
+/// The end of the line itself, and one that the line before it may lack.
+const NEWLINES: usize = 2;
 
-fn octets(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::io;
+
+    use super::super::publish::{octets, recover};
+    use super::super::simulated_disk::{Crash, Fault, SimulatedDisk, Tree};
+    use super::*;
+
+    const OLD_ROW: &str = "V\t480707074218Z\t\t01\tunknown\t/CN=old";
+    const REVOKED_ROW: &str = "R\t480707074218Z\t261120074218Z\t01\tunknown\t/CN=old";
+    const NEW_ROW: &str = "V\t480707074218Z\t\t02\tunknown\t/CN=new";
+
+    fn path(text: &str) -> PkiPath {
+        PkiPath::parse(text).unwrap()
+    }
+
+    fn pki() -> SimulatedDisk {
+        let index = format!("{OLD_ROW}\n");
+        let files = [
+            ("index.txt", index.as_str()),
+            ("serial", "02\n"),
+            ("issued/old.crt", "old certificate"),
+            ("private/old.key", "old key"),
+            ("private/old.p12", "old container"),
+        ];
+        SimulatedDisk::with(&files, &["issued", "private"])
+    }
+
+    /// The shape of `build-client-full`.
+    fn issue() -> ChangeSet {
+        let mut changes = ChangeSet::default();
+        changes.replace(path("serial"), FileMode::Private, "03\n");
+        changes.append_line(path("index.txt"), NEW_ROW.into());
+        changes.create(
+            path("private/new.key"),
+            FileMode::Private,
+            "new key, longer than half of it",
+        );
+        changes.create(path("issued/new.crt"), FileMode::Private, "new certificate");
+        changes
+    }
+
+    /// The shape of `revoke` in a PKI that lacks the directories.
+    fn revoke() -> ChangeSet {
+        let mut changes = ChangeSet::default();
+        changes.directory(path("revoked"));
+        changes.directory(path("revoked/certs_by_serial"));
+        changes.revise_line(path("index.txt"), OLD_ROW.into(), REVOKED_ROW.into());
+        changes.move_file(path("issued/old.crt"), path("revoked/certs_by_serial/01.crt"));
+        changes.move_file(path("private/old.key"), path("revoked/certs_by_serial/01.key"));
+        changes.remove(path("private/old.p12"));
+        changes
+    }
+
+    /// The shape of `gen-crl`.
+    fn publish_list() -> ChangeSet {
+        let mut changes = ChangeSet::default();
+        changes.replace(path("crl.der"), FileMode::Public, "list");
+        changes.replace(path("crl.pem"), FileMode::Public, "armoured list");
+        changes
+    }
+
+    type Operation = (&'static str, fn() -> ChangeSet);
+
+    const OPERATIONS: [Operation; 3] = [("issue", issue), ("revoke", revoke), ("gen-crl", publish_list)];
+
+    /// The tree before and after an undisturbed operation, and the number of its steps.
+    fn undisturbed(operation: fn() -> ChangeSet) -> (Tree, Tree, usize) {
+        let disk = pki();
+        let before = disk.tree();
+        commit(&disk, operation()).unwrap();
+        (before, disk.tree(), disk.steps())
+    }
+
+    fn crashes() -> impl Iterator<Item = Crash> {
+        let fixed = [Crash::Kill, Crash::PowerLosesAll, Crash::PowerLosesContents];
+        fixed.into_iter().chain((1..60).map(Crash::PowerLosesSome))
+    }
+
+    fn is_old_or_new(found: &Tree, before: &Tree, after: &Tree) -> bool {
+        found == before || found == after
+    }
+
+    #[test]
+    fn an_undisturbed_change_is_durable_and_leaves_nothing_behind() {
+        for (name, operation) in OPERATIONS {
+            let (before, after, _) = undisturbed(operation);
+            assert_ne!(before, after, "{name}");
+            assert!(
+                !after.keys().any(|path| path.contains("postern")),
+                "{name}: {after:?}"
+            );
+            let disk = pki();
+            commit(&disk, operation()).unwrap();
+            for crash in crashes() {
+                assert_eq!(disk.after(crash).tree(), after, "{name}: {crash:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn pki_04_a_crash_at_any_step_leaves_the_old_or_the_new_state() {
+        for (name, operation) in OPERATIONS {
+            let (before, after, steps) = undisturbed(operation);
+            let mut outcomes = BTreeSet::new();
+            for step in 0..steps {
+                let disk = pki().with_fault(Fault::KilledAt(step));
+                assert!(commit(&disk, operation()).is_err());
+                for crash in crashes() {
+                    let survivor = disk.after(crash);
+                    recover(&survivor).unwrap();
+                    let found = survivor.tree();
+                    assert!(
+                        is_old_or_new(&found, &before, &after),
+                        "{name}: step {step}, {crash:?}: {found:#?}"
+                    );
+                    outcomes.insert(found == after);
+                }
+            }
+            assert_eq!(
+                outcomes.len(),
+                2,
+                "{name}: crashes were seen on both sides of the commit"
+            );
+        }
+    }
+
+    #[test]
+    fn pki_04_a_crash_during_recovery_is_recovered_from_as_well() {
+        for (name, operation) in OPERATIONS {
+            let (before, after, steps) = undisturbed(operation);
+            for step in 0..steps {
+                let disk = pki().with_fault(Fault::KilledAt(step));
+                assert!(commit(&disk, operation()).is_err());
+                for crash in [
+                    Crash::Kill,
+                    Crash::PowerLosesAll,
+                    Crash::PowerLosesSome(5),
+                    Crash::PowerLosesSome(6),
+                ] {
+                    recovery_survives_crashes(
+                        &disk.after(crash),
+                        &before,
+                        &after,
+                        &format!("{name}: step {step}, {crash:?}"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn recovery_survives_crashes(found: &SimulatedDisk, before: &Tree, after: &Tree, place: &str) {
+        let undisturbed = found.with_fault(Fault::None);
+        recover(&undisturbed).unwrap();
+        for step in 0..undisturbed.steps() {
+            let disk = found.with_fault(Fault::KilledAt(step));
+            assert!(recover(&disk).is_err(), "{place}: recovery step {step}");
+            for crash in [
+                Crash::Kill,
+                Crash::PowerLosesAll,
+                Crash::PowerLosesSome(7),
+                Crash::PowerLosesSome(8),
+            ] {
+                let survivor = disk.after(crash);
+                recover(&survivor).unwrap();
+                let tree = survivor.tree();
+                assert!(
+                    is_old_or_new(&tree, before, after),
+                    "{place}: recovery step {step}, {crash:?}: {tree:#?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pki_07_a_full_disk_leaves_the_old_state_and_nothing_else() {
+        for (name, operation) in OPERATIONS {
+            let (before, after, steps) = undisturbed(operation);
+            for step in 0..steps {
+                let disk = pki().with_fault(Fault::FullAt(step));
+                match commit(&disk, operation()) {
+                    Ok(()) => assert_eq!(disk.tree(), after, "{name}: step {step}"),
+                    Err(StoreError::Io { source, .. }) => {
+                        assert_eq!(source.kind(), io::ErrorKind::StorageFull);
+                        assert_eq!(disk.tree(), before, "{name}: step {step}");
+                    }
+                    Err(other) => panic!("{name}: step {step}: {other}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn pki_07_an_operation_that_fails_says_whether_the_change_was_decided() {
+        for (name, operation) in OPERATIONS {
+            let (before, after, steps) = undisturbed(operation);
+            for step in 0..steps {
+                let disk = pki().with_fault(Fault::BrokenAt(step));
+                let outcome = commit(&disk, operation());
+                let next = disk.after(Crash::Kill);
+                recover(&next).unwrap();
+                let expected = match outcome {
+                    Ok(()) | Err(StoreError::Unfinished { .. }) => &after,
+                    Err(_) => &before,
+                };
+                assert_eq!(&next.tree(), expected, "{name}: step {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn pki_06_a_file_that_exists_stops_the_change_before_it_begins() {
+        let disk = pki();
+        let before = disk.tree();
+        let mut changes = issue();
+        changes.create(path("issued/old.crt"), FileMode::Private, "other certificate");
+        let refusal = commit(&disk, changes).unwrap_err();
+        assert!(
+            matches!(refusal, StoreError::Io { source, .. } if source.kind() == io::ErrorKind::AlreadyExists)
+        );
+        assert_eq!(disk.tree(), before);
+        assert_eq!(disk.steps(), 0);
+    }
+
+    #[test]
+    fn pki_09_rows_that_another_program_added_before_the_recovery_survive_it() {
+        const FOREIGN_ROW: &str = "V\t480707074218Z\t\t99\tunknown\t/CN=foreign\n";
+        for operation in [issue as fn() -> ChangeSet, revoke] {
+            let (_, after, steps) = undisturbed(operation);
+            for step in 0..steps {
+                let disk = pki().with_fault(Fault::KilledAt(step));
+                assert!(commit(&disk, operation()).is_err());
+                let disk = disk.after(Crash::Kill);
+                let index = disk.read(&path("index.txt")).unwrap().unwrap();
+                if !index.ends_with(b"\n") {
+                    continue;
+                }
+                disk.write_at(&path("index.txt"), octets(index.len()), FOREIGN_ROW.as_bytes())
+                    .unwrap();
+                recover(&disk).unwrap();
+                let index = String::from_utf8(disk.read(&path("index.txt")).unwrap().unwrap()).unwrap();
+                assert!(index.contains(FOREIGN_ROW), "step {step}: {index}");
+                let is_done = disk.tree().keys().eq(after.keys());
+                assert_eq!(
+                    index.contains(NEW_ROW) || index.contains(REVOKED_ROW),
+                    is_done,
+                    "step {step}: {index}"
+                );
+                assert_eq!(
+                    index.lines().count(),
+                    index.lines().collect::<BTreeSet<_>>().len(),
+                    "no row twice"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn pki_09_an_index_without_a_final_newline_gets_one_before_the_next_row() {
+        let disk = SimulatedDisk::with(&[("index.txt", OLD_ROW)], &[]);
+        let mut changes = ChangeSet::default();
+        changes.append_line(path("index.txt"), NEW_ROW.into());
+        commit(&disk, changes).unwrap();
+        let index = disk.read(&path("index.txt")).unwrap().unwrap();
+        assert_eq!(index, format!("{OLD_ROW}\n{NEW_ROW}\n").as_bytes());
+    }
+
+    #[test]
+    fn pki_09_a_line_that_only_begins_alike_is_not_revised() {
+        let index = format!("{OLD_ROW}er\n{OLD_ROW}\n");
+        let disk = SimulatedDisk::with(&[("index.txt", &index)], &[]);
+        let mut changes = ChangeSet::default();
+        changes.revise_line(path("index.txt"), OLD_ROW.into(), REVOKED_ROW.into());
+        commit(&disk, changes).unwrap();
+        let index = disk.read(&path("index.txt")).unwrap().unwrap();
+        assert_eq!(index, format!("{OLD_ROW}er\n{REVOKED_ROW}\n").as_bytes());
+    }
+
+    #[test]
+    fn a_journal_of_somebody_else_is_left_alone() {
+        let disk = SimulatedDisk::with(&[(".postern-journal", "shopping list")], &[]);
+        assert!(matches!(recover(&disk), Err(StoreError::ForeignJournal { .. })));
+        assert!(disk.exists(&path(".postern-journal")).unwrap());
+    }
 }

@@ -1,1 +1,51 @@
-//! proto
+//! The OpenVPN protocol as a sans-IO state machine.
+//!
+//! ```text
+//!    datagrams ──► Endpoint::handle_datagram ┐                ┌ poll_event    ──► authorize, connection log
+//!    time      ──► Endpoint::handle_timeout  ├─► sessions ──► ┤ poll_transmit ──► datagrams
+//!    decisions ──► Endpoint::authorize       ┘                └ poll_timeout  ──► when to come back
+//!
+//!    data packets ──► DataChannel::open / seal   (shared with the sessions; any thread, no session involved)
+//! ```
+//!
+//! The core opens no socket, starts no thread, reads no clock and draws no randomness by itself: all of it comes in as
+//! arguments. It knows no PKI files; a [`CertificateCheck`] decides about certificates.
+//!
+//! Arrows inside the crate: `endpoint` uses `session`, which uses `control_channel` (`reliable`, `tls`), `data` and
+//! `keys`; everything uses `wire`, `ids` and `moment`; nothing points back.
+
+#[cfg(test)]
+mod captures;
+#[cfg(feature = "client")]
+pub mod client;
+mod config;
+mod control_channel;
+mod cookie;
+mod crypto;
+pub mod data;
+mod endpoint;
+mod entropy;
+mod event;
+mod identity;
+mod ids;
+mod keys;
+mod moment;
+mod negotiate;
+mod path;
+mod reliable;
+mod session;
+mod tls;
+pub mod wire;
+
+pub use config::{EndpointConfig, Keepalive};
+pub use data::{DATA_HEADROOM, DataChannel, DataCipher, Inbound, OpenError, SealError, Traffic};
+pub use endpoint::{Endpoint, EndpointCounters};
+pub use entropy::Entropy;
+pub use event::{Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Transmit, Wakeup};
+pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
+pub use ids::{KeyId, ListenerId, MessageId, PacketId, PeerId, SessionHandle, SessionId};
+pub use moment::Moment;
+pub use path::Path;
+pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
+pub use wire::peer_info::PeerInfo;
+pub use wire::push::{InvalidPushOption, PushOption};

@@ -1,0 +1,122 @@
+//! Who a client is and what it claims to be able to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
+
+use crate::crypto;
+use crate::tls::TlsVersion;
+use crate::wire::peer_info::PeerInfo;
+
+/// The settings of a [`Client`](super::Client).
+pub struct ClientConfig {
+    /// Its certificate and whom it trusts.
+    pub tls: ClientTls,
+    /// What it says of itself, lines `KEY=value`.
+    pub peer_info: String,
+    /// MTU of its tunnel device.
+    pub tun_mtu: u16,
+    /// Time from the first datagram to the tunnel.
+    pub handshake_timeout: Duration,
+}
+
+impl ClientConfig {
+    /// A client that says of itself what OpenVPN 2.6 says.
+    #[must_use]
+    pub fn new(tls: ClientTls) -> Self {
+        let peer_info = "IV_VER=2.6.14\nIV_PLAT=linux\nIV_TCPNL=1\nIV_MTU=1600\nIV_NCP=2\n\
+             IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n";
+        Self {
+            tls,
+            peer_info: peer_info.to_owned(),
+            tun_mtu: 1500,
+            handshake_timeout: Duration::from_secs(60),
+        }
+    }
+
+    pub(super) fn asks_by_itself(&self) -> bool {
+        crate::negotiate::asks_by_itself(&PeerInfo::parse(&self.peer_info))
+    }
+}
+
+/// A client's certificate, key and trust.
+pub struct ClientTls {
+    pub(crate) versions: &'static [&'static SupportedProtocolVersion],
+    pub(crate) verifier: Arc<dyn ServerCertVerifier>,
+    pub(crate) chain: Vec<CertificateDer<'static>>,
+    pub(crate) key: PrivateKeyDer<'static>,
+}
+
+impl ClientTls {
+    /// A client that shows `chain`, proves it with `key`, and takes only the server whose leaf is `server`.
+    #[must_use]
+    pub fn new(
+        chain: Vec<CertificateDer<'static>>,
+        key: PrivateKeyDer<'static>,
+        server: CertificateDer<'static>,
+        minimum: TlsVersion,
+    ) -> Self {
+        let verifier = Arc::new(PinnedServer { leaf: server, provider: crypto::tls_provider() });
+        Self { versions: minimum.versions(), verifier, chain, key }
+    }
+
+    /// The same, but with the one TLS version that `versions` names.
+    #[must_use]
+    pub fn only_tls12(self) -> Self {
+        Self { versions: TLS12_ONLY, ..self }
+    }
+}
+
+static TLS12_ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
+
+/// Trusts one server certificate, whatever name it carries: OpenVPN does not look at host names either.
+#[derive(Debug)]
+struct PinnedServer {
+    leaf: CertificateDer<'static>,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for PinnedServer {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        if *leaf == self.leaf {
+            Ok(ServerCertVerified::assertion())
+        } else {
+            Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,60 @@
+//! What an endpoint is told about the sessions it shall have.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::data::DataCipher;
+use crate::identity::CertificateCheck;
+use crate::tls::TlsSettings;
+
+/// The settings of an [`Endpoint`](crate::Endpoint). What was pushed to a client stays as it was pushed.
+pub struct EndpointConfig {
+    /// The server's certificate, key and TLS versions.
+    pub tls: TlsSettings,
+    /// Who may connect.
+    pub certificate_check: Arc<dyn CertificateCheck>,
+    /// Data ciphers, best first; never empty in a useful configuration.
+    pub data_ciphers: Vec<DataCipher>,
+    /// How dead peers are found.
+    pub keepalive: Keepalive,
+    /// Age of a key at which the server renegotiates, less up to a tenth of it at random; `None`: never.
+    pub renegotiate_after: Option<Duration>,
+    /// Time from the first packet to the tunnel, and for each renegotiation.
+    pub handshake_timeout: Duration,
+    /// MTU of the tunnel, pushed to clients that can change theirs.
+    pub tun_mtu: u16,
+    /// Handshakes that may be under way at once; beyond that the oldest gives way.
+    pub max_half_open: usize,
+}
+
+impl EndpointConfig {
+    /// Everything but the identity at its default.
+    #[must_use]
+    pub fn new(tls: TlsSettings, certificate_check: Arc<dyn CertificateCheck>) -> Self {
+        Self {
+            tls,
+            certificate_check,
+            data_ciphers: DataCipher::ALL.to_vec(),
+            keepalive: Keepalive::default(),
+            renegotiate_after: Some(Duration::from_secs(3600)),
+            handshake_timeout: Duration::from_secs(30),
+            tun_mtu: 1500,
+            max_half_open: 4096,
+        }
+    }
+}
+
+/// Intervals of the keepalive, as the directive of that name has them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Silence after which either side sends a ping.
+    pub ping: Duration,
+    /// Silence after which the client restarts; the server gives up after twice that.
+    pub ping_restart: Duration,
+}
+
+impl Default for Keepalive {
+    fn default() -> Self {
+        Self { ping: Duration::from_secs(10), ping_restart: Duration::from_secs(60) }
+    }
+}

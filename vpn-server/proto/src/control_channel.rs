@@ -1,0 +1,142 @@
+//! The control channel of one key id: the reliability layer with TLS on top.
+//!
+//! Packets in, messages out; messages in, packets out. Knows nothing of what the messages say.
+
+use zeroize::Zeroizing;
+
+use crate::ids::{KeyId, MessageId, SessionId};
+use crate::moment::Moment;
+use crate::reliable::{AcknowledgeQueue, Arrival, Inbox, Outbox};
+use crate::tls::{TlsFailure, TlsStream};
+use crate::wire::control::{Acknowledgements, ControlPacket, MAX_ACKNOWLEDGEMENTS};
+use crate::wire::opcode::ControlOpcode;
+use crate::wire::wrapping::Wrapping;
+
+/// TLS octets in one packet: what is sent fits every path and every client, whatever the wrapping.
+const MAX_PIECE: usize = 1150;
+/// Acknowledgements in a packet that carries something else.
+const RIDING_ACKNOWLEDGEMENTS: usize = 4;
+
+/// Messages that arrived complete, one per TLS record.
+pub(crate) type Messages = Vec<Zeroizing<Vec<u8>>>;
+
+/// The control channel of one key id.
+pub(crate) struct ControlChannel {
+    key_id: KeyId,
+    outbox: Outbox,
+    inbox: Inbox,
+    acknowledge: AcknowledgeQueue,
+    tls: TlsStream,
+}
+
+/// The two session ids of a control channel and how its packets are wrapped.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) local_id: SessionId,
+    pub(crate) remote_id: SessionId,
+    pub(crate) wrapping: Wrapping,
+}
+
+impl ControlChannel {
+    /// The server's channel of a new session: both resets, the packets number 0, are over.
+    pub(crate) fn after_reset(tls: TlsStream) -> Self {
+        let second = MessageId::FIRST.plus(1);
+        Self::numbered(KeyId::FIRST, second, second, tls)
+    }
+
+    /// A channel that begins with a reset from each side; TLS begins when the peer's is there.
+    pub(crate) fn with_reset(key_id: KeyId, reset: ControlOpcode, tls: TlsStream) -> Self {
+        let mut channel = Self::numbered(key_id, MessageId::FIRST, MessageId::FIRST, tls);
+        channel.outbox.push(reset, vec![]);
+        channel
+    }
+
+    fn numbered(key_id: KeyId, next_own: MessageId, next_expected: MessageId, tls: TlsStream) -> Self {
+        Self {
+            key_id,
+            outbox: Outbox::starting_at(next_own),
+            inbox: Inbox::expecting(next_expected),
+            acknowledge: AcknowledgeQueue::default(),
+            tls,
+        }
+    }
+
+    pub(crate) const fn key_id(&self) -> KeyId {
+        self.key_id
+    }
+
+    pub(crate) const fn tls(&self) -> &TlsStream {
+        &self.tls
+    }
+
+    /// Takes a packet of this key. After an error the alert for the peer still leaves through
+    /// [`ControlChannel::poll`].
+    pub(crate) fn receive(&mut self, packet: &ControlPacket<'_>) -> Result<Messages, TlsFailure> {
+        for id in packet.acknowledgements.message_ids() {
+            self.outbox.acknowledge(*id);
+        }
+        if let Some(id) = packet.message_id {
+            match self.inbox.arrive(id, packet.payload) {
+                Arrival::Kept | Arrival::Repeated => self.acknowledge.owe(id),
+                Arrival::Refused => {}
+            }
+        }
+        let messages = self.deliver();
+        self.queue_tls_octets();
+        messages
+    }
+
+    fn deliver(&mut self) -> Result<Messages, TlsFailure> {
+        let mut messages = vec![];
+        while let Some(payload) = self.inbox.deliver() {
+            messages.extend(self.tls.receive(&payload)?);
+        }
+        Ok(messages)
+    }
+
+    /// Sends one message.
+    pub(crate) fn send(&mut self, message: &[u8]) -> Result<(), TlsFailure> {
+        self.tls.send(message)?;
+        self.queue_tls_octets();
+        Ok(())
+    }
+
+    fn queue_tls_octets(&mut self) {
+        for piece in self.tls.take_outgoing().chunks(MAX_PIECE) {
+            self.outbox.push(ControlOpcode::Control, piece.to_vec());
+        }
+    }
+
+    /// Whether the peer has acknowledged everything.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.outbox.is_flushed()
+    }
+
+    /// The next datagram to send at `now`, if any.
+    pub(crate) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
+        let key_id = self.key_id;
+        let wrap = |opcode, message_id, payload, acknowledged: Vec<MessageId>| {
+            ends.wrapping.wrap(&ControlPacket {
+                opcode,
+                key_id,
+                own_id: ends.local_id,
+                acknowledgements: Acknowledgements::new(ends.remote_id, acknowledged),
+                message_id,
+                payload,
+            })
+        };
+        if let Some(due) = self.outbox.poll(now) {
+            let acknowledged = self.acknowledge.take(RIDING_ACKNOWLEDGEMENTS);
+            return Some(wrap(due.opcode, Some(due.id), due.payload, acknowledged));
+        }
+        self.acknowledge.is_owed().then(|| {
+            let acknowledged = self.acknowledge.take(MAX_ACKNOWLEDGEMENTS);
+            wrap(ControlOpcode::Ack, None, &[], acknowledged)
+        })
+    }
+
+    /// When [`ControlChannel::poll`] has something again.
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        if self.acknowledge.is_owed() { Some(Moment::default()) } else { self.outbox.deadline() }
+    }
+}

@@ -1,0 +1,346 @@
+//! All sessions of one shard: finds the session of a packet, answers strangers without state, keeps the timers.
+//!
+//! Five verbs: feed datagrams, feed time, poll events, poll datagrams, poll the next deadline. After every input drain
+//! [`Endpoint::poll_event`] first, so that a peer is known to the data plane before its configuration leaves, then
+//! [`Endpoint::poll_transmit`], then ask [`Endpoint::poll_timeout`].
+//!
+//! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use crate::config::EndpointConfig;
+use crate::control_channel::Ends;
+use crate::cookie::CookieJar;
+use crate::entropy::Entropy;
+use crate::event::{Authorization, CloseReason, Event, Farewell, Transmit, Wakeup};
+use crate::ids::{KeyId, MessageId, SessionHandle, SessionId};
+use crate::moment::Moment;
+use crate::path::Path;
+use crate::session::{Context, Session};
+use crate::wire::control::{Acknowledgements, ControlPacket};
+use crate::wire::opcode::ControlOpcode;
+use crate::wire::wrapping::Wrapping;
+
+/// The protocol for any number of clients, without any I/O.
+pub struct Endpoint {
+    config: Arc<EndpointConfig>,
+    entropy: Box<dyn Entropy>,
+    cookies: CookieJar,
+    sessions: BTreeMap<SessionHandle, Session>,
+    paths: BTreeMap<Path, Vec<SessionHandle>>,
+    wakeups: BTreeMap<SessionHandle, Wakeup>,
+    agenda: BTreeSet<(Wakeup, SessionHandle)>,
+    half_open: BTreeSet<SessionHandle>,
+    next_handle: u64,
+    events: VecDeque<Event>,
+    transmits: VecDeque<Transmit>,
+    counters: EndpointCounters,
+}
+
+/// What became of datagrams that led nowhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EndpointCounters {
+    /// Not a control packet, or a broken one.
+    pub malformed: u64,
+    /// Well-formed, but of no session and no start of one.
+    pub unroutable: u64,
+    /// Stateless answers to hard resets.
+    pub resets_answered: u64,
+    /// Handshakes that gave way to newer ones because too many were under way.
+    pub evicted: u64,
+}
+
+impl Endpoint {
+    /// An endpoint without sessions.
+    #[must_use]
+    pub fn new(config: Arc<EndpointConfig>, mut entropy: Box<dyn Entropy>) -> Self {
+        Self {
+            config,
+            cookies: CookieJar::new(&mut *entropy),
+            entropy,
+            sessions: BTreeMap::new(),
+            paths: BTreeMap::new(),
+            wakeups: BTreeMap::new(),
+            agenda: BTreeSet::new(),
+            half_open: BTreeSet::new(),
+            next_handle: 0,
+            events: VecDeque::new(),
+            transmits: VecDeque::new(),
+            counters: EndpointCounters::default(),
+        }
+    }
+
+    /// Takes a control datagram.
+    pub fn handle_datagram(&mut self, now: Moment, path: Path, datagram: &[u8]) {
+        let Ok(packet) = Wrapping::Plain.unwrap(datagram) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        match self.session_of(&path, &packet) {
+            Some(handle) => self.feed(now, handle, &packet),
+            None => self.greet(now, path, &packet),
+        }
+    }
+
+    /// Does whatever is due at `now`.
+    pub fn handle_timeout(&mut self, now: Moment) {
+        let due: Vec<_> = self
+            .agenda
+            .iter()
+            .take_while(|(wakeup, _)| wakeup.at <= now)
+            .map(|(_, handle)| *handle)
+            .collect();
+        for handle in due {
+            self.with_session(now, handle, |session, context| session.handle_timeout(context));
+        }
+    }
+
+    /// Decides about a session that asked by [`Event::AuthorizationRequested`].
+    pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
+        self.with_session(now, session, |session, context| session.authorize(context, decision));
+    }
+
+    /// Closes a session from this side: its keys are gone when this returns.
+    pub fn close(&mut self, now: Moment, session: SessionHandle, farewell: Farewell) {
+        self.with_session(now, session, |session, context| {
+            session.close(context, CloseReason::Farewell, farewell)
+        });
+    }
+
+    /// The data plane opened an exit notification of this session's client.
+    pub fn peer_exited(&mut self, now: Moment, session: SessionHandle) {
+        self.with_session(now, session, |session, context| {
+            session.close(context, CloseReason::ClientExit, Farewell::Silent);
+        });
+    }
+
+    /// Replaces the settings for handshakes and renegotiations that begin from here on.
+    pub fn set_config(&mut self, config: Arc<EndpointConfig>) {
+        self.config = config;
+    }
+
+    /// The next event, oldest first.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next datagram to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// When [`Endpoint::handle_timeout`] has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Wakeup> {
+        self.agenda.first().map(|(wakeup, _)| *wakeup)
+    }
+
+    /// Handshakes under way.
+    #[must_use]
+    pub fn half_open(&self) -> usize {
+        self.half_open.len()
+    }
+
+    /// Sessions whose tunnel is up.
+    #[must_use]
+    pub fn sessions(&self) -> usize {
+        self.sessions.values().filter(|session| session.is_active()).count()
+    }
+
+    /// Closed sessions whose client has not acknowledged the farewell yet.
+    #[must_use]
+    pub fn farewells_under_way(&self) -> usize {
+        self.sessions.values().filter(|session| session.is_saying_farewell()).count()
+    }
+
+    /// What became of datagrams that led nowhere.
+    #[must_use]
+    pub const fn counters(&self) -> EndpointCounters {
+        self.counters
+    }
+
+    fn session_of(&self, path: &Path, packet: &ControlPacket<'_>) -> Option<SessionHandle> {
+        let acknowledged = packet.acknowledgements.remote_id();
+        self.paths.get(path)?.iter().copied().find(|handle| {
+            self.sessions.get(handle).is_some_and(|session| {
+                let Ends { local_id, remote_id, .. } = session.ends();
+                remote_id == packet.own_id && acknowledged.is_none_or(|id| id == local_id)
+            })
+        })
+    }
+
+    /// Hands a packet to a session and, if that made a client known, lets it take the place of its former session.
+    fn feed(&mut self, now: Moment, handle: SessionHandle, packet: &ControlPacket<'_>) {
+        let was_known = self.is_identified(handle);
+        let earlier = std::mem::take(&mut self.events);
+        self.with_session(now, handle, |session, context| session.receive(context, packet));
+        let news = std::mem::replace(&mut self.events, earlier);
+        if !was_known && self.is_identified(handle) {
+            self.replace_former_session(now, handle);
+        }
+        self.events.extend(news);
+    }
+
+    fn is_identified(&self, handle: SessionHandle) -> bool {
+        self.sessions.get(&handle).is_some_and(|session| session.identity().is_some())
+    }
+
+    /// A client that came back from the same address and port has proved who it is: its former session is dead
+    /// (NET-10: not before, and only if it is the same certificate).
+    fn replace_former_session(&mut self, now: Moment, handle: SessionHandle) {
+        let Some(session) = self.sessions.get(&handle) else {
+            return;
+        };
+        let Some(fingerprint) = session.identity().map(|identity| identity.fingerprint) else {
+            return;
+        };
+        let siblings = self.paths.get(&session.path()).cloned().unwrap_or_default();
+        for former in siblings.into_iter().filter(|sibling| *sibling != handle) {
+            let is_same =
+                |session: &Session| session.identity().is_some_and(|other| other.fingerprint == fingerprint);
+            if self.sessions.get(&former).is_some_and(is_same) {
+                self.with_session(now, former, |session, context| {
+                    session.close(context, CloseReason::ReplacedBySamePort, Farewell::Silent);
+                });
+            }
+        }
+    }
+
+    /// Answers a packet that belongs to no session: with a reset, with a new session, or not at all.
+    fn greet(&mut self, now: Moment, path: Path, packet: &ControlPacket<'_>) {
+        if packet.key_id != KeyId::FIRST {
+            self.counters.unroutable += 1;
+            return;
+        }
+        let is_early = packet.message_id.is_none_or(|id| id <= MessageId::FIRST.plus(1));
+        match (packet.opcode, packet.acknowledgements.remote_id()) {
+            (ControlOpcode::HardResetClient, None) if packet.message_id == Some(MessageId::FIRST) => {
+                self.answer_reset(now, path, packet.own_id);
+            }
+            // A client that acknowledges each packet once has lost that acknowledgement: remind it.
+            (ControlOpcode::Control, None) if is_early => self.answer_reset(now, path, packet.own_id),
+            (ControlOpcode::Control | ControlOpcode::Ack, Some(cookie))
+                if is_early && self.returns_cookie(now, &path, packet, cookie) =>
+            {
+                self.start_session(now, path, packet, cookie);
+            }
+            _ => self.counters.unroutable += 1,
+        }
+    }
+
+    /// Answers without keeping anything: the session id in the answer is a cookie.
+    fn answer_reset(&mut self, now: Moment, path: Path, client_id: SessionId) {
+        let reset = ControlPacket {
+            opcode: ControlOpcode::HardResetServer,
+            key_id: KeyId::FIRST,
+            own_id: self.cookies.bake(now, &path, client_id),
+            acknowledgements: Acknowledgements::new(client_id, vec![MessageId::FIRST]),
+            message_id: Some(MessageId::FIRST),
+            payload: &[],
+        };
+        self.transmits.push_back(Transmit { path, payload: Wrapping::Plain.wrap(&reset) });
+        self.counters.resets_answered += 1;
+    }
+
+    fn returns_cookie(
+        &self,
+        now: Moment,
+        path: &Path,
+        packet: &ControlPacket<'_>,
+        cookie: SessionId,
+    ) -> bool {
+        packet.acknowledgements.message_ids().iter().all(|id| *id <= MessageId::FIRST.plus(1))
+            && self.cookies.is_valid(now, path, packet.own_id, cookie)
+    }
+
+    fn start_session(&mut self, now: Moment, path: Path, packet: &ControlPacket<'_>, local_id: SessionId) {
+        self.make_room_for_a_handshake(now);
+        let ends = Ends { local_id, remote_id: packet.own_id, wrapping: Wrapping::Plain };
+        let Ok(session) = Session::start(path, ends, &self.config, now) else {
+            return;
+        };
+        let handle = SessionHandle(self.next_handle);
+        self.next_handle += 1;
+        self.sessions.insert(handle, session);
+        self.paths.entry(path).or_default().push(handle);
+        self.half_open.insert(handle);
+        self.feed(now, handle, packet);
+    }
+
+    fn make_room_for_a_handshake(&mut self, now: Moment) {
+        while self.half_open.len() >= self.config.max_half_open.max(1) {
+            let Some(oldest) = self.half_open.first().copied() else {
+                return;
+            };
+            self.counters.evicted += 1;
+            self.with_session(now, oldest, |session, context| {
+                session.close(context, CloseReason::HandshakeTimeout, Farewell::Silent);
+            });
+        }
+    }
+
+    /// Lets a session do something, then sends what it has to send and notes when it wants to be woken.
+    fn with_session(
+        &mut self,
+        now: Moment,
+        handle: SessionHandle,
+        act: impl FnOnce(&mut Session, &mut Context<'_>),
+    ) {
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        let path = session.path();
+        let ends = session.ends();
+        let mut context = Context {
+            now,
+            handle,
+            path,
+            ends,
+            config: &self.config,
+            entropy: &mut *self.entropy,
+            events: &mut self.events,
+        };
+        act(session, &mut context);
+        while let Some(payload) = session.poll(now) {
+            self.transmits.push_back(Transmit { path, payload });
+        }
+        self.refresh(handle);
+    }
+
+    fn refresh(&mut self, handle: SessionHandle) {
+        let Some(session) = self.sessions.get(&handle) else {
+            return;
+        };
+        let (wakeup, is_gone, is_half_open) = (session.deadline(), session.is_gone(), session.is_half_open());
+        self.reschedule(handle, wakeup);
+        if !is_half_open {
+            self.half_open.remove(&handle);
+        }
+        if is_gone {
+            self.forget(handle);
+        }
+    }
+
+    fn reschedule(&mut self, handle: SessionHandle, wakeup: Option<Wakeup>) {
+        if let Some(old) = self.wakeups.remove(&handle) {
+            self.agenda.remove(&(old, handle));
+        }
+        if let Some(wakeup) = wakeup {
+            self.wakeups.insert(handle, wakeup);
+            self.agenda.insert((wakeup, handle));
+        }
+    }
+
+    fn forget(&mut self, handle: SessionHandle) {
+        let Some(session) = self.sessions.remove(&handle) else {
+            return;
+        };
+        if let Some(siblings) = self.paths.get_mut(&session.path()) {
+            siblings.retain(|sibling| *sibling != handle);
+            if siblings.is_empty() {
+                self.paths.remove(&session.path());
+            }
+        }
+    }
+}

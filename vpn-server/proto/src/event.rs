@@ -1,0 +1,190 @@
+//! What the endpoint tells its surroundings, and what they answer.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use crate::data::{DataChannel, DataCipher};
+use crate::identity::{Denial, PeerIdentity};
+use crate::ids::{KeyId, PeerId, SessionHandle};
+use crate::moment::Moment;
+use crate::path::Path;
+use crate::tls::TlsSummary;
+use crate::wire::key_method2::Password;
+use crate::wire::message::ServerMessage;
+use crate::wire::peer_info::PeerInfo;
+use crate::wire::push::PushOption;
+
+/// A datagram to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub path: Path,
+    /// The whole datagram.
+    pub payload: Vec<u8>,
+}
+
+/// When the endpoint wants [`Endpoint::handle_timeout`](crate::Endpoint::handle_timeout) to be called, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wakeup {
+    /// At the latest then; a point in the past means at once.
+    pub at: Moment,
+    /// For logs: what will happen.
+    pub reason: &'static str,
+}
+
+/// Something happened in a session.
+#[derive(Debug)]
+pub enum Event {
+    /// A client proved who it is; answer with [`Endpoint::authorize`](crate::Endpoint::authorize).
+    AuthorizationRequested {
+        /// The session to answer for.
+        session: SessionHandle,
+        /// Who asks.
+        request: Box<AuthorizationRequest>,
+    },
+    /// The tunnel of a session is up: its keys are live and its configuration is about to leave.
+    Established {
+        /// The session.
+        session: SessionHandle,
+        /// Its data channel, for the threads that move packets.
+        channel: Arc<DataChannel>,
+    },
+    /// A session has a new key.
+    Renegotiated {
+        /// The session.
+        session: SessionHandle,
+        /// The new key's id.
+        key_id: KeyId,
+    },
+    /// A session that had been granted is over; comes exactly once for each.
+    Closed {
+        /// The session.
+        session: SessionHandle,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An attempt ended before it was granted, unless the surroundings denied it themselves.
+    AttemptFailed {
+        /// Where it came from.
+        path: Path,
+        /// Who it was, where the certificate told.
+        identity: Option<PeerIdentity>,
+        /// Why it failed.
+        failure: Denial,
+    },
+}
+
+/// A client that waits to be let in. Its certificate was accepted.
+pub struct AuthorizationRequest {
+    /// Where it is.
+    pub path: Path,
+    /// Whom its certificate names.
+    pub identity: PeerIdentity,
+    /// The user name it sent, if any.
+    pub username: Option<String>,
+    /// The password it sent, if any.
+    pub password: Option<Password>,
+    /// What it says of itself.
+    pub peer_info: PeerInfo,
+    /// Its TLS session.
+    pub tls: TlsSummary,
+    /// The data cipher that was agreed on.
+    pub cipher: DataCipher,
+}
+
+impl std::fmt::Debug for AuthorizationRequest {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("AuthorizationRequest")
+            .field("path", &self.path)
+            .field("identity", &self.identity)
+            .field("peer_info", &self.peer_info)
+            .field("tls", &self.tls)
+            .field("cipher", &self.cipher)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer to [`Event::AuthorizationRequested`].
+#[derive(Clone, Debug)]
+pub enum Authorization {
+    /// Let the client in.
+    Grant(Grant),
+    /// Send it away with a reason.
+    Deny(Denial),
+}
+
+/// What a client gets.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    /// The number for its data packets; unique among all sessions that share a data plane.
+    pub peer_id: PeerId,
+    /// Its address inside the tunnel.
+    pub address: Ipv4Addr,
+    /// The netmask of the tunnel's network.
+    pub netmask: Ipv4Addr,
+    /// The server's address inside the tunnel.
+    pub gateway: Ipv4Addr,
+    /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
+    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu.
+    pub options: Vec<PushOption>,
+}
+
+/// What a client is told when its session is closed from this side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Farewell {
+    /// It may not be connected any longer: stock clients stop and show the reason.
+    AuthFailed(String),
+    /// It shall reconnect.
+    Restart(String),
+    /// It shall stop for good.
+    Halt(String),
+    /// Nothing.
+    Silent,
+}
+
+impl Farewell {
+    pub(crate) fn into_message(self) -> Option<ServerMessage> {
+        match self {
+            Self::AuthFailed(reason) => Some(ServerMessage::AuthFailed(reason)),
+            Self::Restart(reason) => Some(ServerMessage::Restart(reason)),
+            Self::Halt(reason) => Some(ServerMessage::Halt(reason)),
+            Self::Silent => None,
+        }
+    }
+}
+
+/// Why a granted session ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The client said that it leaves.
+    ClientExit,
+    /// Nothing was heard of the client for too long.
+    PingTimeout,
+    /// The same client began a new session from the same address and port.
+    ReplacedBySamePort,
+    /// The client did not take up the tunnel it had been granted.
+    HandshakeTimeout,
+    /// A renegotiation could not be finished before the keys ran out.
+    RenegotiationFailed,
+    /// At a renegotiation the certificate was refused, or was another one.
+    RenegotiationDenied(Denial),
+    /// [`Endpoint::close`](crate::Endpoint::close) was called.
+    Farewell,
+}
+
+impl CloseReason {
+    /// Stable kebab-case code for logs and metrics.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::ClientExit => "client-exit",
+            Self::PingTimeout => "ping-timeout",
+            Self::ReplacedBySamePort => "replaced-by-same-port",
+            Self::HandshakeTimeout => "handshake-timeout",
+            Self::RenegotiationFailed => "renegotiation-failed",
+            Self::RenegotiationDenied(_) => "renegotiation-denied",
+            Self::Farewell => "farewell",
+        }
+    }
+}

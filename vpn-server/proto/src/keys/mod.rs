@@ -1,0 +1,9 @@
+//! Keys of the data channel: the 256 octets both sides derive, and which part of them is whose.
+
+mod derive;
+mod material;
+mod prf;
+
+pub(crate) use derive::{BothIds, DerivationError, KeyDerivation, KeySources};
+use material::EXPORTER_LABEL;
+pub(crate) use material::{DirectionKeys, KeyMaterial, Side};

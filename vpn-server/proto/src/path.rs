@@ -1,0 +1,16 @@
+//! Where a packet came from and where its answer goes.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::ids::ListenerId;
+
+/// One way between a peer and this server: two packets belong to the same way if all of it is equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Path {
+    /// The socket on which the peer reaches us.
+    pub listener: ListenerId,
+    /// The peer's address and port.
+    pub remote: SocketAddr,
+    /// The local address that the peer sent to, where it is known: a multi-homed host must answer from it.
+    pub local: Option<IpAddr>,
+}

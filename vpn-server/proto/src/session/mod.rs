@@ -1,0 +1,194 @@
+//! One client's session: a type per phase, and a shell that only forwards.
+//!
+//! ```text
+//!              client's KM2         KM2 acknowledged,        farewell, exit, timeout
+//!                                   granted, asked for
+//!  Handshake ───────────► Admission ───────────► Active ─────────────────► Closing ──► gone
+//!      │                     │                     ▲ │ soft reset              ▲
+//!      │ TLS failure         │ denied              └─┘ (Rekey beside it)       │
+//!      └─────────────────────┴─────────────────────────────────────────────────┘
+//! ```
+//!
+//! Each phase consumes itself and returns the next one. What a phase needs of its surroundings comes in a
+//! [`Context`]; what it has to say goes out as an [`Event`].
+
+mod active;
+mod admission;
+mod closing;
+mod handshake;
+mod keys;
+mod rekey;
+
+use std::collections::VecDeque;
+
+use crate::config::EndpointConfig;
+use crate::control_channel::Ends;
+use crate::entropy::Entropy;
+use crate::event::{Authorization, CloseReason, Event, Farewell, Wakeup};
+use crate::identity::PeerIdentity;
+use crate::ids::SessionHandle;
+use crate::moment::Moment;
+use crate::path::Path;
+use crate::tls::TlsFailure;
+use crate::wire::control::ControlPacket;
+use active::Active;
+use admission::Admission;
+use closing::Closing;
+use handshake::Handshake;
+
+/// One session with one client.
+pub(crate) struct Session {
+    path: Path,
+    ends: Ends,
+    phase: Phase,
+}
+
+enum Phase {
+    Handshake(Handshake),
+    Admission(Box<Admission>),
+    Active(Box<Active>),
+    Closing(Closing),
+    Gone,
+}
+
+/// What phases need of their surroundings.
+pub(crate) struct Context<'a> {
+    pub(crate) now: Moment,
+    pub(crate) handle: SessionHandle,
+    pub(crate) path: Path,
+    pub(crate) ends: Ends,
+    pub(crate) config: &'a EndpointConfig,
+    pub(crate) entropy: &'a mut dyn Entropy,
+    pub(crate) events: &'a mut VecDeque<Event>,
+}
+
+impl Context<'_> {
+    fn closed(&mut self, reason: CloseReason) {
+        self.events.push_back(Event::Closed { session: self.handle, reason });
+    }
+}
+
+impl Session {
+    /// A session whose client has returned the cookie, which is `ends.local_id`.
+    pub(crate) fn start(
+        path: Path,
+        ends: Ends,
+        config: &EndpointConfig,
+        now: Moment,
+    ) -> Result<Self, TlsFailure> {
+        Ok(Self { path, ends, phase: Phase::Handshake(Handshake::start(config, now)?) })
+    }
+
+    pub(crate) const fn path(&self) -> Path {
+        self.path
+    }
+
+    pub(crate) const fn ends(&self) -> Ends {
+        self.ends
+    }
+
+    pub(crate) fn receive(&mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) {
+        self.step(|phase| match phase {
+            Phase::Handshake(handshake) => handshake.receive(context, packet),
+            Phase::Admission(admission) => admission.receive(context, packet),
+            Phase::Active(active) => active.receive(context, packet),
+            Phase::Closing(closing) => closing.receive(packet),
+            Phase::Gone => Phase::Gone,
+        });
+    }
+
+    pub(crate) fn handle_timeout(&mut self, context: &mut Context<'_>) {
+        self.step(|phase| match phase {
+            Phase::Handshake(handshake) => handshake.handle_timeout(context),
+            Phase::Admission(admission) => admission.handle_timeout(context),
+            Phase::Active(active) => active.handle_timeout(context),
+            Phase::Closing(closing) => closing.handle_timeout(context.now),
+            Phase::Gone => Phase::Gone,
+        });
+    }
+
+    /// Takes the decision about a session that asked for it; without effect in other phases.
+    pub(crate) fn authorize(&mut self, context: &mut Context<'_>, decision: Authorization) {
+        self.step(|phase| match phase {
+            Phase::Admission(admission) => admission.decide(context, decision),
+            other @ (Phase::Handshake(_) | Phase::Active(_) | Phase::Closing(_) | Phase::Gone) => other,
+        });
+    }
+
+    /// Closes the session from this side.
+    pub(crate) fn close(&mut self, context: &mut Context<'_>, reason: CloseReason, farewell: Farewell) {
+        self.step(|phase| match phase {
+            Phase::Handshake(_) => Phase::Gone,
+            Phase::Admission(admission) => admission.close(context, reason, farewell),
+            Phase::Active(active) => active.close(context, reason, farewell),
+            other @ (Phase::Closing(_) | Phase::Gone) => other,
+        });
+    }
+
+    fn step(&mut self, transition: impl FnOnce(Phase) -> Phase) {
+        self.phase = transition(std::mem::replace(&mut self.phase, Phase::Gone));
+    }
+
+    /// The next datagram to send, if any.
+    pub(crate) fn poll(&mut self, now: Moment) -> Option<Vec<u8>> {
+        match &mut self.phase {
+            Phase::Handshake(handshake) => handshake.poll(now, &self.ends),
+            Phase::Admission(admission) => admission.poll(now, &self.ends),
+            Phase::Active(active) => active.poll(now, &self.ends),
+            Phase::Closing(closing) => closing.poll(now, &self.ends),
+            Phase::Gone => None,
+        }
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Wakeup> {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.deadline(),
+            Phase::Admission(admission) => admission.deadline(),
+            Phase::Active(active) => active.deadline(),
+            Phase::Closing(closing) => closing.deadline(),
+            Phase::Gone => None,
+        }
+    }
+
+    /// Whose session this is, once the certificate told.
+    pub(crate) fn identity(&self) -> Option<&PeerIdentity> {
+        match &self.phase {
+            Phase::Admission(admission) => admission.identity(),
+            Phase::Active(active) => Some(active.identity()),
+            Phase::Handshake(_) | Phase::Closing(_) | Phase::Gone => None,
+        }
+    }
+
+    /// Whether the session has not been granted yet.
+    pub(crate) fn is_half_open(&self) -> bool {
+        match &self.phase {
+            Phase::Handshake(_) => true,
+            Phase::Admission(admission) => !admission.is_granted(),
+            Phase::Active(_) | Phase::Closing(_) | Phase::Gone => false,
+        }
+    }
+
+    /// Whether the tunnel is up.
+    pub(crate) const fn is_active(&self) -> bool {
+        matches!(self.phase, Phase::Active(_))
+    }
+
+    /// Whether a farewell is on its way that the client has not acknowledged.
+    pub(crate) fn is_saying_farewell(&self) -> bool {
+        matches!(&self.phase, Phase::Closing(closing) if !closing.is_flushed())
+    }
+
+    /// Whether nothing is left to do.
+    pub(crate) const fn is_gone(&self) -> bool {
+        matches!(self.phase, Phase::Gone)
+    }
+}
+
+/// The earliest of several wakeups.
+fn earliest<const N: usize>(wakeups: [Option<Wakeup>; N]) -> Option<Wakeup> {
+    wakeups.into_iter().flatten().min()
+}
+
+fn wakeup(reason: &'static str) -> impl Fn(Moment) -> Wakeup {
+    move |at| Wakeup { at, reason }
+}

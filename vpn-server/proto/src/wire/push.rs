@@ -1,0 +1,172 @@
+//! The configuration that a server pushes: single options, and their packing into `PUSH_REPLY` messages.
+//!
+//! An option can hold neither comma nor control character, whoever made it (CFG-03).
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+
+/// Octets of one message; stock senders and receivers agree on 1024.
+const MAX_MESSAGE: usize = 1024;
+/// Room kept for `,push-continuation N` and the terminating NUL.
+const CONTINUATION_ROOM: usize = 24;
+/// The longest option that stock clients take.
+pub const MAX_OPTION: usize = 255;
+
+/// One option as it is pushed, for example `route 10.7.0.0 255.255.255.0`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushOption(String);
+
+impl PushOption {
+    /// Checks that a text can be pushed.
+    ///
+    /// # Errors
+    /// [`InvalidPushOption`] for an empty text, one longer than [`MAX_OPTION`] octets, or one with a comma or a
+    /// control character.
+    pub fn parse(text: &str) -> Result<Self, InvalidPushOption> {
+        let reason = if text.is_empty() {
+            "it is empty"
+        } else if text.len() > MAX_OPTION {
+            "it is longer than 255 octets"
+        } else if text.contains(',') {
+            "it contains a comma"
+        } else if text.chars().any(char::is_control) {
+            "it contains a control character"
+        } else {
+            return Ok(Self(text.to_owned()));
+        };
+        Err(InvalidPushOption { option: text.escape_debug().take(80).collect(), reason })
+    }
+
+    /// Sends traffic for a network into the tunnel.
+    #[must_use]
+    pub fn route(network: Ipv4Addr, netmask: Ipv4Addr) -> Self {
+        Self(format!("route {network} {netmask}"))
+    }
+
+    /// Sends all traffic into the tunnel, by two routes that leave the client's default route in place.
+    #[must_use]
+    pub fn redirect_gateway_def1() -> Self {
+        Self("redirect-gateway def1".to_owned())
+    }
+
+    /// Names a DNS server.
+    #[must_use]
+    pub fn dns(server: IpAddr) -> Self {
+        match server {
+            IpAddr::V4(address) => Self(format!("dhcp-option DNS {address}")),
+            IpAddr::V6(address) => Self(format!("dhcp-option DNS6 {address}")),
+        }
+    }
+
+    /// Names the domain of the client's connection.
+    ///
+    /// # Errors
+    /// [`InvalidPushOption`] as for [`PushOption::parse`], and for a domain with a space in it.
+    pub fn dns_domain(domain: &str) -> Result<Self, InvalidPushOption> {
+        if domain.is_empty() || domain.contains(char::is_whitespace) {
+            return Err(InvalidPushOption {
+                option: domain.escape_debug().collect(),
+                reason: "it is no domain name",
+            });
+        }
+        Self::parse(&format!("dhcp-option DOMAIN {domain}"))
+    }
+
+    pub(crate) fn formatted(option: fmt::Arguments<'_>) -> Self {
+        let text = option.to_string();
+        debug_assert!(Self::parse(&text).is_ok(), "options of our own are made of numbers and fixed words");
+        Self(text)
+    }
+
+    /// The option's text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text that cannot be pushed to clients.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the option '{option}' cannot be pushed: {reason}")]
+pub struct InvalidPushOption {
+    /// The text, shortened and escaped.
+    pub option: String,
+    /// What is wrong with it.
+    pub reason: &'static str,
+}
+
+/// Packs options into as few `PUSH_REPLY` messages as they fit into, in their order.
+///
+/// More than one message are marked `push-continuation 2`, the last of them `push-continuation 1`.
+#[must_use]
+pub fn push_reply(options: &[PushOption]) -> Vec<String> {
+    let mut messages = vec![String::from("PUSH_REPLY")];
+    for option in options {
+        let last = messages.len() - 1;
+        if messages[last].len() + 1 + option.0.len() + CONTINUATION_ROOM > MAX_MESSAGE {
+            messages.push(String::from("PUSH_REPLY"));
+        }
+        let last = messages.len() - 1;
+        messages[last].push(',');
+        messages[last].push_str(&option.0);
+    }
+    mark_continuations(&mut messages);
+    messages
+}
+
+fn mark_continuations(messages: &mut [String]) {
+    let count = messages.len();
+    if count < 2 {
+        return;
+    }
+    for (index, message) in messages.iter_mut().enumerate() {
+        message.push_str(if index + 1 == count { ",push-continuation 1" } else { ",push-continuation 2" });
+    }
+}
+
+/// The options of one `PUSH_REPLY` message.
+pub fn options(message: &str) -> impl Iterator<Item = &str> {
+    message.split(',').skip(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cfg_03_refuses_what_could_become_a_second_option() {
+        for text in ["", "route 1.2.3.4,script-security 2", "setenv x\ny", "a\0b"] {
+            assert!(PushOption::parse(text).is_err(), "{text:?}");
+        }
+        assert!(PushOption::parse(&"x".repeat(MAX_OPTION)).is_ok());
+        assert!(PushOption::parse(&"x".repeat(MAX_OPTION + 1)).is_err());
+        assert!(PushOption::dns_domain("a b").is_err());
+    }
+
+    #[test]
+    fn a_short_reply_is_one_message_without_continuation() {
+        let reply =
+            push_reply(&[PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))]);
+        assert_eq!(reply, ["PUSH_REPLY,route 10.7.0.0 255.255.255.0"]);
+    }
+
+    #[test]
+    fn a_long_reply_is_split_between_options() {
+        let options: Vec<_> = (0..=255)
+            .map(|n| PushOption::route(Ipv4Addr::new(10, n, 0, 0), Ipv4Addr::new(255, 255, 0, 0)))
+            .collect();
+        let reply = push_reply(&options);
+        assert!(reply.len() > 5);
+        assert!(reply.iter().all(|message| message.len() < MAX_MESSAGE));
+        let (last, first) = reply.split_last().unwrap();
+        assert!(first.iter().all(|message| message.ends_with(",push-continuation 2")));
+        assert!(last.ends_with(",push-continuation 1"));
+        let unpacked: Vec<_> = reply
+            .iter()
+            .flat_map(|message| super::options(message))
+            .filter(|option| !option.starts_with("push-continuation"))
+            .collect();
+        let wanted: Vec<_> = options.iter().map(PushOption::as_str).collect();
+        assert_eq!(unpacked, wanted);
+    }
+}

@@ -1,0 +1,12 @@
+//! The protocol in a simulated world: server and clients in one process, a network that misbehaves, virtual time.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+#![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
+
+mod certificates;
+mod network;
+mod random;
+mod random_worlds;
+mod scenarios;
+mod server;
+mod world;

@@ -1,0 +1,139 @@
+//! The server of a world: an endpoint, and the least that a server has around it: addresses, a data plane that
+//! answers each packet with the same packet.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use vpn_proto::wire::opcode::{Class, classify};
+use vpn_proto::{
+    Authorization, CloseReason, DATA_HEADROOM, DataChannel, Denial, Endpoint, EndpointConfig, Event, Grant,
+    Inbound, Moment, Path, PeerId, PushOption, SessionHandle, Transmit,
+};
+
+use crate::random::Random;
+
+pub(crate) struct Server {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) peers: BTreeMap<SessionHandle, Peer>,
+    pub(crate) closed: Vec<(SessionHandle, CloseReason)>,
+    pub(crate) failures: Vec<Denial>,
+    pub(crate) renegotiations: usize,
+    /// Every packet that came through the tunnels, with the sender's name.
+    pub(crate) received: Vec<(String, Vec<u8>)>,
+    pub(crate) echoes: bool,
+    pub(crate) options: Vec<PushOption>,
+    answers: Vec<Transmit>,
+    next_peer_id: u32,
+}
+
+pub(crate) struct Peer {
+    pub(crate) name: String,
+    pub(crate) peer_id: PeerId,
+    pub(crate) channel: Option<Arc<DataChannel>>,
+}
+
+impl Server {
+    pub(crate) fn new(config: EndpointConfig, random: Random) -> Self {
+        Self {
+            endpoint: Endpoint::new(Arc::new(config), Box::new(random)),
+            peers: BTreeMap::new(),
+            closed: vec![],
+            failures: vec![],
+            renegotiations: 0,
+            received: vec![],
+            echoes: true,
+            options: vec![PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))],
+            answers: vec![],
+            next_peer_id: 0,
+        }
+    }
+
+    /// The session of the client with this name, if its tunnel is up.
+    pub(crate) fn session_of(&self, name: &str) -> Option<SessionHandle> {
+        let mut sessions = self.peers.iter().filter(|(_, peer)| peer.name == name && peer.channel.is_some());
+        sessions.next_back().map(|(handle, _)| *handle)
+    }
+
+    /// The session of the client with this name on this port, if its tunnel is up.
+    pub(crate) fn session_on(&self, port: u16, name: &str) -> Option<SessionHandle> {
+        let is_on_port = |channel: &Arc<DataChannel>| channel.path().remote.port() == port;
+        let mut sessions = self.peers.iter();
+        let found =
+            sessions.find(|(_, peer)| peer.name == name && peer.channel.as_ref().is_some_and(is_on_port));
+        found.map(|(handle, _)| *handle)
+    }
+
+    pub(crate) fn receive(&mut self, now: Moment, path: Path, mut datagram: Vec<u8>) {
+        match classify(&datagram) {
+            Class::Control => self.endpoint.handle_datagram(now, path, &datagram),
+            Class::Data { peer_id: Some(peer_id), .. } => {
+                self.receive_data(now, path, peer_id, &mut datagram)
+            }
+            Class::Data { peer_id: None, .. } | Class::Invalid => {}
+        }
+    }
+
+    fn receive_data(&mut self, now: Moment, path: Path, peer_id: PeerId, datagram: &mut [u8]) {
+        let Some((handle, peer)) = self.peers.iter().find(|(_, peer)| peer.peer_id == peer_id) else {
+            return;
+        };
+        let Some(channel) = peer.channel.as_ref().filter(|channel| channel.path() == path) else {
+            return;
+        };
+        match channel.open(now, datagram) {
+            Ok(Inbound::Packet(packet)) => {
+                self.received.push((peer.name.clone(), packet.to_vec()));
+                if self.echoes {
+                    let mut answer = [&[0; DATA_HEADROOM][..], packet].concat();
+                    channel.seal(now, &mut answer).unwrap();
+                    self.answers.push(Transmit { path, payload: answer });
+                }
+            }
+            Ok(Inbound::Exit) => {
+                let handle = *handle;
+                self.endpoint.peer_exited(now, handle);
+            }
+            Ok(Inbound::Ping | Inbound::Ignored) | Err(_) => {}
+        }
+    }
+
+    pub(crate) fn handle_events(&mut self, now: Moment) {
+        while let Some(event) = self.endpoint.poll_event() {
+            match event {
+                Event::AuthorizationRequested { session, request } => {
+                    let peer_id = PeerId::new(self.next_peer_id).unwrap();
+                    self.next_peer_id += 1;
+                    let name = request.identity.common_name.clone();
+                    self.peers.insert(session, Peer { name, peer_id, channel: None });
+                    let grant = self.grant(peer_id);
+                    self.endpoint.authorize(now, session, Authorization::Grant(grant));
+                }
+                Event::Established { session, channel } => {
+                    self.peers.get_mut(&session).expect("granted before").channel = Some(channel);
+                }
+                Event::Renegotiated { .. } => self.renegotiations += 1,
+                Event::Closed { session, reason } => {
+                    self.peers.remove(&session).expect("closed once, after it was granted");
+                    self.closed.push((session, reason));
+                }
+                Event::AttemptFailed { failure, .. } => self.failures.push(failure),
+            }
+        }
+    }
+
+    fn grant(&self, peer_id: PeerId) -> Grant {
+        let host = u8::try_from(peer_id.get() % 200).unwrap() + 2;
+        Grant {
+            peer_id,
+            address: Ipv4Addr::new(10, 8, 0, host),
+            netmask: Ipv4Addr::new(255, 255, 255, 0),
+            gateway: Ipv4Addr::new(10, 8, 0, 1),
+            options: self.options.clone(),
+        }
+    }
+
+    pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.endpoint.poll_transmit().or_else(|| self.answers.pop())
+    }
+}
