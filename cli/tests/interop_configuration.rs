@@ -122,7 +122,7 @@ fn single_files_do_instead_of_a_pki_directory_and_their_list_revokes() {
         "10.8.0.0/24",
     ]);
     command
-        .args(["--route", LAN, "--authorize", LAN, "--state-dir"])
+        .args(["--split-tunnel", "--route", LAN, "--authorize", LAN, "--state-dir"])
         .arg(lab.scratch().join("state"));
     let _server = Server::start_command("postern", lab.server(), command, &ServerPlan::default()).unwrap();
     let mut alice = connect_alice(&lab, &pki).unwrap();
