@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
+use vpn_server::config::ConfigError;
+use vpn_server::runtime::ServeError;
 
 use crate::exit::Exit;
 
@@ -18,6 +20,12 @@ pub(crate) enum CliError {
     Reason(#[from] UnknownReason),
     #[error(transparent)]
     Algorithm(#[from] UnknownAlgorithm),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error("ended at once by a second signal")]
+    EndedAtOnce,
     #[error("aborted without confirmation")]
     NotConfirmed,
     #[error("the two passphrases differ")]
@@ -43,8 +51,10 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
-            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) => Exit::Usage,
+            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) => Exit::Usage,
             Self::Pki(_)
+            | Self::Serve(_)
+            | Self::EndedAtOnce
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
             | Self::NoPassphrase(_)
@@ -59,6 +69,9 @@ impl Explain for CliError {
     fn code(&self) -> &'static str {
         match self {
             Self::Pki(cause) => cause.code(),
+            Self::Config(cause) => cause.code(),
+            Self::Serve(cause) => cause.code(),
+            Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
             Self::Algorithm(_) => "curve-unknown",
             Self::NotConfirmed => "not-confirmed",
@@ -75,6 +88,9 @@ impl Explain for CliError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Pki(cause) => cause.kind(),
+            Self::Serve(cause) => cause.kind(),
+            Self::EndedAtOnce => ErrorKind::Environment,
+            Self::Config(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -88,6 +104,9 @@ impl Explain for CliError {
     fn help(&self) -> String {
         match self {
             Self::Pki(cause) => cause.help(),
+            Self::Config(cause) => cause.help(),
+            Self::Serve(cause) => cause.help(),
+            Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),
             Self::NotConfirmed => "Nothing was changed. Answer with the word yes, or use --batch.".into(),
             Self::PassphrasesDiffer => "Nothing was changed. Repeat the command.".into(),

@@ -1,11 +1,7 @@
 //! The pipeline between real sessions: what a client sealed comes out as a packet for the network or as a counted drop,
 //! and the other way round.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "support functions may fail a test"
-)]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "support functions may fail a test")]
 
 #[path = "support/packets.rs"]
 mod packets;
@@ -37,10 +33,7 @@ fn a_clients_packet_reaches_the_network_as_it_was() {
     let alice = world.join(ALICE);
     let packet = udp(ALICE, TARGET, b"hello");
     assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
-    assert_eq!(
-        world.counters().drops().filter(|(_, count)| *count > 0).count(),
-        0
-    );
+    assert_eq!(world.counters().drops().filter(|(_, count)| *count > 0).count(), 0);
 }
 
 #[test]
@@ -50,9 +43,7 @@ fn a_packet_from_the_network_reaches_the_client_it_is_for() {
     for client in [&mut alice, &mut bob] {
         let packet = udp(TARGET, client.address, b"answer");
         let sent = world.network_sends(std::slice::from_ref(&packet));
-        let [(path, datagrams)] = &sent[..] else {
-            panic!("{} groups", sent.len())
-        };
+        let [(path, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
         assert_eq!(*path, client.path);
         assert_eq!(client.open(world.sessions.now(), &datagrams[0]), packet);
     }
@@ -87,10 +78,7 @@ fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
         alice.seal(now, &good),
     ];
     let delivered = world.receive(bob.path.remote, datagrams[0].len(), &alice.seal(now, &good));
-    assert!(
-        delivered.is_empty(),
-        "a peer's packets from another peer's address"
-    );
+    assert!(delivered.is_empty(), "a peer's packets from another peer's address");
     let delivered = world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat());
     assert_eq!(delivered, [good.clone(), good]);
     let reasons = [
@@ -99,14 +87,7 @@ fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
         DropReason::NotAuthentic,
         DropReason::NoRoute,
     ];
-    assert_eq!(
-        world.drops(),
-        reasons
-            .map(|reason| (reason, 1))
-            .into_iter()
-            .collect::<Vec<_>>()
-            .sorted()
-    );
+    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
     assert_eq!(world.heard().len(), 1);
 }
 
@@ -115,40 +96,24 @@ fn the_last_datagram_of_a_super_packet_may_be_shorter() {
     let mut world = World::new(&["192.168.0.0/16"]);
     let alice = world.join(ALICE);
     let now = world.sessions.now();
-    let packets = [
-        udp(ALICE, TARGET, &[1; 200]),
-        udp(ALICE, TARGET, &[2; 200]),
-        udp(ALICE, TARGET, &[3; 11]),
-    ];
+    let packets =
+        [udp(ALICE, TARGET, &[1; 200]), udp(ALICE, TARGET, &[2; 200]), udp(ALICE, TARGET, &[3; 11])];
     let datagrams: Vec<_> = packets.iter().map(|packet| alice.seal(now, packet)).collect();
-    assert_eq!(
-        world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat()),
-        packets
-    );
+    assert_eq!(world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat()), packets);
 }
 
 #[test]
 fn acl_02_a_spoofed_inner_source_is_dropped_before_routes_and_rules() {
     let mut world = World::new(&["0.0.0.0/0", "10.8.0.0/24"]);
     let (alice, _bob) = (world.join(ALICE), world.join(BOB));
-    for source in [
-        BOB,
-        SERVER,
-        TARGET,
-        Ipv4Addr::LOCALHOST,
-        Ipv4Addr::UNSPECIFIED,
-        Ipv4Addr::BROADCAST,
-    ] {
+    for source in [BOB, SERVER, TARGET, Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST] {
         let outcome = world.client_sends(&alice, &udp(source, TARGET, b"x"));
         assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
     }
     let mut v6 = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
     v6.extend([0xfd; 16]);
     v6.extend([0x20; 16]);
-    assert_eq!(
-        world.client_sends(&alice, &v6),
-        Err(DropReason::SourceNotAssigned)
-    );
+    assert_eq!(world.client_sends(&alice, &v6), Err(DropReason::SourceNotAssigned));
 }
 
 #[test]
@@ -157,11 +122,7 @@ fn acl_02_fragments_with_a_spoofed_source_are_dropped_too() {
     let alice = world.join(ALICE);
     for field in [0x2000_u16, 0x2003, 0x0003] {
         let fragment = fragment(BOB, TARGET, field);
-        assert_eq!(
-            world.client_sends(&alice, &fragment),
-            Err(DropReason::SourceNotAssigned),
-            "{field:#x}"
-        );
+        assert_eq!(world.client_sends(&alice, &fragment), Err(DropReason::SourceNotAssigned), "{field:#x}");
     }
 }
 
@@ -179,10 +140,7 @@ fn acl_03_later_fragments_follow_the_rules_of_their_addresses() {
             "{field:#x}"
         );
     }
-    assert_eq!(
-        world.client_sends(&alice, &fragment(ALICE, TARGET, 0x0001)),
-        Err(DropReason::TinyFragment)
-    );
+    assert_eq!(world.client_sends(&alice, &fragment(ALICE, TARGET, 0x0001)), Err(DropReason::TinyFragment));
 }
 
 #[test]
@@ -198,26 +156,11 @@ fn acl_03_source_routed_malformed_and_unroutable_packets_are_dropped() {
         (cut, DropReason::Malformed),
         (vec![], DropReason::Malformed),
         (vec![0x00; 40], DropReason::Malformed),
-        (
-            udp(ALICE, Ipv4Addr::new(224, 0, 0, 251), b"x"),
-            DropReason::DestinationUnroutable,
-        ),
-        (
-            udp(ALICE, Ipv4Addr::BROADCAST, b"x"),
-            DropReason::DestinationUnroutable,
-        ),
-        (
-            udp(ALICE, Ipv4Addr::new(10, 8, 0, 255), b"x"),
-            DropReason::DestinationUnroutable,
-        ),
-        (
-            udp(ALICE, Ipv4Addr::LOCALHOST, b"x"),
-            DropReason::DestinationUnroutable,
-        ),
-        (
-            udp(ALICE, Ipv4Addr::new(169, 254, 169, 254), b"x"),
-            DropReason::DestinationUnroutable,
-        ),
+        (udp(ALICE, Ipv4Addr::new(224, 0, 0, 251), b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::BROADCAST, b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::new(10, 8, 0, 255), b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::LOCALHOST, b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::new(169, 254, 169, 254), b"x"), DropReason::DestinationUnroutable),
     ] {
         assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
     }
@@ -231,28 +174,20 @@ fn router_solicitations_are_dropped_quietly_in_both_directions() {
     solicitation.extend([0; 14]);
     solicitation.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
     solicitation.extend([133, 0, 0x7b, 0xb8, 0, 0, 0, 0]);
-    assert_eq!(
-        world.client_sends(&alice, &solicitation),
-        Err(DropReason::Ipv6LinkChatter)
-    );
+    assert_eq!(world.client_sends(&alice, &solicitation), Err(DropReason::Ipv6LinkChatter));
     assert!(world.network_sends(&[solicitation]).is_empty());
     assert_eq!(world.drops(), [(DropReason::Ipv6LinkChatter, 2)]);
 }
 
 #[test]
 fn acl_04_clients_reach_each_other_only_by_a_rule_about_the_tunnel_network() {
-    for (rules, expected) in [
-        (&["0.0.0.0/0"][..], Err(DropReason::ClientToClient)),
-        (&["0.0.0.0/0", "10.8.0.0/24"][..], Ok(())),
-    ] {
+    for (rules, expected) in
+        [(&["0.0.0.0/0"][..], Err(DropReason::ClientToClient)), (&["0.0.0.0/0", "10.8.0.0/24"][..], Ok(()))]
+    {
         let mut world = World::new(rules);
         let (alice, mut bob) = (world.join(ALICE), world.join(BOB));
         let packet = echo(ALICE, BOB, b"hi");
-        assert_eq!(
-            world.client_sends(&alice, &packet).map(|_| ()),
-            expected,
-            "{rules:?}"
-        );
+        assert_eq!(world.client_sends(&alice, &packet).map(|_| ()), expected, "{rules:?}");
         // What the kernel would send back into the tunnel, had the packet passed.
         let sent = world.network_sends(std::slice::from_ref(&packet));
         assert_eq!(sent.len(), usize::from(expected.is_ok()), "{rules:?}");
@@ -264,20 +199,13 @@ fn acl_04_clients_reach_each_other_only_by_a_rule_about_the_tunnel_network() {
 
 #[test]
 fn acl_04_the_server_itself_is_reached_and_answers_only_by_rule() {
-    for (rules, expected) in [
-        (&["192.168.0.0/16"][..], Err(DropReason::NoRule)),
-        (&["10.8.0.1/32"][..], Ok(())),
-    ] {
+    for (rules, expected) in
+        [(&["192.168.0.0/16"][..], Err(DropReason::NoRule)), (&["10.8.0.1/32"][..], Ok(()))]
+    {
         let mut world = World::new(rules);
         let alice = world.join(ALICE);
-        assert_eq!(
-            world.client_sends(&alice, &echo(ALICE, SERVER, b"")).map(|_| ()),
-            expected
-        );
-        assert_eq!(
-            world.network_sends(&[icmp(SERVER, ALICE, 0, b"")]).len(),
-            usize::from(expected.is_ok())
-        );
+        assert_eq!(world.client_sends(&alice, &echo(ALICE, SERVER, b"")).map(|_| ()), expected);
+        assert_eq!(world.network_sends(&[icmp(SERVER, ALICE, 0, b"")]).len(), usize::from(expected.is_ok()));
     }
 }
 
@@ -297,11 +225,7 @@ fn acl_05_a_new_policy_acts_on_the_next_packet_in_both_directions() {
 fn networks_that_a_client_may_not_reach_do_not_reach_the_client() {
     let mut world = World::new(&["192.168.0.0/16"]);
     let _alice = world.join(ALICE);
-    assert!(
-        world
-            .network_sends(&[udp(Ipv4Addr::new(172, 16, 0, 1), ALICE, b"x")])
-            .is_empty()
-    );
+    assert!(world.network_sends(&[udp(Ipv4Addr::new(172, 16, 0, 1), ALICE, b"x")]).is_empty());
     assert_eq!(world.drops(), [(DropReason::NoRoute, 1)]);
     assert_eq!(world.tables.peers().next().unwrap().counters.dropped_to_peer(), 1);
 }
@@ -312,19 +236,10 @@ fn an_icmp_error_of_a_router_on_the_way_reaches_the_client_that_caused_it() {
     let _alice = world.join(ALICE);
     let router = Ipv4Addr::new(172, 16, 0, 254);
     let error_about = |quoted: Vec<u8>| icmp(router, ALICE, 3, &quoted[..28]);
-    assert_eq!(
-        world
-            .network_sends(&[error_about(udp(ALICE, TARGET, &[0; 20]))])
-            .len(),
-        1
-    );
+    assert_eq!(world.network_sends(&[error_about(udp(ALICE, TARGET, &[0; 20]))]).len(), 1);
     let somebody_elses = error_about(udp(BOB, TARGET, &[0; 20]));
     let about_the_unreachable = error_about(udp(ALICE, Ipv4Addr::new(1, 1, 1, 1), &[0; 20]));
-    assert!(
-        world
-            .network_sends(&[somebody_elses, about_the_unreachable])
-            .is_empty()
-    );
+    assert!(world.network_sends(&[somebody_elses, about_the_unreachable]).is_empty());
     assert_eq!(world.drops(), [(DropReason::NoRoute, 2)]);
 }
 
@@ -335,9 +250,7 @@ fn the_segment_size_is_clamped_in_both_directions() {
     let passed = world.client_sends(&alice, &syn(ALICE, TARGET, 1460)).unwrap();
     assert_eq!(announced_segment_size(&passed), Some(1400));
     let sent = world.network_sends(&[syn(TARGET, ALICE, 1460), syn(TARGET, ALICE, 536)]);
-    let [(_, datagrams)] = &sent[..] else {
-        panic!("{} groups", sent.len())
-    };
+    let [(_, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
     let sizes: Vec<_> = datagrams
         .iter()
         .map(|datagram| announced_segment_size(&alice.open(world.sessions.now(), datagram)))
@@ -349,24 +262,14 @@ fn the_segment_size_is_clamped_in_both_directions() {
 fn equal_packets_for_one_peer_leave_in_one_send_in_their_order() {
     let mut world = World::new(&["192.168.0.0/16"]);
     let (mut alice, mut bob) = (world.join(ALICE), world.join(BOB));
-    let packets: Vec<_> = (0..10_u8)
-        .map(|n| udp(TARGET, if n % 2 == 0 { ALICE } else { BOB }, &[n; 500]))
-        .collect();
+    let packets: Vec<_> =
+        (0..10_u8).map(|n| udp(TARGET, if n % 2 == 0 { ALICE } else { BOB }, &[n; 500])).collect();
     let sent = world.network_sends(&packets);
-    assert_eq!(
-        sent.iter().map(|(path, _)| *path).collect::<Vec<_>>(),
-        [alice.path, bob.path]
-    );
+    assert_eq!(sent.iter().map(|(path, _)| *path).collect::<Vec<_>>(), [alice.path, bob.path]);
     for (index, client) in [&mut alice, &mut bob].into_iter().enumerate() {
-        let opened: Vec<_> = sent[index]
-            .1
-            .iter()
-            .map(|datagram| client.open(world.sessions.now(), datagram))
-            .collect();
-        assert_eq!(
-            opened,
-            packets.iter().skip(index).step_by(2).cloned().collect::<Vec<_>>()
-        );
+        let opened: Vec<_> =
+            sent[index].1.iter().map(|datagram| client.open(world.sessions.now(), datagram)).collect();
+        assert_eq!(opened, packets.iter().skip(index).step_by(2).cloned().collect::<Vec<_>>());
     }
 }
 
@@ -376,11 +279,7 @@ fn crl_04_a_closed_session_passes_nothing_in_either_direction() {
     let alice = world.join(ALICE);
     let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
     world.sessions.close(&alice);
-    assert!(
-        world
-            .receive(alice.path.remote, datagram.len(), &datagram)
-            .is_empty()
-    );
+    assert!(world.receive(alice.path.remote, datagram.len(), &datagram).is_empty());
     assert!(world.network_sends(&[udp(TARGET, ALICE, b"x")]).is_empty());
     assert_eq!(world.drops(), [(DropReason::ChannelClosed, 2)]);
 }
@@ -397,20 +296,9 @@ fn crl_04_a_removed_peer_is_unknown_at_once_and_its_successor_is_not_disturbed_b
     assert_eq!(bob.channel.peer_id(), alice.channel.peer_id());
     assert!(world.receive(alice.path.remote, 1500, &datagram()).is_empty());
     assert!(world.receive(bob.path.remote, 1500, &datagram()).is_empty());
-    let reasons = [
-        DropReason::UnknownPeer,
-        DropReason::NoSession,
-        DropReason::ForeignPath,
-        DropReason::NotAuthentic,
-    ];
-    assert_eq!(
-        world.drops(),
-        reasons
-            .map(|reason| (reason, 1))
-            .into_iter()
-            .collect::<Vec<_>>()
-            .sorted()
-    );
+    let reasons =
+        [DropReason::UnknownPeer, DropReason::NoSession, DropReason::ForeignPath, DropReason::NotAuthentic];
+    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
     assert!(world.client_sends(&bob, &udp(BOB, TARGET, b"x")).is_ok());
 }
 
@@ -438,11 +326,7 @@ fn data_packets_of_nobody_are_dropped_and_counted() {
         assert!(world.receive(stranger, 1500, datagram).is_empty());
     }
     assert!(world.receive(stranger, 0, &[]).is_empty());
-    let expected = [
-        (DropReason::NotOpenVpn, 2),
-        (DropReason::NoPeerId, 2),
-        (DropReason::UnknownPeer, 2),
-    ];
+    let expected = [(DropReason::NotOpenVpn, 2), (DropReason::NoPeerId, 2), (DropReason::UnknownPeer, 2)];
     assert_eq!(world.drops(), expected);
     assert!(world.heard().is_empty());
 }
@@ -453,11 +337,7 @@ fn control_datagrams_go_to_the_control_side_with_their_path() {
     let stranger: SocketAddr = "203.0.113.1:4000".parse().unwrap();
     let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
     assert!(world.receive(stranger, 1500, &reset).is_empty());
-    let path = Path {
-        listener: ListenerId(0),
-        remote: stranger,
-        local: None,
-    };
+    let path = Path { listener: ListenerId(0), remote: stranger, local: None };
     assert_eq!(world.heard(), [ControlInput::Datagram { path, bytes: reset }]);
     assert_eq!(world.counters().happened(Event::ControlForwarded), 1);
 }
@@ -473,11 +353,7 @@ fn net_06_control_datagrams_that_are_too_long_unanswerable_or_too_many_are_dropp
     world.receive(stranger(0), 9000, &control(20));
     world.heard.lock().unwrap().is_full = true;
     world.receive(stranger(1), 9000, &control(20));
-    let reasons = [
-        DropReason::UnanswerableSource,
-        DropReason::ControlTooLong,
-        DropReason::ControlQueueFull,
-    ];
+    let reasons = [DropReason::UnanswerableSource, DropReason::ControlTooLong, DropReason::ControlQueueFull];
     assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)));
     assert!(world.heard().is_empty());
 }
@@ -494,13 +370,7 @@ fn an_exit_notification_is_passed_on_once_it_finds_room_and_not_again() {
     for exit in &exits[1..] {
         world.receive(alice.path.remote, 1500, exit);
     }
-    assert_eq!(
-        world.heard(),
-        [ControlInput::PeerExit {
-            session: alice.handle,
-            shard: 3
-        }]
-    );
+    assert_eq!(world.heard(), [ControlInput::PeerExit { session: alice.handle, shard: 3 }]);
     assert_eq!(world.counters().happened(Event::ExitForwarded), 1);
 }
 
@@ -644,11 +514,7 @@ impl World {
     }
 
     fn leave(&mut self, session: &Session) {
-        let index = self
-            .slots
-            .iter()
-            .position(|slot| slot.peer_id() == session.channel.peer_id())
-            .unwrap();
+        let index = self.slots.iter().position(|slot| slot.peer_id() == session.channel.peer_id()).unwrap();
         assert!(self.tables.remove(self.slots.remove(index)).is_some());
     }
 
@@ -661,10 +527,8 @@ impl World {
             Some(packet) => Ok(packet),
             None => {
                 let after = self.counters();
-                let grown = after
-                    .drops()
-                    .zip(before.drops())
-                    .find(|((_, after), (_, before))| after > before);
+                let grown =
+                    after.drops().zip(before.drops()).find(|((_, after), (_, before))| after > before);
                 Err(grown.expect("neither delivered nor dropped").0.0)
             }
         }
@@ -674,20 +538,11 @@ impl World {
     fn receive(&mut self, remote: SocketAddr, stride: usize, octets: &[u8]) -> Vec<Vec<u8>> {
         let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
             buffers[0][..octets.len()].copy_from_slice(octets);
-            received.push(Received {
-                length: octets.len(),
-                stride,
-                remote,
-                local: None,
-            });
+            received.push(Received { length: octets.len(), stride, remote, local: None });
             Ok(())
         };
         self.batch.refill(fill).unwrap();
-        let pipeline = Pipeline {
-            tables: &self.tables,
-            sink: &self.sink,
-            counters: &self.counters,
-        };
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
         let mut delivered = Vec::new();
         pipeline.inbound(self.sessions.now(), ListenerId(0), &mut self.batch, |packet| {
             delivered.push(packet.to_vec())
@@ -697,26 +552,13 @@ impl World {
 
     /// Runs packets of the tunnel device through the pipeline: the sends that come of it, cut into datagrams.
     fn network_sends(&mut self, packets: &[Vec<u8>]) -> Vec<(Path, Vec<Vec<u8>>)> {
-        let pipeline = Pipeline {
-            tables: &self.tables,
-            sink: &self.sink,
-            counters: &self.counters,
-        };
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
         for packet in packets {
-            pipeline.outbound(
-                self.sessions.now(),
-                &self.tables.policy(),
-                packet,
-                &mut self.queue,
-            );
+            pipeline.outbound(self.sessions.now(), &self.tables.policy(), packet, &mut self.queue);
         }
         let mut sent = Vec::new();
         self.queue.drain(|group| {
-            let datagrams = group
-                .datagrams()
-                .chunks(group.segment())
-                .map(<[u8]>::to_vec)
-                .collect();
+            let datagrams = group.datagrams().chunks(group.segment()).map(<[u8]>::to_vec).collect();
             sent.push((*group.path().unwrap(), datagrams));
         });
         sent
@@ -736,26 +578,13 @@ impl World {
 }
 
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork {
-        network: "10.8.0.0/24".parse().unwrap(),
-        server: SERVER,
-    };
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
     let rules = authorized.iter().zip(0..).map(|(network, id)| {
         let destination = network.parse().unwrap();
-        AuthorizationRule {
-            id: RuleId(id),
-            destination,
-        }
+        AuthorizationRule { id: RuleId(id), destination }
     });
-    let routes = authorized
-        .iter()
-        .map(|network| network.parse().unwrap())
-        .collect();
-    Policy::compile(&Ruleset {
-        tunnel,
-        routes,
-        rules: rules.collect(),
-    })
+    let routes = authorized.iter().map(|network| network.parse().unwrap()).collect();
+    Policy::compile(&Ruleset { tunnel, routes, rules: rules.collect() })
 }
 
 trait Sorted {

@@ -8,6 +8,7 @@ pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod revoke;
+pub(crate) mod serve;
 
 use clap::{Parser, Subcommand};
 
@@ -34,4 +35,5 @@ pub(crate) enum Command {
     Revoke(revoke::RevokeArgs),
     GenCrl(gen_crl::GenCrlArgs),
     Export(export::ExportArgs),
+    Serve(Box<serve::ServeArgs>),
 }

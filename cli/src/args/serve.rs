@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     #[arg(long)]
     pub(crate) check: bool,
 
-    /// The PKI directory, as made by 'postern init-pki' or easy-rsa
+    /// The PKI directory, as made by 'postern init-pki' or easy-rsa [default: that of --pki-dir]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Certificates")]
     pki: Option<PathBuf>,
 
@@ -123,22 +123,12 @@ pub(crate) struct ServeArgs {
     state_dir: Option<PathBuf>,
 
     /// What to log: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "info",
-        env = "RUST_LOG",
-        help_heading = "Operation"
-    )]
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "RUST_LOG", help_heading = "Operation")]
     pub(crate) log_level: String,
 
     /// Log JSON objects instead of text
     #[arg(long, help_heading = "Operation")]
     pub(crate) log_json: bool,
-
-    /// Print what is printed on standard output as JSON, errors included
-    #[arg(long, help_heading = "Operation")]
-    pub(crate) json: bool,
 }
 
 const EXAMPLES: &str = "\
@@ -181,9 +171,8 @@ impl ServeArgs {
 }
 
 fn two_numbers(text: &str) -> Result<[u32; 2], String> {
-    let numbers = text
-        .split_once(',')
-        .and_then(|(ping, timeout)| Some([ping.parse().ok()?, timeout.parse().ok()?]));
+    let numbers =
+        text.split_once(',').and_then(|(ping, timeout)| Some([ping.parse().ok()?, timeout.parse().ok()?]));
     numbers.ok_or_else(|| "two numbers of seconds are needed, e.g. 10,60".to_owned())
 }
 
@@ -206,10 +195,7 @@ mod tests {
     #[test]
     fn every_option_of_a_file_is_a_flag() {
         let command = Postern::command();
-        let flags: Vec<&str> = command
-            .get_arguments()
-            .filter_map(|argument| argument.get_long())
-            .collect();
+        let flags: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
         for name in Options::NAMES {
             assert!(flags.contains(&name), "--{name} is missing");
         }

@@ -6,6 +6,7 @@ mod gen_crl;
 mod init_pki;
 mod issue;
 mod revoke;
+mod serve;
 mod session;
 
 use pki_core::cert::CertificateKind;
@@ -46,6 +47,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
+        Command::Serve(arguments) => serve::run(&session, &arguments),
     }?;
     output.answer(&answer)
 }

@@ -1,131 +1,130 @@
 //! `postern serve`: flags and file into a configuration, then the daemon.
 //!
-//! Standard output gets one line (or JSON object) per event that a caller may wait for: ready, reloaded. Standard error
-//! gets the log and errors.
+//! Standard output gets one line (or JSON object) for each event that a caller may wait for: ready, reloaded, stopped.
+//! Standard error gets the log and errors.
 
-use std::io::{self, IsTerminal, Write};
-use std::process::ExitCode;
-use std::time::SystemTime;
+use std::io::{self, IsTerminal};
 
-use pki_core::error::{ErrorKind, Explain};
-use pki_core::time::Timestamp;
 use serde_json::{Value, json};
 use tracing::warn;
 use tracing_subscriber::EnvFilter;
-use vpn_server::auth::Credentials;
 use vpn_server::config::{Config, ConfigError, Options};
-use vpn_server::runtime::{Ending, Hooks, Ready, ReloadReport, StartError, serve};
+use vpn_server::runtime::{Ending, Hooks, Ready, ReloadReport, ServeError, serve};
 
+use super::Session;
 use crate::args::serve::ServeArgs;
+use crate::error::CliError;
+use crate::output::Answer;
+use crate::passphrase::PassphraseArgument;
 
-/// Exit code of a run that failed.
-const FAILURE: u8 = 1;
-/// Exit code of a request that was wrong.
-const USAGE: u8 = 2;
-
-/// Runs the command; answers with the exit code of the process.
-pub(crate) fn run(args: &ServeArgs) -> ExitCode {
-    let outcome = match start_logging(args) {
-        Ok(()) if args.check => check(args),
-        Ok(()) => run_daemon(args),
-        Err(problem) => {
-            print_error(
-                args.json,
-                "log-level-invalid",
-                &problem,
-                "use error, warn, info, debug or trace",
-            );
-            Err(USAGE)
-        }
-    };
-    outcome.map_or_else(ExitCode::from, |()| ExitCode::SUCCESS)
-}
-
-fn run_daemon(args: &ServeArgs) -> Result<(), u8> {
-    let config = read_config(args).map_err(|error| explain(args.json, &error))?;
-    match serve(config, &mut CommandLine(args)) {
-        Ok(Ending::Graceful) => Ok(()),
-        Ok(Ending::Forced) => Err(FAILURE),
-        Err(error) => Err(explain(args.json, &error)),
+pub(super) fn run(session: &Session, arguments: &ServeArgs) -> Result<Answer, CliError> {
+    start_logging(arguments)?;
+    let source = Source { session, arguments, passphrase_file: passphrase_file(session)? };
+    let config = source.read()?;
+    if arguments.check {
+        return check(session, &config);
+    }
+    match serve(config, &mut Daemon(source))? {
+        Ending::Graceful => Ok(Answer {
+            text: "stopped\n".to_owned(),
+            value: json!({ "event": "stopped" }),
+            warnings: Vec::new(),
+        }),
+        Ending::Forced => Err(CliError::EndedAtOnce),
     }
 }
 
 /// Everything that can be checked without privileges and without changing anything.
-fn check(args: &ServeArgs) -> Result<(), u8> {
-    let config = read_config(args).map_err(|error| explain(args.json, &error))?;
-    let now = Timestamp::from(SystemTime::now());
-    let passphrase_file = config.passphrase_file.as_deref();
-    Credentials::load(
-        &config.credentials,
-        passphrase_file,
-        config.sessions.minimum_tls_version,
-        now,
-    )
-    .map_err(|error| explain(args.json, &StartError::from(error)))?;
+fn check(session: &Session, config: &Config) -> Result<Answer, CliError> {
+    vpn_server::runtime::check(config, session.now).map_err(ServeError::from)?;
     for advice in config.advice() {
         warn!(code = advice.code, "{}", advice.message);
     }
-    if args.json {
-        print(&json!({ "event": "checked", "config": Options::from(&config) }).to_string());
-    } else {
-        print(config.to_toml().trim_end());
-    }
-    Ok(())
+    Ok(Answer {
+        text: config.to_toml(),
+        value: json!({ "event": "checked", "config": Options::from(config) }),
+        warnings: Vec::new(),
+    })
 }
 
-fn read_config(args: &ServeArgs) -> Result<Config, ConfigError> {
-    let file = args
-        .config
-        .as_deref()
-        .map(Options::load)
-        .transpose()?
-        .unwrap_or_default();
-    Config::check(args.options().or(file))
+/// Where the configuration comes from, at the start and at each reload.
+struct Source<'a> {
+    session: &'a Session,
+    arguments: &'a ServeArgs,
+    passphrase_file: Option<String>,
 }
 
-struct CommandLine<'a>(&'a ServeArgs);
-
-impl Hooks for CommandLine<'_> {
-    fn ready(&mut self, ready: &Ready) {
-        if self.0.json {
-            print(&with_event("ready", json!(ready)).to_string());
-        } else {
-            print(&in_one_line(ready));
+impl Source<'_> {
+    fn read(&self) -> Result<Config, ConfigError> {
+        let file = self.arguments.config.as_deref().map(Options::load).transpose()?.unwrap_or_default();
+        let mut options = self.arguments.options().or(file);
+        if options.server_name.is_some() && options.pki.is_none() {
+            options.pki = Some(self.session.directory());
         }
+        if options.askpass.is_none() {
+            options.askpass = self.passphrase_file.as_ref().map(Into::into);
+        }
+        Config::check(options)
+    }
+}
+
+/// A server reads its key again at each reload, so its passphrase has to be in a file.
+fn passphrase_file(session: &Session) -> Result<Option<String>, CliError> {
+    match session.passin() {
+        None => Ok(None),
+        Some(PassphraseArgument::File(path)) => Ok(Some(path.clone())),
+        Some(
+            PassphraseArgument::Literal(_)
+            | PassphraseArgument::Environment(_)
+            | PassphraseArgument::Descriptor(_)
+            | PassphraseArgument::Stdin,
+        ) => Err(CliError::Usage("serve takes the passphrase from a file: --askpass FILE".to_owned())),
+    }
+}
+
+struct Daemon<'a>(Source<'a>);
+
+impl Hooks for Daemon<'_> {
+    fn ready(&mut self, ready: &Ready) {
+        self.tell(&in_one_line(ready), "ready", json!(ready));
     }
 
     fn reread(&mut self) -> Result<Config, ConfigError> {
-        read_config(self.0)
+        self.0.read()
     }
 
     fn reloaded(&mut self, report: &ReloadReport) {
-        if self.0.json {
-            let failed: Vec<Value> = report
-                .failed
-                .iter()
-                .map(|(part, reason)| json!({ "part": part, "reason": reason }))
-                .collect();
-            let event = json!({
-                "event": "reloaded",
-                "live_settings_changed": report.live_settings_changed,
-                "needs_restart": report.needs_restart,
-                "failed": failed,
-            });
-            print(&event.to_string());
+        let failed = report.failed.iter().map(|(part, reason)| json!({ "part": part, "reason": reason }));
+        let value = json!({
+            "live_settings_changed": report.live_settings_changed,
+            "needs_restart": report.needs_restart,
+            "failed": failed.collect::<Vec<_>>(),
+        });
+        let text = match report.failed.len() {
+            0 => "reloaded".to_owned(),
+            failed => format!("reloaded, except for {failed} parts; see the log"),
+        };
+        self.tell(&text, "reloaded", value);
+    }
+}
+
+impl Daemon<'_> {
+    /// A reader that went away does not stop a server.
+    fn tell(&self, text: &str, event: &str, mut value: Value) {
+        if let Value::Object(fields) = &mut value {
+            fields.insert("event".to_owned(), event.into());
+        }
+        if let Err(error) = self.0.session.output.event(text, &value) {
+            warn!(%error, event, "nobody was told");
         }
     }
 }
 
 fn in_one_line(ready: &Ready) -> String {
-    let listen: Vec<String> = ready
-        .listen
-        .iter()
-        .map(|address| format!("udp:{address}"))
-        .collect();
-    let routes = if ready.routes.is_empty() {
-        "none".to_owned()
-    } else {
-        ready.routes.join(", ")
+    let listen: Vec<String> = ready.listen.iter().map(|address| format!("udp:{address}")).collect();
+    let routes = match ready.routes.as_slice() {
+        [] => "none".to_owned(),
+        routes => routes.join(", "),
     };
     format!(
         "ready: listening on {}, device {} with {} of {}, routes: {routes}",
@@ -136,54 +135,14 @@ fn in_one_line(ready: &Ready) -> String {
     )
 }
 
-fn with_event(event: &str, mut object: Value) -> Value {
-    if let Value::Object(fields) = &mut object {
-        fields.insert("event".to_owned(), event.into());
-    }
-    object
-}
-
-/// Reports an error; answers with the exit code.
-fn explain(as_json: bool, error: &dyn Explain) -> u8 {
-    print_error(as_json, error.code(), &error.to_string(), &error.help());
-    match error.kind() {
-        ErrorKind::User => USAGE,
-        ErrorKind::Environment | ErrorKind::Denied | ErrorKind::Bug => FAILURE,
-    }
-}
-
-fn print_error(as_json: bool, code: &str, message: &str, help: &str) {
-    let text = if as_json {
-        json!({ "event": "error", "code": code, "message": message, "help": help }).to_string()
-    } else {
-        format!("postern serve: {message}\n  {help}")
-    };
-    if as_json {
-        print(&text);
-    } else {
-        // Nobody is left to tell when standard error is gone.
-        let _ = writeln!(io::stderr(), "{text}");
-    }
-}
-
-/// A reader that went away does not stop a server.
-fn print(line: &str) {
-    let mut out = io::stdout().lock();
-    if let Err(error) = writeln!(out, "{line}").and_then(|()| out.flush()) {
-        warn!(%error, "cannot write to standard output");
-    }
-}
-
-fn start_logging(args: &ServeArgs) -> Result<(), String> {
-    let filter = EnvFilter::try_new(&args.log_level).map_err(|error| error.to_string())?;
+fn start_logging(arguments: &ServeArgs) -> Result<(), CliError> {
+    let filter = EnvFilter::try_new(&arguments.log_level)
+        .map_err(|error| CliError::Usage(format!("--log-level {}: {error}", arguments.log_level)))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .with_target(false)
         .with_ansi(io::stderr().is_terminal());
-    if args.log_json {
-        builder.json().try_init().map_err(|error| error.to_string())
-    } else {
-        builder.try_init().map_err(|error| error.to_string())
-    }
+    let outcome = if arguments.log_json { builder.json().try_init() } else { builder.try_init() };
+    outcome.map_err(|error| CliError::Usage(format!("logging: {error}")))
 }

@@ -40,6 +40,10 @@ impl Session {
         self.global.directory()
     }
 
+    pub(crate) fn passin(&self) -> Option<&PassphraseArgument> {
+        self.global.passin.as_ref()
+    }
+
     pub(crate) fn lock(&self) -> LockPolicy {
         LockPolicy {
             timeout: self.global.lock_timeout(),

@@ -50,6 +50,14 @@ impl Output {
         print(&text)
     }
 
+    /// Something that happened while a command runs on: `text` for people, `value` for programs.
+    pub(crate) fn event(self, text: &str, value: &Value) -> Result<(), CliError> {
+        match self.format {
+            Format::Human => print(&format!("{text}\n")),
+            Format::Json => print(&format!("{value}\n")),
+        }
+    }
+
     pub(crate) fn error(self, error: &CliError) {
         let text = match self.format {
             Format::Human => human::error(error),

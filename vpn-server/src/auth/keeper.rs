@@ -227,7 +227,7 @@ mod tests {
         let foreign = TestPki::new().crl(time::Duration::DAY);
         let cases = [
             (older.as_str(), "crl-number-not-higher"),
-            (foreign.as_str(), "crl-bad-signature"),
+            (foreign.as_str(), "crl-foreign-issuer"),
             ("", "crl-file-empty"),
             ("garbage", "crl-file-empty"),
             (&good[..good.len() / 2], "crl-file-damaged"),

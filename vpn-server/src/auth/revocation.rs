@@ -107,6 +107,22 @@ impl RevocationError {
 }
 
 impl RevocationState {
+    /// The state that a server would start with.
+    ///
+    /// # Errors
+    ///
+    /// [`RevocationError`] when the list is not usable and no former one is known.
+    pub fn read(
+        credentials: &CredentialPaths,
+        state_directory: &Path,
+        anchors: &TrustAnchors,
+    ) -> Result<Self, RevocationError> {
+        match RevocationFile::new(credentials, state_directory, anchors) {
+            Some(mut file) => file.initial_state(anchors),
+            None => Ok(Self::Unchecked),
+        }
+    }
+
     /// The list in force, or the last one that was.
     #[must_use]
     pub const fn latest_index(&self) -> Option<&Arc<RevocationIndex>> {

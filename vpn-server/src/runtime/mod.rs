@@ -3,6 +3,7 @@
 //! [`Server`] is for programs that embed the server; [`serve`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod check;
 mod error;
 pub mod file_watch;
 pub(crate) mod files;
@@ -14,6 +15,7 @@ mod server;
 mod state_directory;
 mod systemd;
 
+pub use check::check;
 pub use error::{ServeError, StartError};
 pub use reload::ReloadReport;
 pub use serve::{Ending, Hooks, serve};

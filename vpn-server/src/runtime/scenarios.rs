@@ -88,6 +88,22 @@ fn whatever_stands_in_the_way_of_a_start_is_named_and_nothing_is_left() {
 }
 
 #[test]
+fn a_check_finds_what_a_start_would_and_changes_nothing() {
+    let mut pki = TestPki::new();
+    let now = std::time::SystemTime::now().into();
+    let check =
+        |pki: &TestPki| super::check(&config(pki, "").unwrap(), now).map(|state| format!("{state:?}"));
+    assert_eq!(check(&pki).unwrap(), "NothingRevokedYet");
+    pki.write_crl();
+    assert!(check(&pki).unwrap().starts_with("InForce"));
+    pki.put_crl("broken");
+    assert_eq!(check(&pki).unwrap_err().code(), "crl-file-empty");
+    fs::remove_file(pki.directory().join("ca.crt")).unwrap();
+    assert_eq!(check(&pki).unwrap_err().code(), "ca-missing");
+    assert_eq!(fs::read_dir(pki.state_directory()).unwrap().count(), 0);
+}
+
+#[test]
 fn a_second_server_on_the_same_state_is_refused() {
     in_namespace(|| {
         let pki = TestPki::new();
