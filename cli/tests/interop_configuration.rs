@@ -84,10 +84,7 @@ fn an_unknown_key_of_a_configuration_file_is_named_with_the_one_that_was_meant()
     let lab = Lab::new(0).unwrap();
     let file = lab.scratch().join("postern.toml");
     fs::write(&file, "authorise = ['0.0.0.0/0']\n").unwrap();
-    let refused = lab
-        .server()
-        .finish(POSTERN, ["serve", "--config", &file.to_string_lossy()])
-        .unwrap();
+    let refused = lab.server().finish(POSTERN, ["serve", "--config", &file.to_string_lossy()]).unwrap();
     assert!(!refused.status.success());
     assert!(
         refused.stderr.contains("authorise") && refused.stderr.contains("authorize"),
@@ -102,25 +99,9 @@ fn single_files_do_instead_of_a_pki_directory_and_their_list_revokes() {
     let pki = pki(&lab).unwrap();
     pki.gen_crl().unwrap();
     let mut command = lab.server().command(POSTERN);
-    command
-        .arg("serve")
-        .arg("--ca")
-        .arg(pki.ca_certificate())
-        .arg("--crl")
-        .arg(pki.crl());
-    command
-        .arg("--cert")
-        .arg(pki.certificate("server"))
-        .arg("--key")
-        .arg(pki.private_key("server"));
-    command.args([
-        "--listen",
-        "udp:192.0.2.1:1194",
-        "--tun",
-        DEVICE,
-        "--client-cidr",
-        "10.8.0.0/24",
-    ]);
+    command.arg("serve").arg("--ca").arg(pki.ca_certificate()).arg("--crl").arg(pki.crl());
+    command.arg("--cert").arg(pki.certificate("server")).arg("--key").arg(pki.private_key("server"));
+    command.args(["--listen", "udp:192.0.2.1:1194", "--tun", DEVICE, "--client-cidr", "10.8.0.0/24"]);
     command
         .args(["--split-tunnel", "--route", LAN, "--authorize", LAN, "--state-dir"])
         .arg(lab.scratch().join("state"));

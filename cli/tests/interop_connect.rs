@@ -16,12 +16,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// must have said `expected`.
 fn connects(options: &[&str], expected: &str) -> Result<()> {
     let lab = Lab::new(1)?;
-    let vpn = Vpn::start(
-        &lab,
-        &Implementation::under_test(POSTERN)?,
-        &["alice"],
-        ServerPlan::default(),
-    )?;
+    let vpn = Vpn::start(&lab, &Implementation::under_test(POSTERN)?, &["alice"], ServerPlan::default())?;
     let client = vpn.connect(lab.client(1), "alice", options)?;
     client.log().wait_for(expected, LIMIT)?;
     ping::require(lab.client(1), TARGET, LIMIT)
@@ -31,13 +26,7 @@ fn connects(options: &[&str], expected: &str) -> Result<()> {
 fn connects_with_a_pki(found: impl FnOnce(&Lab) -> Result<Pki>) -> Result<()> {
     let lab = Lab::new(1)?;
     let implementation = Implementation::under_test(POSTERN)?;
-    let vpn = Vpn::start_with_pki(
-        &lab,
-        &implementation,
-        found(&lab)?,
-        &["alice"],
-        ServerPlan::default(),
-    )?;
+    let vpn = Vpn::start_with_pki(&lab, &implementation, found(&lab)?, &["alice"], ServerPlan::default())?;
     let _client = vpn.connect(lab.client(1), "alice", &[])?;
     ping::require(lab.client(1), TARGET, LIMIT)
 }
@@ -62,29 +51,17 @@ fn with_tls_1_2() {
 
 #[test]
 fn with_aes_256_gcm() {
-    connects(
-        &["--data-ciphers", "AES-256-GCM"],
-        "Data Channel: cipher 'AES-256-GCM'",
-    )
-    .unwrap();
+    connects(&["--data-ciphers", "AES-256-GCM"], "Data Channel: cipher 'AES-256-GCM'").unwrap();
 }
 
 #[test]
 fn with_aes_128_gcm() {
-    connects(
-        &["--data-ciphers", "AES-128-GCM"],
-        "Data Channel: cipher 'AES-128-GCM'",
-    )
-    .unwrap();
+    connects(&["--data-ciphers", "AES-128-GCM"], "Data Channel: cipher 'AES-128-GCM'").unwrap();
 }
 
 #[test]
 fn with_chacha20_poly1305() {
-    connects(
-        &["--data-ciphers", "CHACHA20-POLY1305"],
-        "Data Channel: cipher 'CHACHA20-POLY1305'",
-    )
-    .unwrap();
+    connects(&["--data-ciphers", "CHACHA20-POLY1305"], "Data Channel: cipher 'CHACHA20-POLY1305'").unwrap();
 }
 
 #[test]
@@ -103,13 +80,7 @@ fn with_data_keys_from_the_old_prf_under_either_tls_version() {
         let options = ["--tls-version-max", newest];
         let client = StockClient::start_program(&program, host, &profile, &options).unwrap();
         client.wait_connected().unwrap();
-        assert!(
-            client
-                .pushed_options()
-                .unwrap()
-                .iter()
-                .all(|option| !option.contains("tls-ekm"))
-        );
+        assert!(client.pushed_options().unwrap().iter().all(|option| !option.contains("tls-ekm")));
         ping::require(host, TARGET, LIMIT).unwrap();
     }
 }
@@ -165,9 +136,8 @@ fn twenty_at_once_each_with_an_address_of_its_own() {
     let profiles: Vec<String> = names.iter().map(|name| vpn.profile(name).unwrap()).collect();
 
     let started = lab.clients().iter().zip(&profiles);
-    let clients: Vec<_> = started
-        .map(|(host, profile)| StockClient::start(host, profile, &[]).unwrap())
-        .collect();
+    let clients: Vec<_> =
+        started.map(|(host, profile)| StockClient::start(host, profile, &[]).unwrap()).collect();
     let mut addresses = Vec::new();
     for client in &clients {
         client.wait_connected().unwrap();
@@ -184,13 +154,9 @@ fn two_servers_at_once_do_not_meet() {
     let implementation = Implementation::under_test(POSTERN).unwrap();
     let labs = [Lab::new(1).unwrap(), Lab::new(1).unwrap()];
     let plan = ServerPlan::default();
-    let vpns = labs
-        .each_ref()
-        .map(|lab| Vpn::start(lab, &implementation, &["alice"], plan.clone()).unwrap());
+    let vpns = labs.each_ref().map(|lab| Vpn::start(lab, &implementation, &["alice"], plan.clone()).unwrap());
     let both = labs.iter().zip(&vpns);
-    let clients: Vec<_> = both
-        .map(|(lab, vpn)| vpn.connect(lab.client(1), "alice", &[]).unwrap())
-        .collect();
+    let clients: Vec<_> = both.map(|(lab, vpn)| vpn.connect(lab.client(1), "alice", &[]).unwrap()).collect();
     for client in &clients {
         ping::require(client.host(), TARGET, LIMIT).unwrap();
     }

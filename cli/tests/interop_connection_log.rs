@@ -38,12 +38,7 @@ const KEYS: [&str; 22] = [
 ];
 
 fn serve<'lab>(lab: &'lab Lab, clients: &[&str]) -> Result<Vpn<'lab>> {
-    Vpn::start(
-        lab,
-        &Implementation::Postern(POSTERN.into()),
-        clients,
-        ServerPlan::default(),
-    )
+    Vpn::start(lab, &Implementation::Postern(POSTERN.into()), clients, ServerPlan::default())
 }
 
 /// The records so far in which `key` is `value`, as they stand in the file and parsed.
@@ -54,10 +49,7 @@ fn records(pki: &Pki, key: &str, value: &str) -> Result<Vec<(String, Value)>> {
         Ok((line.to_owned(), record))
     });
     let parsed: Vec<_> = parsed.collect::<Result<_>>()?;
-    Ok(parsed
-        .into_iter()
-        .filter(|(_, record)| record[key] == value)
-        .collect())
+    Ok(parsed.into_iter().filter(|(_, record)| record[key] == value).collect())
 }
 
 /// The first record in which `key` is `value`, as soon as there is one.
@@ -76,20 +68,14 @@ fn a_connection_has_a_record_at_its_start_and_one_at_its_end() {
     let address = alice.tunnel_address().unwrap().to_string();
 
     let (line, start) = record(vpn.pki(), "connection-log-type", "connection-attempt").unwrap();
-    let places: Vec<usize> = KEYS
-        .iter()
-        .map(|key| line.find(&format!("\"{key}\":")).unwrap())
-        .collect();
+    let places: Vec<usize> = KEYS.iter().map(|key| line.find(&format!("\"{key}\":")).unwrap()).collect();
     assert!(places.is_sorted(), "{line}");
     assert_eq!(start["connection-attempt-status"], "successful");
     assert_eq!(start["common-name"], "alice@company.com");
     assert_eq!(start["client-ip"], address.as_str());
     assert_eq!(start["device-ip"], "192.0.2.11");
     assert_eq!(start["connection-end-time"], "NA");
-    assert!(
-        KEYS.iter().all(|key| start[key].is_string()),
-        "every value is a text: {line}"
-    );
+    assert!(KEYS.iter().all(|key| start[key].is_string()), "every value is a text: {line}");
 
     let load = Load::new(Direction::Upload, 1 << 20);
     transfer(lab.client(1), lab.target(), TARGET, load).unwrap();

@@ -26,11 +26,7 @@ fn a_crashed_client_comes_back_from_the_same_port() {
 
     let client = StockClient::start(lab.client(1), &profile, &["--lport", "5000"]).unwrap();
     // A stock server leaves the push request of such a client unanswered for half a minute.
-    let limit = Duration::from_secs(if implementation == Implementation::Stock {
-        60
-    } else {
-        5
-    });
+    let limit = Duration::from_secs(if implementation == Implementation::Stock { 60 } else { 5 });
     client.log().wait_for(CONNECTED, limit).unwrap();
     assert_eq!(client.tunnel_address().unwrap(), address);
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
@@ -46,14 +42,9 @@ fn a_client_comes_back_by_itself_when_the_server_was_restarted() {
 
     assert!(vpn.server().stop().unwrap().success());
     // With the default keepalive the client would find out by itself after a minute: it was told.
-    client
-        .log()
-        .wait_for_since(mark, "server-pushed-connection-reset", LIMIT)
-        .unwrap();
+    client.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT).unwrap();
     vpn.start_server_again().unwrap();
-    client
-        .wait_connected_since(mark, Duration::from_secs(30))
-        .unwrap();
+    client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 
@@ -61,19 +52,14 @@ fn a_client_comes_back_by_itself_when_the_server_was_restarted() {
 fn a_client_comes_back_by_itself_when_the_server_was_killed() {
     let lab = Lab::new(1).unwrap();
     let implementation = Implementation::under_test(POSTERN).unwrap();
-    let plan = ServerPlan {
-        keepalive: IMPATIENT,
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { keepalive: IMPATIENT, ..ServerPlan::default() };
     let mut vpn = Vpn::start(&lab, &implementation, &["alice"], plan).unwrap();
     let client = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let mark = client.log().mark();
 
     vpn.server().kill().unwrap();
     vpn.start_server_again().unwrap();
-    client
-        .wait_connected_since(mark, Duration::from_secs(30))
-        .unwrap();
+    client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 
@@ -82,11 +68,8 @@ fn the_address_of_a_killed_client_is_free_after_its_silence_was_noticed() {
     let lab = Lab::new(6).unwrap();
     let implementation = Implementation::under_test(POSTERN).unwrap();
     // Six addresses, of which the server has one.
-    let plan = ServerPlan {
-        keepalive: IMPATIENT,
-        client_cidr: "10.8.0.0/29".to_owned(),
-        ..ServerPlan::default()
-    };
+    let plan =
+        ServerPlan { keepalive: IMPATIENT, client_cidr: "10.8.0.0/29".to_owned(), ..ServerPlan::default() };
     let names = ["anna", "bert", "carl", "dora", "emil", "fred"];
     let vpn = Vpn::start(&lab, &implementation, &names, plan).unwrap();
     let mut clients: Vec<_> = lab.clients()[..5]
@@ -109,14 +92,9 @@ fn the_address_of_a_killed_client_is_free_after_its_silence_was_noticed() {
 fn the_address_of_a_client_that_took_leave_is_free_within_seconds() {
     let lab = Lab::new(2).unwrap();
     let implementation = Implementation::under_test(POSTERN).unwrap();
-    let plan = ServerPlan {
-        max_sessions: Some(1),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { max_sessions: Some(1), ..ServerPlan::default() };
     let vpn = Vpn::start(&lab, &implementation, &["alice", "bob"], plan).unwrap();
-    let mut alice = vpn
-        .connect(lab.client(1), "alice", &["--explicit-exit-notify", "1"])
-        .unwrap();
+    let mut alice = vpn.connect(lab.client(1), "alice", &["--explicit-exit-notify", "1"]).unwrap();
     assert!(alice.stop().unwrap().success());
     // A stock server keeps the session for another five seconds.
     std::thread::sleep(Duration::from_secs(6));
@@ -142,10 +120,7 @@ fn a_client_that_comes_and_goes_gets_the_same_address_again() {
 fn a_silent_client_is_kept_alive_by_pings() {
     let lab = Lab::new(1).unwrap();
     let implementation = Implementation::under_test(POSTERN).unwrap();
-    let plan = ServerPlan {
-        keepalive: (1, 3),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { keepalive: (1, 3), ..ServerPlan::default() };
     let vpn = Vpn::start(&lab, &implementation, &["alice"], plan).unwrap();
     let client = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     // Longer than both sides wait for a sign of life.
@@ -186,10 +161,7 @@ fn two_machines_share_a_profile_where_that_is_allowed() {
 fn one_session_more_than_allowed_is_refused_with_a_reason_and_the_others_go_on() {
     let lab = Lab::new(2).unwrap();
     let postern = Implementation::Postern(POSTERN.into());
-    let plan = ServerPlan {
-        max_sessions: Some(1),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { max_sessions: Some(1), ..ServerPlan::default() };
     let vpn = Vpn::start(&lab, &postern, &["alice", "bob"], plan).unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let mut bob = StockClient::start(lab.client(2), &vpn.profile("bob").unwrap(), &[]).unwrap();

@@ -44,25 +44,17 @@ fn every_three_seconds_asked_by_the_client_during_transfers() {
 
 #[test]
 fn every_three_seconds_asked_by_the_server_during_transfers() {
-    let plan = ServerPlan {
-        renegotiate_after: Some(3),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { renegotiate_after: Some(3), ..ServerPlan::default() };
     nothing_is_lost(plan, &["--reneg-sec", "0"]).unwrap();
 }
 
 #[test]
 fn asked_by_both_at_the_same_time_until_the_key_numbers_wrap() {
-    let plan = ServerPlan {
-        renegotiate_after: Some(2),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { renegotiate_after: Some(2), ..ServerPlan::default() };
     let lab = Lab::new(1).unwrap();
     let implementation = Implementation::under_test(POSTERN).unwrap();
     let vpn = Vpn::start(&lab, &implementation, &["alice"], plan).unwrap();
-    let client = vpn
-        .connect(lab.client(1), "alice", &["--reneg-sec", "2"])
-        .unwrap();
+    let client = vpn.connect(lab.client(1), "alice", &["--reneg-sec", "2"]).unwrap();
     let pings = Ping::start(lab.client(1), TARGET, Duration::from_millis(20)).unwrap();
     // Key numbers 0 to 7, then 1 again.
     wait::until("nine TLS sessions", Duration::from_secs(40), || {

@@ -79,13 +79,7 @@ fn a_live_tunnel_ends_within_a_second_and_a_bystander_loses_nothing() {
     let report = pings.stop();
     println!("bystander: {} pings, {} lost", report.sent(), report.lost().len());
     assert_eq!(report.lost(), []);
-    assert_eq!(
-        bystander
-            .log()
-            .matching("Initialization Sequence Completed")
-            .len(),
-        1
-    );
+    assert_eq!(bystander.log().matching("Initialization Sequence Completed").len(), 1);
 }
 
 #[test]
@@ -103,10 +97,7 @@ fn a_revoked_client_that_tries_again_is_told_why_within_a_round_trip() {
         assert!(refused.text.contains("revoked"), "{}", refused.text);
         let handshake = client.log().wait_for("Control Channel: TLS", LIMIT).unwrap();
         let waited = refused.at.duration_since(handshake.at);
-        assert!(
-            waited < Duration::from_millis(500),
-            "{waited:?} after the handshake"
-        );
+        assert!(waited < Duration::from_millis(500), "{waited:?} after the handshake");
     }
 }
 
@@ -128,6 +119,7 @@ fn a_list_that_cannot_be_used_never_replaces_a_good_one() {
     let mut vpn = Vpn::start(&lab, &postern(), &["alice", "bob"], ServerPlan::default()).unwrap();
     let alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let pings = Ping::start(lab.client(1), TARGET, Duration::from_millis(20)).unwrap();
+    let bobs_profile = vpn.profile("bob").unwrap();
     vpn.pki().gen_crl().unwrap();
     let older = fs::read(vpn.pki().crl()).unwrap();
     vpn.pki().revoke("bob").unwrap();
@@ -148,7 +140,7 @@ fn a_list_that_cannot_be_used_never_replaces_a_good_one() {
         vpn.replace_crl(list).unwrap();
         let reported = vpn.server().log().wait_for_since(mark, "crl", LIMIT);
         reported.unwrap_or_else(|failure| panic!("a list that is {what} is not reported: {failure}"));
-        let mut bob = StockClient::start(lab.client(2), &vpn.profile("bob").unwrap(), &[]).unwrap();
+        let mut bob = StockClient::start(lab.client(2), &bobs_profile, &[]).unwrap();
         let refused = bob.wait_refused(REFUSED, LIMIT);
         refused.unwrap_or_else(|failure| panic!("a list that is {what} let a revoked client in: {failure}"));
     }

@@ -80,11 +80,7 @@ fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
     let vpn = Vpn::start(&lab, &by_postern(), &["alice"], ServerPlan::default()).unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let before = settings(lab.server()).unwrap();
-    let second = ServerPlan {
-        port: 1195,
-        client_cidr: "10.9.0.0/24".to_owned(),
-        ..ServerPlan::default()
-    };
+    let second = ServerPlan { port: 1195, client_cidr: "10.9.0.0/24".to_owned(), ..ServerPlan::default() };
     let refused = start_in_vain(lab.server(), vpn.pki(), &second.with_options(&["--tun", "vpn1"])).unwrap();
     assert!(!refused.status.success());
     assert_eq!(settings(lab.server()).unwrap(), before);
@@ -99,9 +95,7 @@ fn a_missing_privilege_is_named_and_nothing_is_changed() {
     let serve = serve_command(POSTERN.as_ref(), lab.server(), &pki, &ServerPlan::default());
     // All of root but the right to change the network.
     let mut command = lab.server().command("setpriv");
-    command
-        .args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"])
-        .arg(POSTERN);
+    command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(POSTERN);
     command.args(serve.get_args().skip_while(|word| *word != "serve"));
     let refused = finish(command).unwrap();
     assert!(!refused.status.success());
@@ -114,10 +108,7 @@ fn client_addresses_that_overlap_a_routed_network_are_refused() {
     let lab = Lab::new(0).unwrap();
     let pki = pki(&lab).unwrap();
     let before = settings(lab.server()).unwrap();
-    let plan = ServerPlan {
-        client_cidr: "10.7.0.0/22".to_owned(),
-        ..ServerPlan::default()
-    };
+    let plan = ServerPlan { client_cidr: "10.7.0.0/22".to_owned(), ..ServerPlan::default() };
     let refused = start_in_vain(lab.server(), &pki, &plan).unwrap();
     assert!(!refused.status.success());
     assert!(refused.stderr.contains("10.7.0.0/24"), "{}", refused.stderr);
@@ -128,10 +119,5 @@ fn client_addresses_that_overlap_a_routed_network_are_refused() {
 fn the_tunnel_device_has_the_name_that_was_asked_for() {
     let lab = Lab::new(0).unwrap();
     let _vpn = Vpn::start(&lab, &by_postern(), &[], ServerPlan::default()).unwrap();
-    assert!(
-        lab.server()
-            .run("ip", ["-brief", "link", "show", "dev", DEVICE])
-            .unwrap()
-            .contains(DEVICE)
-    );
+    assert!(lab.server().run("ip", ["-brief", "link", "show", "dev", DEVICE]).unwrap().contains(DEVICE));
 }

@@ -14,19 +14,9 @@ const DEFAULT_MIB: u64 = 64;
 fn move_through_a_tunnel(direction: Direction) -> Result<Transfer> {
     let mebibytes = std::env::var(SIZE).map_or(DEFAULT_MIB, |size| size.parse().unwrap_or(DEFAULT_MIB));
     let lab = Lab::new(1)?;
-    let vpn = Vpn::start(
-        &lab,
-        &Implementation::under_test(POSTERN)?,
-        &["alice"],
-        ServerPlan::default(),
-    )?;
+    let vpn = Vpn::start(&lab, &Implementation::under_test(POSTERN)?, &["alice"], ServerPlan::default())?;
     let _client = vpn.connect(lab.client(1), "alice", &[])?;
-    transfer(
-        lab.client(1),
-        lab.target(),
-        TARGET,
-        Load::new(direction, mebibytes << 20),
-    )
+    transfer(lab.client(1), lab.target(), TARGET, Load::new(direction, mebibytes << 20))
 }
 
 #[test]
@@ -36,8 +26,5 @@ fn an_upload_arrives_unchanged() {
 
 #[test]
 fn a_download_arrives_unchanged() {
-    println!(
-        "download: {}",
-        move_through_a_tunnel(Direction::Download).unwrap()
-    );
+    println!("download: {}", move_through_a_tunnel(Direction::Download).unwrap());
 }

@@ -108,16 +108,10 @@ mod tests {
         let mut command = tool("sh");
         command.args(["-c", "echo out; echo err >&2; exit 3"]);
         let finished = finish(command).unwrap();
-        assert_eq!(
-            (finished.stdout.as_str(), finished.stderr.as_str()),
-            ("out\n", "err\n")
-        );
+        assert_eq!((finished.stdout.as_str(), finished.stderr.as_str()), ("out\n", "err\n"));
         assert_eq!(finished.status.code(), Some(3));
         let failure = finished.success().unwrap_err().to_string();
-        assert!(
-            failure.contains("exit status: 3") && failure.contains("err"),
-            "{failure}"
-        );
+        assert!(failure.contains("exit status: 3") && failure.contains("err"), "{failure}");
     }
 
     #[test]

@@ -28,12 +28,7 @@ pub struct Host {
 
 impl Host {
     pub(crate) fn new(name: &str, address: Ipv4Addr, namespace: Namespace, shelf: Shelf) -> Self {
-        Self {
-            name: name.to_owned(),
-            address,
-            namespace,
-            shelf,
-        }
+        Self { name: name.to_owned(), address, namespace, shelf }
     }
 
     /// `server`, `target` or `client-N`.
@@ -88,14 +83,12 @@ impl Host {
     /// A UDP socket of this machine.
     pub fn udp_socket(&self, address: Ipv4Addr, port: u16) -> Result<UdpSocket> {
         let address = SocketAddrV4::new(address, port);
-        self.enter(|| UdpSocket::bind(address))?
-            .context(format!("binding {address} on {}", self.name))
+        self.enter(|| UdpSocket::bind(address))?.context(format!("binding {address} on {}", self.name))
     }
 
     /// A TCP listener of this machine, on a free port.
     pub fn tcp_listener(&self, address: Ipv4Addr) -> Result<TcpListener> {
-        self.enter(|| TcpListener::bind((address, 0)))?
-            .context(format!("listening on {}", self.name))
+        self.enter(|| TcpListener::bind((address, 0)))?.context(format!("listening on {}", self.name))
     }
 
     /// A TCP connection from this machine.
@@ -118,16 +111,10 @@ impl Host {
 
     /// The first IPv4 address of `device`.
     pub fn address_of(&self, device: &str) -> Result<Option<Ipv4Addr>> {
-        let shown = self
-            .namespace
-            .ip(["-4", "-json", "address", "show", "dev", device])?;
+        let shown = self.namespace.ip(["-4", "-json", "address", "show", "dev", device])?;
         let links: serde_json::Value = serde_json::from_str(&shown).context("reading what ip printed")?;
-        let local = links
-            .pointer("/0/addr_info/0/local")
-            .and_then(|local| local.as_str());
-        local
-            .map(|text| text.parse().context(format!("reading {text}")))
-            .transpose()
+        let local = links.pointer("/0/addr_info/0/local").and_then(|local| local.as_str());
+        local.map(|text| text.parse().context(format!("reading {text}"))).transpose()
     }
 }
 

@@ -23,9 +23,7 @@ pub fn own_name(rest: &str) -> String {
 
 /// A new directory for files of this process, removed when dropped.
 pub fn scratch_directory(purpose: &str) -> Result<TempDir> {
-    let directory = tempfile::Builder::new()
-        .prefix(&own_name(&format!("{purpose}-")))
-        .tempdir();
+    let directory = tempfile::Builder::new().prefix(&own_name(&format!("{purpose}-"))).tempdir();
     directory.context(format!("making a directory for {purpose}"))
 }
 
@@ -68,10 +66,7 @@ mod tests {
     #[test]
     fn a_name_tells_its_owner() {
         assert_eq!(owner("postern-4711-0-server"), Some("4711"));
-        assert_eq!(
-            owner(&own_name("client")),
-            Some(std::process::id().to_string().as_str())
-        );
+        assert_eq!(owner(&own_name("client")), Some(std::process::id().to_string().as_str()));
         assert_eq!(owner("postern--0-server"), None);
         assert_eq!(owner("postern-gateway-1"), None);
         assert_eq!(owner("vpn-4711-0-server"), None);

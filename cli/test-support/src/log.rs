@@ -45,10 +45,7 @@ struct State {
 impl Log {
     /// Reads `source` to its end in the background; `owner` is named in failures.
     pub fn follow(owner: impl Into<String>, source: impl Read + Send + 'static) -> Self {
-        let log = Self {
-            owner: owner.into(),
-            shared: Arc::default(),
-        };
+        let log = Self { owner: owner.into(), shared: Arc::default() };
         let shared = Arc::clone(&log.shared);
         thread::spawn(move || shared.collect(source));
         log
@@ -78,11 +75,8 @@ impl Log {
                 drop(state);
                 return Err(self.missed(text, limit));
             }
-            (state, _) = self
-                .shared
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner);
+            (state, _) =
+                self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -90,12 +84,7 @@ impl Log {
     #[must_use]
     pub fn matching(&self, text: &str) -> Vec<Line> {
         let state = self.shared.state();
-        state
-            .lines
-            .iter()
-            .filter(|line| line.text.contains(text))
-            .cloned()
-            .collect()
+        state.lines.iter().filter(|line| line.text.contains(text)).cloned().collect()
     }
 
     /// The end of the log, under a heading that names its owner.
@@ -113,16 +102,8 @@ impl Log {
 
     fn missed(&self, text: &str, limit: Duration) -> Failure {
         let ended = self.shared.state().ended;
-        let why = if ended {
-            "before it ended".to_owned()
-        } else {
-            format!("within {limit:?}")
-        };
-        Failure::new(format!(
-            "{}: no line with {text:?} {why}\n{}",
-            self.owner,
-            self.tail()
-        ))
+        let why = if ended { "before it ended".to_owned() } else { format!("within {limit:?}") };
+        Failure::new(format!("{}: no line with {text:?} {why}\n{}", self.owner, self.tail()))
     }
 }
 
@@ -136,10 +117,8 @@ impl Shared {
         let mut reader = BufReader::new(source);
         let mut octets = Vec::new();
         while matches!(reader.read_until(b'\n', &mut octets), Ok(1..)) {
-            let line = Line {
-                at: Instant::now(),
-                text: String::from_utf8_lossy(&octets).trim_end().to_owned(),
-            };
+            let line =
+                Line { at: Instant::now(), text: String::from_utf8_lossy(&octets).trim_end().to_owned() };
             self.state().lines.push(line);
             self.changed.notify_all();
             octets.clear();
@@ -169,19 +148,13 @@ mod tests {
         log.wait_for("ready", LIMIT).unwrap();
         let mark = log.mark();
         std::io::Write::write_all(&mut writer, b"ready (2)\n").unwrap();
-        assert_eq!(
-            log.wait_for_since(mark, "ready", LIMIT).unwrap().text,
-            "ready (2)"
-        );
+        assert_eq!(log.wait_for_since(mark, "ready", LIMIT).unwrap().text, "ready (2)");
     }
 
     #[test]
     fn stops_waiting_when_the_output_ends() {
         let log = Log::follow("somebody", &b"fatal: no\n"[..]);
-        let failure = log
-            .wait_for("ready", Duration::from_secs(3600))
-            .unwrap_err()
-            .to_string();
+        let failure = log.wait_for("ready", Duration::from_secs(3600)).unwrap_err().to_string();
         assert!(failure.contains("before it ended"), "{failure}");
         assert!(failure.contains("fatal: no"), "{failure}");
     }

@@ -81,9 +81,7 @@ fn require_root() -> Result<()> {
     if rustix::process::geteuid().is_root() {
         return Ok(());
     }
-    Err(Failure::new(
-        "network namespaces need root: run `make test` or `make demo`, which ask sudo for it",
-    ))
+    Err(Failure::new("network namespaces need root: run `make test` or `make demo`, which ask sudo for it"))
 }
 
 /// Ends the processes inside, then removes the name.

@@ -58,11 +58,7 @@ impl Pki {
     }
 
     fn found(directory: PathBuf, program: PathBuf, keys: KeyKind) -> Result<Self> {
-        let pki = Self {
-            directory,
-            program,
-            keys,
-        };
+        let pki = Self { directory, program, keys };
         pki.run(["init-pki"])?;
         pki.run(["--req-cn=Test CA", "build-ca", "nopass"])?;
         Ok(pki)
@@ -90,9 +86,7 @@ impl Pki {
 
     /// Runs one command of the keeper, preceded by its options, which must succeed.
     pub fn run<const N: usize>(&self, arguments: [&str; N]) -> Result<()> {
-        command::finish(self.command(arguments))
-            .and_then(Finished::success)
-            .map(drop)
+        command::finish(self.command(arguments)).and_then(Finished::success).map(drop)
     }
 
     fn command<const N: usize>(&self, arguments: [&str; N]) -> Command {
@@ -150,8 +144,7 @@ impl Pki {
 /// The last PEM block of a file: easy-rsa writes a description before it.
 fn last_pem_block(file: &Path) -> Result<String> {
     let text = fs::read_to_string(file).context(format!("reading {}", file.display()))?;
-    let begin = text
-        .rfind("-----BEGIN")
-        .ok_or_else(|| Failure::new(format!("no PEM in {}", file.display())))?;
+    let begin =
+        text.rfind("-----BEGIN").ok_or_else(|| Failure::new(format!("no PEM in {}", file.display())))?;
     Ok(format!("{}\n", text[begin..].trim_end()))
 }

@@ -25,17 +25,9 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
     command.args(["--keepalive", &format!("{ping},{restart}")]);
     command.arg("--state-dir").arg(state_directory(pki));
     command.arg("--connection-log").arg(connection_log(pki));
-    command.arg(if plan.full_tunnel {
-        "--full-tunnel"
-    } else {
-        "--split-tunnel"
-    });
+    command.arg(if plan.full_tunnel { "--full-tunnel" } else { "--split-tunnel" });
     command.args(plan.routes.iter().flat_map(|route| ["--route", route]));
-    command.args(
-        plan.authorized
-            .iter()
-            .flat_map(|network| ["--authorize", network]),
-    );
+    command.args(plan.authorized.iter().flat_map(|network| ["--authorize", network]));
     if let Some(seconds) = plan.renegotiate_after {
         command.args(["--reneg-sec", &seconds.to_string()]);
     }
@@ -61,10 +53,7 @@ pub fn state_directory(pki: &Pki) -> PathBuf {
 /// The profile that `postern export` writes for `name`, for the server of the laboratory.
 pub fn export(binary: &Path, pki: &Pki, name: &str, port: u16) -> Result<String> {
     let mut command = tool(binary);
-    command
-        .arg("--pki-dir")
-        .arg(pki.directory())
-        .args(["export", name]);
+    command.arg("--pki-dir").arg(pki.directory()).args(["export", name]);
     command.args(["--remote", &lab::SERVER.to_string(), "--port", &port.to_string()]);
     command::succeed(command)
 }

@@ -27,9 +27,7 @@ impl Process {
         let name = name.into();
         let shown = command::spell(&command);
         let (reader, writer) = std::io::pipe().context("making a pipe")?;
-        command
-            .stdout(writer.try_clone().context("making a pipe")?)
-            .stderr(writer);
+        command.stdout(writer.try_clone().context("making a pipe")?).stderr(writer);
         let child = command.spawn().context(format!("starting `{shown}`"))?;
         let log = Log::follow(&name, reader);
         Ok(Self { name, child, log })
@@ -65,11 +63,7 @@ impl Process {
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let ended = wait::for_child(&mut self.child, limit).context(format!("waiting for {}", self.name))?;
         ended.ok_or_else(|| {
-            Failure::new(format!(
-                "{} did not end within {limit:?}\n{}",
-                self.name,
-                self.log.tail()
-            ))
+            Failure::new(format!("{} did not end within {limit:?}\n{}", self.name, self.log.tail()))
         })
     }
 
@@ -82,10 +76,7 @@ impl Process {
     /// Ends it without notice (SIGKILL).
     pub fn kill(&mut self) -> Result<()> {
         self.child.kill().context(format!("killing {}", self.name))?;
-        self.child
-            .wait()
-            .map(drop)
-            .context(format!("waiting for {}", self.name))
+        self.child.wait().map(drop).context(format!("waiting for {}", self.name))
     }
 }
 

@@ -36,9 +36,7 @@ impl Implementation {
         match std::env::var(CHOICE).as_deref() {
             Err(_) | Ok("" | "postern") => Ok(Self::Postern(postern.into())),
             Ok("openvpn") => Ok(Self::Stock),
-            Ok(other) => Err(Failure::new(format!(
-                "{CHOICE}={other}: choose postern or openvpn"
-            ))),
+            Ok(other) => Err(Failure::new(format!("{CHOICE}={other}: choose postern or openvpn"))),
         }
     }
 }
@@ -90,8 +88,7 @@ impl ServerPlan {
     /// With further options of the implementation under test.
     #[must_use]
     pub fn with_options(mut self, options: &[&str]) -> Self {
-        self.options
-            .extend(options.iter().map(|option| (*option).to_owned()));
+        self.options.extend(options.iter().map(|option| (*option).to_owned()));
         self
     }
 
@@ -126,9 +123,7 @@ impl Server {
 
     /// Starts `command`, which does what `plan` says, on `host` and waits until it serves.
     pub fn start_command(program: &str, host: &Host, command: Command, plan: &ServerPlan) -> Result<Self> {
-        let mut server = Self {
-            process: host.start(program, command)?,
-        };
+        let mut server = Self { process: host.start(program, command)? };
         server.wait_ready(host, plan)?;
         Ok(server)
     }

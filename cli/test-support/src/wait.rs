@@ -70,11 +70,6 @@ mod tests {
     #[test]
     fn names_what_did_not_happen() {
         let answer: Result<()> = until("a miracle", Duration::from_millis(1), || Ok(None));
-        assert!(
-            answer
-                .unwrap_err()
-                .to_string()
-                .starts_with("a miracle: not within")
-        );
+        assert!(answer.unwrap_err().to_string().starts_with("a miracle: not within"));
     }
 }

@@ -49,23 +49,13 @@ fn what_a_killed_run_left_is_removed_by_the_next() {
     let mut ended = Command::new("true").spawn().unwrap();
     let abandoned = format!("postern-{}-0-server", ended.id());
     ended.wait().unwrap();
-    assert!(
-        Command::new("ip")
-            .args(["netns", "add", &abandoned])
-            .status()
-            .unwrap()
-            .success()
-    );
+    assert!(Command::new("ip").args(["netns", "add", &abandoned]).status().unwrap().success());
 
     let next_run = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "a_laboratory_that_panics_leaves_nothing_behind"])
         .output()
         .unwrap();
-    assert!(
-        next_run.status.success(),
-        "{}",
-        String::from_utf8_lossy(&next_run.stdout)
-    );
+    assert!(next_run.status.success(), "{}", String::from_utf8_lossy(&next_run.stdout));
     assert!(!Path::new("/run/netns").join(abandoned).exists());
 }
 
@@ -81,9 +71,7 @@ fn the_target_is_out_of_reach_without_a_tunnel() {
 fn a_stock_client_reaches_the_target_through_a_stock_server() {
     let lab = Lab::new(1).unwrap();
     let (_server, pki) = stock_server(&lab, &["alice"], &ServerPlan::default()).unwrap();
-    let profile = pki
-        .handmade_profile("alice", lab.server().address(), 1194)
-        .unwrap();
+    let profile = pki.handmade_profile("alice", lab.server().address(), 1194).unwrap();
     let client = StockClient::connect(lab.client(1), &profile, &[]).unwrap();
 
     assert_eq!(client.tunnel_address().unwrap().to_string(), "10.8.0.2");
@@ -103,9 +91,7 @@ fn a_stock_client_reaches_the_target_through_a_stock_server() {
 fn a_series_of_pings_counts_what_a_dead_server_costs() {
     let lab = Lab::new(1).unwrap();
     let (mut server, pki) = stock_server(&lab, &["alice"], &ServerPlan::default()).unwrap();
-    let profile = pki
-        .handmade_profile("alice", lab.server().address(), 1194)
-        .unwrap();
+    let profile = pki.handmade_profile("alice", lab.server().address(), 1194).unwrap();
     let _client = StockClient::connect(lab.client(1), &profile, &[]).unwrap();
 
     let series = Ping::start(lab.client(1), TARGET, Duration::from_millis(20)).unwrap();
@@ -125,18 +111,10 @@ fn a_series_of_pings_counts_what_a_dead_server_costs() {
 fn a_transfer_arrives_unchanged_both_ways() {
     let lab = Lab::new(1).unwrap();
     let (_server, pki) = stock_server(&lab, &["alice"], &ServerPlan::default()).unwrap();
-    let profile = pki
-        .handmade_profile("alice", lab.server().address(), 1194)
-        .unwrap();
+    let profile = pki.handmade_profile("alice", lab.server().address(), 1194).unwrap();
     let _client = StockClient::connect(lab.client(1), &profile, &[]).unwrap();
     for direction in [Direction::Upload, Direction::Download] {
-        let done = transfer(
-            lab.client(1),
-            lab.target(),
-            TARGET,
-            Load::new(direction, 16 * MIB),
-        )
-        .unwrap();
+        let done = transfer(lab.client(1), lab.target(), TARGET, Load::new(direction, 16 * MIB)).unwrap();
         assert_eq!(done.bytes, 16 * MIB);
         println!("{direction:?}: {done}");
     }
@@ -146,20 +124,12 @@ fn a_transfer_arrives_unchanged_both_ways() {
 fn a_client_with_the_abilities_of_2_4_derives_its_keys_the_old_way() {
     let lab = Lab::new(1).unwrap();
     let (server, pki) = stock_server(&lab, &["alice"], &ServerPlan::default()).unwrap();
-    let profile = pki
-        .handmade_profile("alice", lab.server().address(), 1194)
-        .unwrap();
+    let profile = pki.handmade_profile("alice", lab.server().address(), 1194).unwrap();
     let old = Program::with_the_abilities_of_2_4(lab.scratch()).unwrap();
     let client = StockClient::start_program(&old, lab.client(1), &profile, &[]).unwrap();
     client.wait_connected().unwrap();
     server.log().wait_for("IV_PROTO=2", LIMIT).unwrap();
-    assert!(
-        client
-            .pushed_options()
-            .unwrap()
-            .iter()
-            .all(|option| !option.contains("tls-ekm"))
-    );
+    assert!(client.pushed_options().unwrap().iter().all(|option| !option.contains("tls-ekm")));
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 
@@ -167,9 +137,7 @@ fn a_client_with_the_abilities_of_2_4_derives_its_keys_the_old_way() {
 fn a_client_without_a_valid_certificate_says_why_it_failed() {
     let lab = Lab::new(1).unwrap();
     let (_server, pki) = stock_server(&lab, &["alice"], &ServerPlan::default()).unwrap();
-    let profile = pki
-        .handmade_profile("alice", lab.server().address(), 1194)
-        .unwrap();
+    let profile = pki.handmade_profile("alice", lab.server().address(), 1194).unwrap();
     let foreign = Pki::by_easy_rsa(lab.scratch().join("foreign"), KeyKind::P256).unwrap();
     let foreign_ca = fs::read_to_string(foreign.ca_certificate()).unwrap();
     let ours = fs::read_to_string(pki.ca_certificate()).unwrap();

@@ -13,10 +13,7 @@ use test_support::{Context, Failure, KeyKind, Pki, Result};
 const ROUNDS: usize = 30;
 
 fn main() -> ExitCode {
-    match KEYS
-        .into_iter()
-        .try_for_each(|(label, keys)| compare(label, keys))
-    {
+    match KEYS.into_iter().try_for_each(|(label, keys)| compare(label, keys)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             println!("{failure}");
@@ -57,11 +54,6 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 fn postern() -> Result<PathBuf> {
-    let binary = std::env::current_exe()
-        .context("looking for this program")?
-        .with_file_name("postern");
-    binary
-        .exists()
-        .then_some(binary)
-        .ok_or_else(|| Failure::new("postern is missing: run `make bench`"))
+    let binary = std::env::current_exe().context("looking for this program")?.with_file_name("postern");
+    binary.exists().then_some(binary).ok_or_else(|| Failure::new("postern is missing: run `make bench`"))
 }

@@ -62,15 +62,9 @@ impl Postern {
         let this_program = std::env::current_exe().context("looking for this program")?;
         let binary = this_program.with_file_name("postern");
         if !binary.exists() {
-            return Err(Failure::new(format!(
-                "{} is missing: run `make demo`",
-                binary.display()
-            )));
+            return Err(Failure::new(format!("{} is missing: run `make demo`", binary.display())));
         }
-        Ok(Self {
-            binary,
-            directory: directory.to_owned(),
-        })
+        Ok(Self { binary, directory: directory.to_owned() })
     }
 
     /// Shows and runs `postern ARGUMENTS` on the server's machine; what it prints goes to file `output`, if given.
@@ -98,10 +92,7 @@ fn make_a_pki(postern: &Postern) -> Result<()> {
     postern.run(["build-server-full", "server", "nopass"], None)?;
     for name in [STAYS, LEAVES] {
         postern.run(["build-client-full", name, "nopass"], None)?;
-        postern.run(
-            ["export", name, "--remote", &SERVER.to_string()],
-            Some(&profile_file(name)),
-        )?;
+        postern.run(["export", name, "--remote", &SERVER.to_string()], Some(&profile_file(name)))?;
     }
     say(&format!("done in {:.0?}", start.elapsed()));
     Ok(())
@@ -127,11 +118,7 @@ fn connect<'lab>(postern: &Postern, host: &'lab Host, name: &str) -> Result<Stoc
     show(host.name(), &format!("openvpn --config {}", profile_file(name)));
     let start = Instant::now();
     let client = StockClient::connect(host, &postern.profile_of(name)?, &[])?;
-    say(&format!(
-        "connected after {:.0?}, address {}",
-        start.elapsed(),
-        client.tunnel_address()?
-    ));
+    say(&format!("connected after {:.0?}, address {}", start.elapsed(), client.tunnel_address()?));
     Ok(client)
 }
 
@@ -141,66 +128,41 @@ fn move_traffic(lab: &Lab) -> Result<()> {
         let target = TARGET.to_string();
         show(client.name(), &format!("ping -c 3 -i 0.2 {target}"));
         let printed = client.run("ping", ["-c", "3", "-i", "0.2", &target])?;
-        printed
-            .lines()
-            .filter(|line| line.contains("packets") || line.contains("rtt"))
-            .for_each(say);
+        printed.lines().filter(|line| line.contains("packets") || line.contains("rtt")).for_each(say);
     }
     for direction in [Direction::Upload, Direction::Download] {
         let done = transfer(lab.client(1), lab.target(), TARGET, Load::new(direction, SAMPLE))?;
-        say(&format!(
-            "client-1, {}: {done}",
-            format!("{direction:?}").to_lowercase()
-        ));
+        say(&format!("client-1, {}: {done}", format!("{direction:?}").to_lowercase()));
     }
     Ok(())
 }
 
 /// Both clients ping a hundred times a second while one of them is revoked.
 fn revoke(postern: &Postern, lab: &Lab, leaves: &mut StockClient<'_>) -> Result<()> {
-    heading(&format!(
-        "{LEAVES} leaves the company, in the middle of a series of pings"
-    ));
-    let pings = lab
-        .clients()
-        .iter()
-        .map(|client| Ping::start(client, TARGET, Duration::from_millis(10)));
+    heading(&format!("{LEAVES} leaves the company, in the middle of a series of pings"));
+    let pings = lab.clients().iter().map(|client| Ping::start(client, TARGET, Duration::from_millis(10)));
     let pings: Vec<Ping> = pings.collect::<Result<_>>()?;
-    pings
-        .iter()
-        .try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
+    pings.iter().try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
 
     postern.run(["--batch", "revoke", LEAVES], None)?;
     let start = Instant::now();
     postern.run(["gen-crl"], None)?;
     let told = leaves.wait_refused("AUTH_FAILED", LIMIT)?;
-    pings
-        .iter()
-        .take(1)
-        .try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
+    pings.iter().take(1).try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
     let mut reports = pings.into_iter().map(Ping::stop);
     let (Some(staying), Some(leaving)) = (reports.next(), reports.next()) else {
         return Err(Failure::new("two clients, two series"));
     };
 
     let told_after = told.at.saturating_duration_since(start);
-    let last_reply = leaving
-        .last_reply()
-        .map(|reply| reply.saturating_duration_since(start))
-        .unwrap_or_default();
+    let last_reply =
+        leaving.last_reply().map(|reply| reply.saturating_duration_since(start)).unwrap_or_default();
     say(&format!("client-2: {}", told.text));
     say(&format!(
         "client-2: tunnel ended {told_after:.0?} after gen-crl began; last reply at {last_reply:.0?}"
     ));
-    say(&format!(
-        "client-1: {} pings sent, {} lost",
-        staying.sent(),
-        staying.lost().len()
-    ));
-    require(
-        told_after < PROMISE && last_reply < PROMISE,
-        "the revoked tunnel must end within a second",
-    )?;
+    say(&format!("client-1: {} pings sent, {} lost", staying.sent(), staying.lost().len()));
+    require(told_after < PROMISE && last_reply < PROMISE, "the revoked tunnel must end within a second")?;
     require(staying.lost().is_empty(), "nobody else may lose a packet")
 }
 
@@ -210,11 +172,7 @@ fn try_again(postern: &Postern, host: &Host) -> Result<()> {
     let start = Instant::now();
     let mut client = StockClient::start(host, &postern.profile_of(LEAVES)?, &[])?;
     let refused = client.wait_refused("AUTH_FAILED", LIMIT)?;
-    say(&format!(
-        "refused after {:.0?}: {}",
-        refused.at.saturating_duration_since(start),
-        refused.text
-    ));
+    say(&format!("refused after {:.0?}: {}", refused.at.saturating_duration_since(start), refused.text));
     Ok(())
 }
 
@@ -224,15 +182,10 @@ fn stop(lab: &Lab, server: &mut Server, stays: &StockClient<'_>) -> Result<()> {
         File::open(lab.scratch().join("connections.jsonl")).context("opening the connection log")?;
     let mark = stays.log().mark();
     require(server.stop()?.success(), "the server must stop by itself")?;
-    let told = stays
-        .log()
-        .wait_for_since(mark, "server-pushed-connection-reset", LIMIT)?;
+    let told = stays.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT)?;
     say(&format!("client-1: {}", told.text));
     let records = std::io::read_to_string(connections).context("reading the connection log")?;
-    say(&format!(
-        "{} records in the connection log, the last one:",
-        records.lines().count()
-    ));
+    say(&format!("{} records in the connection log, the last one:", records.lines().count()));
     say(records.lines().last().unwrap_or_default());
     println!("\nThat was all: machines, certificates and processes are gone now.");
     Ok(())

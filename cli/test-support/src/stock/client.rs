@@ -50,14 +50,8 @@ impl<'lab> StockClient<'lab> {
         fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).context("protecting the profile")?;
         let mut command = host.command(program.path());
         command.arg("--config").arg(&file);
-        command
-            .args(["--dev", DEVICE, "--verb", "3", "--suppress-timestamps"])
-            .args(options);
-        Ok(Self {
-            host,
-            process: host.start("openvpn", command)?,
-            _directory: directory,
-        })
+        command.args(["--dev", DEVICE, "--verb", "3", "--suppress-timestamps"]).args(options);
+        Ok(Self { host, process: host.start("openvpn", command)?, _directory: directory })
     }
 
     /// Starts a client and waits until its tunnel is up.
@@ -93,14 +87,9 @@ impl<'lab> StockClient<'lab> {
     /// The options that the server pushed, one per element.
     pub fn pushed_options(&self) -> Result<Vec<String>> {
         let line = self.log().wait_for("PUSH_REPLY", CONNECT_LIMIT)?.text;
-        let (_, options) = line
-            .split_once("PUSH_REPLY,")
-            .ok_or_else(|| Failure::new("an empty PUSH_REPLY"))?;
-        Ok(options
-            .trim_end_matches(['\'', ' '])
-            .split(',')
-            .map(str::to_owned)
-            .collect())
+        let (_, options) =
+            line.split_once("PUSH_REPLY,").ok_or_else(|| Failure::new("an empty PUSH_REPLY"))?;
+        Ok(options.trim_end_matches(['\'', ' ']).split(',').map(str::to_owned).collect())
     }
 
     /// What it said.

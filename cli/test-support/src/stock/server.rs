@@ -15,22 +15,9 @@ pub(crate) fn command(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Comma
     let mut command = host.command(Program::stock().path());
     command.args(["--dev", "tun0", "--topology", "subnet", "--server"]);
     command.args(netmask_form(&plan.client_cidr)?);
-    command.args([
-        "--proto",
-        "udp4",
-        "--port",
-        &plan.port.to_string(),
-        "--dh",
-        "none",
-    ]);
+    command.args(["--proto", "udp4", "--port", &plan.port.to_string(), "--dh", "none"]);
     command.args(["--keepalive", &ping.to_string(), &restart.to_string()]);
-    command.args([
-        "--explicit-exit-notify",
-        "1",
-        "--verb",
-        "4",
-        "--suppress-timestamps",
-    ]);
+    command.args(["--explicit-exit-notify", "1", "--verb", "4", "--suppress-timestamps"]);
     command.arg("--ca").arg(pki.ca_certificate());
     command.arg("--cert").arg(pki.certificate(&plan.certificate));
     command.arg("--key").arg(pki.private_key(&plan.certificate));
@@ -76,10 +63,7 @@ mod tests {
 
     #[test]
     fn spells_networks_with_their_mask() {
-        assert_eq!(
-            netmask_form("10.8.0.0/22").unwrap(),
-            ["10.8.0.0", "255.255.252.0"]
-        );
+        assert_eq!(netmask_form("10.8.0.0/22").unwrap(), ["10.8.0.0", "255.255.252.0"]);
         assert_eq!(netmask_form("0.0.0.0/0").unwrap(), ["0.0.0.0", "0.0.0.0"]);
         assert_eq!(netmask_form("10.7.0.2").unwrap(), ["10.7.0.2", "255.255.255.255"]);
     }

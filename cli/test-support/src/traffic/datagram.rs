@@ -19,9 +19,7 @@ impl Receiver {
     /// Waits on `host` at `address`, on a free port.
     pub fn on(host: &Host, address: Ipv4Addr) -> Result<Self> {
         let socket = host.udp_socket(address, 0)?;
-        socket
-            .set_read_timeout(Some(PATIENCE))
-            .context("setting a time limit")?;
+        socket.set_read_timeout(Some(PATIENCE)).context("setting a time limit")?;
         Ok(Self { socket })
     }
 
@@ -34,10 +32,7 @@ impl Receiver {
     pub fn receive(&self) -> Result<Option<(String, SocketAddr)>> {
         let mut buffer = [0; 1500];
         match self.socket.recv_from(&mut buffer) {
-            Ok((length, from)) => Ok(Some((
-                String::from_utf8_lossy(&buffer[..length]).into_owned(),
-                from,
-            ))),
+            Ok((length, from)) => Ok(Some((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
             Err(error) => Err(Failure::new(format!("receiving a datagram: {error}"))),
         }
@@ -48,6 +43,5 @@ impl Receiver {
 pub fn send(host: &Host, source: Ipv4Addr, destination: SocketAddr, text: &str) -> Result<()> {
     let socket = host.udp_socket(source, 0)?;
     let sent = socket.send_to(text.as_bytes(), destination);
-    sent.map(drop)
-        .context(format!("sending from {source} on {}", host.name()))
+    sent.map(drop).context(format!("sending from {source} on {}", host.name()))
 }

@@ -52,9 +52,7 @@ impl Ping {
     pub fn start(host: &Host, destination: Ipv4Addr, interval: Duration) -> Result<Self> {
         let socket = host.enter(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)))?;
         let socket = Arc::new(socket.context("making a raw socket")?);
-        socket
-            .set_read_timeout(Some(RECEIVE_SLICE))
-            .context("setting a time limit")?;
+        socket.set_read_timeout(Some(RECEIVE_SLICE)).context("setting a time limit")?;
         let identifier = NEXT_IDENTIFIER.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::<Shared>::default();
         let receiver = {
@@ -90,9 +88,8 @@ impl Ping {
     #[must_use]
     pub fn stop(mut self) -> PingReport {
         self.shared.sending_stopped.store(true, Ordering::Relaxed);
-        let _whatever_is_missing_is_lost = wait::until("the last reply", LAST_CALL, || {
-            Ok(self.report().lost().is_empty().then_some(()))
-        });
+        let _whatever_is_missing_is_lost =
+            wait::until("the last reply", LAST_CALL, || Ok(self.report().lost().is_empty().then_some(())));
         self.end();
         self.report()
     }
@@ -126,10 +123,7 @@ impl Shared {
             if self.sending_stopped.load(Ordering::Relaxed) {
                 return;
             }
-            let echo = Echo {
-                sent: Instant::now(),
-                answered: None,
-            };
+            let echo = Echo { sent: Instant::now(), answered: None };
             self.series().insert(number, echo);
             let _no_route_counts_as_lost = socket.send_to(&request(identifier, number), &destination);
         }
@@ -170,11 +164,7 @@ impl PingReport {
     /// When the unanswered requests were sent.
     #[must_use]
     pub fn lost(&self) -> Vec<Instant> {
-        self.0
-            .iter()
-            .filter(|echo| echo.answered.is_none())
-            .map(|echo| echo.sent)
-            .collect()
+        self.0.iter().filter(|echo| echo.answered.is_none()).map(|echo| echo.sent).collect()
     }
 
     /// When the last reply came.
@@ -186,19 +176,13 @@ impl PingReport {
     /// When the first reply came to a request that was sent after `moment`.
     #[must_use]
     pub fn first_reply_after(&self, moment: Instant) -> Option<Instant> {
-        self.0
-            .iter()
-            .filter(|echo| echo.sent > moment)
-            .find_map(|echo| echo.answered)
+        self.0.iter().filter(|echo| echo.sent > moment).find_map(|echo| echo.answered)
     }
 
     /// The longest time that a reply took.
     #[must_use]
     pub fn slowest(&self) -> Option<Duration> {
-        self.0
-            .iter()
-            .filter_map(|echo| Some(echo.answered? - echo.sent))
-            .max()
+        self.0.iter().filter_map(|echo| Some(echo.answered? - echo.sent)).max()
     }
 }
 
@@ -213,10 +197,7 @@ pub fn require(host: &Host, destination: Ipv4Addr, limit: Duration) -> Result<()
     if reaches(host, destination, limit)? {
         return Ok(());
     }
-    Err(Failure::new(format!(
-        "{destination} does not answer {} within {limit:?}",
-        host.name()
-    )))
+    Err(Failure::new(format!("{destination} does not answer {} within {limit:?}", host.name())))
 }
 
 fn request(identifier: u16, number: u32) -> [u8; MESSAGE_LENGTH] {
@@ -241,10 +222,7 @@ fn reply_number(packet: &[u8], identifier: u16) -> Option<u32> {
 
 /// The Internet checksum (RFC 1071) of a message of even length.
 fn checksum(message: &[u8]) -> u16 {
-    let sum: u32 = message
-        .chunks_exact(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1]))
-        .sum();
+    let sum: u32 = message.chunks_exact(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair[1])).sum();
     let [a, b, c, d] = sum.to_be_bytes();
     let folded = u32::from(u16::from_be_bytes([a, b])) + u32::from(u16::from_be_bytes([c, d]));
     let [_, carry, high, low] = folded.to_be_bytes();
@@ -276,10 +254,7 @@ mod tests {
     fn a_report_counts_what_has_no_answer() {
         let start = Instant::now();
         let at = |milliseconds| start + Duration::from_millis(milliseconds);
-        let echo = |sent, answered: Option<u64>| Echo {
-            sent: at(sent),
-            answered: answered.map(at),
-        };
+        let echo = |sent, answered: Option<u64>| Echo { sent: at(sent), answered: answered.map(at) };
         let report = PingReport(vec![echo(0, Some(1)), echo(20, None), echo(40, Some(45))]);
         assert_eq!((report.sent(), report.received()), (3, 2));
         assert_eq!(report.lost(), [at(20)]);

@@ -41,20 +41,13 @@ impl Load {
     /// As fast as it goes.
     #[must_use]
     pub fn new(direction: Direction, bytes: u64) -> Self {
-        Self {
-            direction,
-            bytes,
-            pace: None,
-        }
+        Self { direction, bytes, pace: None }
     }
 
     /// At most `bytes_per_second`.
     #[must_use]
     pub fn paced(self, bytes_per_second: u32) -> Self {
-        Self {
-            pace: Some(bytes_per_second),
-            ..self
-        }
+        Self { pace: Some(bytes_per_second), ..self }
     }
 }
 
@@ -91,9 +84,7 @@ pub fn transfer(client: &Host, target: &Host, address: Ipv4Addr, load: Load) -> 
     thread::scope(|scope| {
         let far_end = scope.spawn(|| serve(&listener, load));
         let near_end = connect(client, to, load);
-        let far_end = far_end
-            .join()
-            .unwrap_or_else(|_| Err(Failure::new("the far end panicked")));
+        let far_end = far_end.join().unwrap_or_else(|_| Err(Failure::new("the far end panicked")));
         far_end.and(near_end)
     })
 }
@@ -105,9 +96,7 @@ fn serve(listener: &TcpListener, load: Load) -> Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Ok(None),
         Err(error) => Err(Failure::new(format!("accepting a connection: {error}"))),
     })?;
-    connection
-        .set_nonblocking(false)
-        .context("preparing the connection")?;
+    connection.set_nonblocking(false).context("preparing the connection")?;
     match load.direction {
         Direction::Upload => receive(connection, load),
         Direction::Download => send(connection, load),
@@ -121,10 +110,7 @@ fn connect(client: &Host, to: SocketAddrV4, load: Load) -> Result<Transfer> {
         Direction::Upload => send(connection, load)?,
         Direction::Download => receive(connection, load)?,
     }
-    Ok(Transfer {
-        bytes: load.bytes,
-        elapsed: start.elapsed(),
-    })
+    Ok(Transfer { bytes: load.bytes, elapsed: start.elapsed() })
 }
 
 /// Sends the stream and waits until the receiver has closed, that is, has compared everything.
@@ -138,20 +124,12 @@ fn send(mut connection: TcpStream, load: Load) -> Result<()> {
             let due = start + Duration::from_millis(sent * 1000 / u64::from(pace));
             thread::sleep(due.saturating_duration_since(Instant::now()));
         }
-        connection
-            .write_all(block)
-            .context(format!("sending after {sent} bytes"))?;
+        connection.write_all(block).context(format!("sending after {sent} bytes"))?;
         sent += block.len() as u64;
     }
-    connection
-        .shutdown(Shutdown::Write)
-        .context("closing the sending side")?;
-    let surplus = connection
-        .read(&mut [0; 1])
-        .context("waiting for the receiver to close")?;
-    (surplus == 0)
-        .then_some(())
-        .ok_or_else(|| Failure::new("the receiver sent something"))
+    connection.shutdown(Shutdown::Write).context("closing the sending side")?;
+    let surplus = connection.read(&mut [0; 1]).context("waiting for the receiver to close")?;
+    (surplus == 0).then_some(()).ok_or_else(|| Failure::new("the receiver sent something"))
 }
 
 fn receive(mut connection: TcpStream, Load { bytes, .. }: Load) -> Result<()> {
@@ -161,32 +139,20 @@ fn receive(mut connection: TcpStream, Load { bytes, .. }: Load) -> Result<()> {
     let mut received: u64 = 0;
     while let Some(expected) = blocks.next_block() {
         let arrived = &mut arrived[..expected.len()];
-        connection
-            .read_exact(arrived)
-            .context(format!("receiving after {received} bytes"))?;
+        connection.read_exact(arrived).context(format!("receiving after {received} bytes"))?;
         if let Some(at) = first_difference(arrived, expected) {
             let offset = received + at as u64;
-            return Err(Failure::new(format!(
-                "the stream is corrupted at byte {offset} of {bytes}"
-            )));
+            return Err(Failure::new(format!("the stream is corrupted at byte {offset} of {bytes}")));
         }
         received += expected.len() as u64;
     }
-    let surplus = connection
-        .read(&mut [0; 1])
-        .context("waiting for the sender to close")?;
-    (surplus == 0)
-        .then_some(())
-        .ok_or_else(|| Failure::new(format!("more than {bytes} bytes arrived")))
+    let surplus = connection.read(&mut [0; 1]).context("waiting for the sender to close")?;
+    (surplus == 0).then_some(()).ok_or_else(|| Failure::new(format!("more than {bytes} bytes arrived")))
 }
 
 fn limit_stalls(connection: &TcpStream) -> Result<()> {
-    connection
-        .set_read_timeout(Some(STALL))
-        .context("limiting stalls")?;
-    connection
-        .set_write_timeout(Some(STALL))
-        .context("limiting stalls")
+    connection.set_read_timeout(Some(STALL)).context("limiting stalls")?;
+    connection.set_write_timeout(Some(STALL)).context("limiting stalls")
 }
 
 fn first_difference(left: &[u8], right: &[u8]) -> Option<usize> {
@@ -205,11 +171,7 @@ struct Blocks {
 
 impl Blocks {
     fn new(bytes: u64) -> Self {
-        Self {
-            state: 0x0bad_5eed,
-            left: bytes,
-            block: Box::new([0; BLOCK]),
-        }
+        Self { state: 0x0bad_5eed, left: bytes, block: Box::new([0; BLOCK]) }
     }
 
     /// The next block, shorter at the end of the stream.
@@ -251,14 +213,8 @@ mod tests {
 
     #[test]
     fn a_finished_transfer_says_how_fast_it_was() {
-        let done = Transfer {
-            bytes: 64 << 20,
-            elapsed: Duration::from_millis(500),
-        };
-        assert_eq!(
-            done.to_string(),
-            "64 MiB in 500.0ms, 1073 Mbit/s, every byte compared"
-        );
+        let done = Transfer { bytes: 64 << 20, elapsed: Duration::from_millis(500) };
+        assert_eq!(done.to_string(), "64 MiB in 500.0ms, 1073 Mbit/s, every byte compared");
     }
 
     #[test]
@@ -275,11 +231,7 @@ mod tests {
         let far_end = thread::spawn(move || serve(&listener, load));
         let start = Instant::now();
         send(TcpStream::connect(address).unwrap(), load).unwrap();
-        assert!(
-            start.elapsed() >= Duration::from_millis(190),
-            "{:?}",
-            start.elapsed()
-        );
+        assert!(start.elapsed() >= Duration::from_millis(190), "{:?}", start.elapsed());
         far_end.join().unwrap().unwrap();
     }
 
