@@ -52,8 +52,19 @@ pub fn state_directory(pki: &Pki) -> PathBuf {
 
 /// The profile that `postern export` writes for `name`, for the server of the laboratory.
 pub fn export(binary: &Path, pki: &Pki, name: &str, port: u16) -> Result<String> {
-    let mut command = tool(binary);
-    command.arg("--pki-dir").arg(pki.directory()).args(["export", name]);
-    command.args(["--remote", &lab::SERVER.to_string(), "--port", &port.to_string()]);
+    let mut command = export_command(binary, pki);
+    command.args([name, "--port", &port.to_string()]);
     command::succeed(command)
+}
+
+/// The profile that `postern export` writes for everybody, who then adds their own certificate and key.
+pub fn export_for_anybody(binary: &Path, pki: &Pki) -> Result<String> {
+    command::succeed(export_command(binary, pki))
+}
+
+fn export_command(binary: &Path, pki: &Pki) -> Command {
+    let mut command = tool(binary);
+    command.arg("--pki-dir").arg(pki.directory());
+    command.args(["export", "--remote", &lab::SERVER.to_string()]);
+    command
 }
