@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use crate::bundle::ovpn::ProfileError;
 use crate::cert::CertificateError;
-use crate::crl::CrlError;
+use crate::crl::PublishError;
 use crate::key::KeyError;
 use crate::name::NameError;
 use crate::random::RandomError;
@@ -69,7 +69,7 @@ pub enum PkiError {
     NewCertificate(#[from] CertificateError),
     /// A revocation list cannot be made or replaced.
     #[error(transparent)]
-    Crl(#[from] CrlError),
+    Crl(#[from] PublishError),
     /// The directory cannot be read, locked or changed.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -7,7 +7,7 @@ use super::{Authority, Context, Warning};
 use crate::cert::build::Validity;
 use crate::crl::build::ListContent;
 use crate::crl::published::PublishedList;
-use crate::crl::{CrlError, RevocationList, RevokedCertificate};
+use crate::crl::{PublishError, RevocationList, RevokedCertificate};
 use crate::error::PkiError;
 use crate::key::Digest;
 use crate::pem;
@@ -101,11 +101,11 @@ impl Authority {
     }
 
     /// DER of crl.pem; `None` if there is no such file.
-    fn published_list(&self) -> Result<Option<Result<Vec<u8>, CrlError>>, PkiError> {
+    fn published_list(&self) -> Result<Option<Result<Vec<u8>, PublishError>>, PkiError> {
         let Some(text) = self.store.read(&layout::revocation_list())? else {
             return Ok(None);
         };
-        let block = pem::first(&text, "X509 CRL").ok_or(CrlError::PublishedDamaged);
+        let block = pem::first(&text, "X509 CRL").ok_or(PublishError::PublishedDamaged);
         Ok(Some(block.map(|block| block.der.to_vec())))
     }
 }
@@ -117,10 +117,10 @@ fn accepted_successor(
     validity: Validity,
     revoked: &[RevokedCertificate],
     force: bool,
-) -> Result<Option<Serial>, CrlError> {
+) -> Result<Option<Serial>, PublishError> {
     let published = PublishedList::from_der(published)?;
     if published.issuer() != signing.certificate.subject_der() {
-        return Err(CrlError::PublishedForeign);
+        return Err(PublishError::PublishedForeign);
     }
     if !force {
         refuse_earlier_end(&published, validity)?;
@@ -129,19 +129,19 @@ fn accepted_successor(
     Ok(published.number().cloned())
 }
 
-fn refuse_earlier_end(published: &PublishedList<'_>, validity: Validity) -> Result<(), CrlError> {
+fn refuse_earlier_end(published: &PublishedList<'_>, validity: Validity) -> Result<(), PublishError> {
     let new = validity.not_after();
     match published.next_update().filter(|published| new < *published) {
-        Some(published) => Err(CrlError::NextUpdateEarlier { new, published }),
+        Some(published) => Err(PublishError::NextUpdateEarlier { new, published }),
         None => Ok(()),
     }
 }
 
-fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) -> Result<(), CrlError> {
+fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) -> Result<(), PublishError> {
     let revoked: std::collections::HashSet<&Serial> = revoked.iter().map(|entry| &entry.serial).collect();
     let mut lost = published.serials().filter(|serial| !revoked.contains(serial));
     match lost.next() {
-        Some(example) => Err(CrlError::WouldShrink {
+        Some(example) => Err(PublishError::WouldShrink {
             count: 1 + lost.count(),
             example: example.to_string(),
         }),

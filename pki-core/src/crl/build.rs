@@ -3,7 +3,7 @@
 //! Who is on it, and whether it may replace the published one, is decided by the authority; this module sorts,
 //! encodes and signs.
 
-use super::CrlError;
+use super::PublishError;
 use super::reason::RevocationReason;
 use crate::asn1::{Encoder, tag};
 use crate::cert::build::{Validity, signed};
@@ -54,8 +54,8 @@ impl ListContent<'_> {
     /// Sorts, encodes and signs the list.
     ///
     /// # Errors
-    /// [`CrlError::Signing`].
-    pub fn sign(mut self, profile: Profile, signer: &dyn CaSigner) -> Result<RevocationList, CrlError> {
+    /// [`PublishError::Signing`].
+    pub fn sign(mut self, profile: Profile, signer: &dyn CaSigner) -> Result<RevocationList, PublishError> {
         self.revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
         let to_be_signed = self.to_der(profile, signer.algorithm());
         Ok(RevocationList {
@@ -195,12 +195,11 @@ mod tests {
     fn reasons_are_written_when_they_were_given() {
         use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
-        let entries =
-            RevocationReason::ALL.map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason)));
-        let made = list(
-            Profile::Strict,
-            [entries.to_vec(), vec![revoked("20", None)]].concat(),
-        );
+        let reasons = (0..=6).filter_map(RevocationReason::from_code);
+        let mut entries: Vec<_> =
+            reasons.map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason))).collect();
+        entries.push(revoked("20", None));
+        let made = list(Profile::Strict, entries);
         let (_, parsed) = CertificateRevocationList::from_der(made.der()).unwrap();
         let codes: Vec<Option<u8>> = parsed
             .iter_revoked_certificates()

@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 /// Why a revocation list is not made or not replaced.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum CrlError {
+pub enum PublishError {
     /// The published list cannot be read, so nothing tells what must not be lost.
     #[error("the published crl.pem is damaged")]
     PublishedDamaged,
@@ -45,7 +45,7 @@ pub enum CrlError {
     Signing(#[from] CertificateError),
 }
 
-impl Explain for CrlError {
+impl Explain for PublishError {
     fn code(&self) -> &'static str {
         match self {
             Self::PublishedDamaged => "crl-damaged",

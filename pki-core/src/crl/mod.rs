@@ -6,5 +6,5 @@ pub(crate) mod published;
 pub mod reason;
 
 pub use build::{RevocationList, RevokedCertificate};
-pub use error::CrlError;
+pub use error::PublishError;
 pub use reason::RevocationReason;

@@ -2,7 +2,7 @@
 //!
 //! Nothing is verified here: the list is our own, and its issuer is compared by whoever asks.
 
-use super::CrlError;
+use super::PublishError;
 use crate::asn1::{Reader, tag};
 use crate::cert::extension::oid;
 use crate::serial::Serial;
@@ -17,8 +17,8 @@ pub(crate) struct PublishedList<'a> {
 }
 
 impl<'a> PublishedList<'a> {
-    pub(crate) fn from_der(der: &'a [u8]) -> Result<Self, CrlError> {
-        Self::parse(der).ok_or(CrlError::PublishedDamaged)
+    pub(crate) fn from_der(der: &'a [u8]) -> Result<Self, PublishError> {
+        Self::parse(der).ok_or(PublishError::PublishedDamaged)
     }
 
     fn parse(der: &'a [u8]) -> Option<Self> {
@@ -100,11 +100,11 @@ mod tests {
     fn garbage_is_called_damaged() {
         assert_eq!(
             PublishedList::from_der(b"\x30\x00").err(),
-            Some(CrlError::PublishedDamaged)
+            Some(PublishError::PublishedDamaged)
         );
         assert_eq!(
             PublishedList::from_der(b"").err(),
-            Some(CrlError::PublishedDamaged)
+            Some(PublishError::PublishedDamaged)
         );
         assert_eq!(this_update_of_prefix(b"\x30\x82\xff\xff\x30"), None);
     }

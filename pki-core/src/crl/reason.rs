@@ -2,45 +2,33 @@
 
 use std::fmt;
 
-/// A reason of RFC 5280 section 5.3.1 that easy-rsa knows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the names say it")]
+/// A reason of RFC 5280 section 5.3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "the names are those of RFC 5280")]
 pub enum RevocationReason {
     Unspecified,
     KeyCompromise,
-    AuthorityCompromise,
+    CaCompromise,
     AffiliationChanged,
     Superseded,
     CessationOfOperation,
     CertificateHold,
+    RemoveFromCrl,
+    PrivilegeWithdrawn,
+    AaCompromise,
 }
 
 impl RevocationReason {
-    /// All of them, in the order of their codes.
-    pub const ALL: [Self; 7] = [
-        Self::Unspecified,
-        Self::KeyCompromise,
-        Self::AuthorityCompromise,
-        Self::AffiliationChanged,
-        Self::Superseded,
-        Self::CessationOfOperation,
-        Self::CertificateHold,
-    ];
-
     /// Reads a reason as people type it: the full word, easy-rsa's two letters, or any beginning from there on.
     ///
     /// # Errors
     /// For anything else.
     pub fn from_user(word: &str) -> Result<Self, UnknownReason> {
-        let is_meant = |reason: &&Self| {
-            let (abbreviation, prefix) = reason.abbreviations();
-            word == abbreviation || word == reason.as_str() || word.starts_with(prefix)
+        let is_meant = |(reason, letters, beginning): &&(Self, &str, &str)| {
+            word == *letters || word == reason.as_str() || word.starts_with(beginning)
         };
-        Self::ALL
-            .iter()
-            .find(is_meant)
-            .copied()
-            .ok_or_else(|| UnknownReason(word.to_owned()))
+        let meant = ABBREVIATIONS.iter().find(is_meant);
+        meant.map(|(reason, ..)| *reason).ok_or_else(|| UnknownReason(word.to_owned()))
     }
 
     /// Reads index.txt's spelling; OpenSSL's extended forms with an argument count as their plain reason.
@@ -49,9 +37,10 @@ impl RevocationReason {
         match word.split_once(',').map_or(word, |(reason, _)| reason) {
             "holdInstruction" => Some(Self::CertificateHold),
             "keyTime" => Some(Self::KeyCompromise),
-            "CAkeyTime" => Some(Self::AuthorityCompromise),
-            plain => Self::ALL
+            "CAkeyTime" => Some(Self::CaCompromise),
+            plain => ABBREVIATIONS
                 .into_iter()
+                .map(|(reason, ..)| reason)
                 .find(|reason| reason.as_str().eq_ignore_ascii_case(plain)),
         }
     }
@@ -62,11 +51,14 @@ impl RevocationReason {
         match self {
             Self::Unspecified => "unspecified",
             Self::KeyCompromise => "keyCompromise",
-            Self::AuthorityCompromise => "CACompromise",
+            Self::CaCompromise => "CACompromise",
             Self::AffiliationChanged => "affiliationChanged",
             Self::Superseded => "superseded",
             Self::CessationOfOperation => "cessationOfOperation",
             Self::CertificateHold => "certificateHold",
+            Self::RemoveFromCrl => "removeFromCRL",
+            Self::PrivilegeWithdrawn => "privilegeWithdrawn",
+            Self::AaCompromise => "AACompromise",
         }
     }
 
@@ -75,27 +67,46 @@ impl RevocationReason {
         match self {
             Self::Unspecified => 0,
             Self::KeyCompromise => 1,
-            Self::AuthorityCompromise => 2,
+            Self::CaCompromise => 2,
             Self::AffiliationChanged => 3,
             Self::Superseded => 4,
             Self::CessationOfOperation => 5,
             Self::CertificateHold => 6,
+            Self::RemoveFromCrl => 8,
+            Self::PrivilegeWithdrawn => 9,
+            Self::AaCompromise => 10,
         }
     }
 
-    /// The two letters, and the shortest beginning that is enough.
-    fn abbreviations(self) -> (&'static str, &'static str) {
-        match self {
-            Self::Unspecified => ("us", "uns"),
-            Self::KeyCompromise => ("kc", "key"),
-            Self::AuthorityCompromise => ("cc", "ca"),
-            Self::AffiliationChanged => ("ac", "aff"),
-            Self::Superseded => ("ss", "sup"),
-            Self::CessationOfOperation => ("co", "ces"),
-            Self::CertificateHold => ("ch", "cer"),
-        }
+    /// The reason with this number in a CRLReason; 7 is not used.
+    #[must_use]
+    pub const fn from_code(code: u8) -> Option<Self> {
+        Some(match code {
+            0 => Self::Unspecified,
+            1 => Self::KeyCompromise,
+            2 => Self::CaCompromise,
+            3 => Self::AffiliationChanged,
+            4 => Self::Superseded,
+            5 => Self::CessationOfOperation,
+            6 => Self::CertificateHold,
+            8 => Self::RemoveFromCrl,
+            9 => Self::PrivilegeWithdrawn,
+            10 => Self::AaCompromise,
+            _ => return None,
+        })
     }
 }
+
+/// For each reason that is given here: easy-rsa's two letters, and the shortest beginning that is enough.
+const ABBREVIATIONS: [(RevocationReason, &str, &str); 7] = [
+    (RevocationReason::Unspecified, "us", "uns"),
+    (RevocationReason::KeyCompromise, "kc", "key"),
+    (RevocationReason::CaCompromise, "cc", "ca"),
+    (RevocationReason::AffiliationChanged, "ac", "aff"),
+    (RevocationReason::Superseded, "ss", "sup"),
+    (RevocationReason::CessationOfOperation, "co", "ces"),
+    (RevocationReason::CertificateHold, "ch", "cer"),
+];
 
 impl fmt::Display for RevocationReason {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -116,13 +127,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn codes_read_back() {
+        for code in 0..=255 {
+            assert!(RevocationReason::from_code(code).is_none_or(|reason| reason.code() == code));
+        }
+        assert_eq!((0..=255).filter_map(RevocationReason::from_code).count(), 10);
+    }
+
+    #[test]
     fn every_spelling_of_easy_rsa_is_understood() {
         for (words, reason) in [
             (["unspecified", "us", "uns"], RevocationReason::Unspecified),
             (["keyCompromise", "kc", "key"], RevocationReason::KeyCompromise),
             (
                 ["CACompromise", "cc", "ca"],
-                RevocationReason::AuthorityCompromise,
+                RevocationReason::CaCompromise,
             ),
             (
                 ["affiliationChanged", "ac", "affil"],

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::crl::{CrlError, RevocationReason, RevokedCertificate};
+use crate::crl::{PublishError, RevocationReason, RevokedCertificate};
 use crate::serial::Serial;
 use crate::time::Timestamp;
 
@@ -41,12 +41,12 @@ impl<'a> Index<'a> {
     }
 
     /// Everything that belongs on a revocation list.
-    pub(crate) fn revoked(self) -> impl Iterator<Item = Result<RevokedCertificate, CrlError>> + use<'a> {
+    pub(crate) fn revoked(self) -> impl Iterator<Item = Result<RevokedCertificate, PublishError>> + use<'a> {
         Lines(self.0)
             .filter(|line| line.starts_with(b"R\t"))
             .map(|line| match Row::parse(line) {
                 Some(row) => row.to_revoked(),
-                None => Err(CrlError::IndexRow {
+                None => Err(PublishError::IndexRow {
                     serial: "?".into(),
                     field: String::from_utf8_lossy(line).into_owned(),
                 }),
@@ -119,8 +119,8 @@ impl<'a> Row<'a> {
         Serial::from_hex(self.serial).is_some_and(|own| own == *serial)
     }
 
-    fn to_revoked(self) -> Result<RevokedCertificate, CrlError> {
-        let unreadable = || CrlError::IndexRow {
+    fn to_revoked(self) -> Result<RevokedCertificate, PublishError> {
+        let unreadable = || PublishError::IndexRow {
             serial: self.serial.to_owned(),
             field: self.revocation.to_owned(),
         };
