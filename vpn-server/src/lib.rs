@@ -29,3 +29,5 @@ pub mod runtime;
 #[cfg(test)]
 mod testing;
 pub mod transport;
+
+pub use runtime::{Server, serve};

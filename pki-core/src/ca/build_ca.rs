@@ -20,7 +20,7 @@ pub struct BuildCa {
     pub subject: Subject,
     /// Kind of key.
     pub algorithm: KeyAlgorithm,
-    /// Digest of its signature; by default the one that matches the key.
+    /// Digest of its signature; by default what the profile says.
     pub digest: Option<Digest>,
     /// Protection of the key file.
     pub protection: Protection,
@@ -77,9 +77,7 @@ impl Authority {
             validity,
             serial: &serial,
         };
-        let digest = request
-            .digest
-            .unwrap_or_else(|| Digest::matching(key.algorithm()));
+        let digest = self.settings.profile.digest(request.digest, key.algorithm());
         let certificate = root.sign(self.settings.profile, &SigningKey::new(&key, digest)?)?;
 
         let locked = self.store.lock(&self.settings.lock)?;

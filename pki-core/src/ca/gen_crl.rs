@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 pub struct GenCrl {
     /// Days until the list must have been replaced.
     pub days: u32,
-    /// Digest of its signature; by default the one that matches the key.
+    /// Digest of its signature; by default what the profile says.
     pub digest: Option<Digest>,
     /// Whether the list may be worse than the published one: shorter lived, without certificates that are on it, or in
     /// the place of one that cannot be read.

@@ -7,7 +7,7 @@ use super::{Authority, Context, Warning};
 use crate::cert::build::{Leaf, Validity};
 use crate::cert::csr::Request;
 use crate::cert::profile::SubjectKey;
-use crate::cert::{Certificate, CertificateKind, SubjectAltName};
+use crate::cert::{Certificate, CertificateKind, Profile, SubjectAltName};
 use crate::dn::Subject;
 use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, PrivateKey, Protection, SigningKey, generate};
@@ -30,7 +30,7 @@ pub struct Issue {
     pub names: Option<SubjectAltName>,
     /// Kind of key.
     pub algorithm: KeyAlgorithm,
-    /// Digest of the signatures; by default the one that matches the signing key.
+    /// Digest of the signatures; by default what the profile says.
     pub digest: Option<Digest>,
     /// Protection of the key file.
     pub protection: Protection,
@@ -109,7 +109,7 @@ impl Authority {
     pub fn issue(&self, request: &Issue, context: &mut Context<'_>) -> Result<Issued, PkiError> {
         self.require_free_name(&request.name)?;
         let signing = self.unlock(request.digest, context)?;
-        let prepared = prepare(request, context.random)?;
+        let prepared = prepare(request, self.settings.profile, context.random)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_free_name(&request.name)?;
@@ -241,12 +241,10 @@ impl Authority {
     }
 }
 
-fn prepare(request: &Issue, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
+fn prepare(request: &Issue, profile: Profile, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
     let key = generate(request.algorithm, random)?;
     let key_text = key.to_pem(&request.protection, random)?;
-    let digest = request
-        .digest
-        .unwrap_or_else(|| Digest::matching(key.algorithm()));
+    let digest = profile.digest(request.digest, key.algorithm());
     let signed = Request::sign(&request.subject, &SigningKey::new(&key, digest)?)?;
     Ok(Prepared {
         key,

@@ -50,7 +50,7 @@ impl Authority {
         if key.public_key_info() != certificate.public_key_info() {
             return Err(PkiError::ForeignAuthorityKey { key: full_path });
         }
-        let digest = digest.unwrap_or_else(|| Digest::matching(key.algorithm()));
+        let digest = self.settings.profile.digest(digest, key.algorithm());
         Ok(Signing {
             key: SigningKey::new(&key, digest).map_err(on_failure)?,
             certificate,

@@ -3,7 +3,7 @@
 use super::extension::{Extension, IssuerAndSerial, KeyUsage, PathLength, key_identifier, oid};
 use super::san::SubjectAltName;
 use super::view::Certificate;
-use crate::key::KeyAlgorithm;
+use crate::key::{Digest, KeyAlgorithm};
 
 /// Whose idea of a certificate is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,16 @@ pub struct SubjectKey<'a> {
 }
 
 impl Profile {
+    /// The digest for signatures with a key: the chosen one, or else SHA-256 throughout as in easy-rsa, or one that is
+    /// as strong as the key.
+    #[must_use]
+    pub fn digest(self, chosen: Option<Digest>, key: KeyAlgorithm) -> Digest {
+        chosen.unwrap_or_else(|| match self {
+            Self::Strict => Digest::matching(key),
+            Self::EasyRsa => Digest::Sha256,
+        })
+    }
+
     /// The extensions of a certificate that `authority` issues.
     #[must_use]
     pub fn leaf_extensions(

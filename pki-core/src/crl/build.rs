@@ -196,8 +196,9 @@ mod tests {
         use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
         let reasons = (0..=6).filter_map(RevocationReason::from_code);
-        let mut entries: Vec<_> =
-            reasons.map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason))).collect();
+        let mut entries: Vec<_> = reasons
+            .map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason)))
+            .collect();
         entries.push(revoked("20", None));
         let made = list(Profile::Strict, entries);
         let (_, parsed) = CertificateRevocationList::from_der(made.der()).unwrap();

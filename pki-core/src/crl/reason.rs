@@ -28,7 +28,9 @@ impl RevocationReason {
             word == *letters || word == reason.as_str() || word.starts_with(beginning)
         };
         let meant = ABBREVIATIONS.iter().find(is_meant);
-        meant.map(|(reason, ..)| *reason).ok_or_else(|| UnknownReason(word.to_owned()))
+        meant
+            .map(|(reason, ..)| *reason)
+            .ok_or_else(|| UnknownReason(word.to_owned()))
     }
 
     /// Reads index.txt's spelling; OpenSSL's extended forms with an argument count as their plain reason.
@@ -139,10 +141,7 @@ mod tests {
         for (words, reason) in [
             (["unspecified", "us", "uns"], RevocationReason::Unspecified),
             (["keyCompromise", "kc", "key"], RevocationReason::KeyCompromise),
-            (
-                ["CACompromise", "cc", "ca"],
-                RevocationReason::CaCompromise,
-            ),
+            (["CACompromise", "cc", "ca"], RevocationReason::CaCompromise),
             (
                 ["affiliationChanged", "ac", "affil"],
                 RevocationReason::AffiliationChanged,

@@ -392,6 +392,28 @@ mod tests {
     }
 
     #[test]
+    fn pki_12_a_memory_bomb_is_refused_before_any_work() {
+        let scrypt = |cost_parameter| {
+            pbes2::Kdf::from(pbes2::ScryptParams {
+                salt: b"salt".as_slice().try_into().unwrap(),
+                cost_parameter,
+                block_size: 8,
+                parallelization: 1,
+                key_length: None,
+            })
+        };
+        assert_eq!(check_cost(&scrypt(1 << 14)), Ok(()));
+        assert!(matches!(
+            check_cost(&scrypt(1 << 20)),
+            Err(KeyError::TooExpensive { .. })
+        ));
+        assert!(matches!(
+            check_cost(&scrypt(u64::MAX)),
+            Err(KeyError::TooExpensive { .. })
+        ));
+    }
+
+    #[test]
     fn a_short_passphrase_protects_nothing() {
         let key = generate(KeyAlgorithm::P256, &mut CountingSource(3)).unwrap();
         let refusal = key.to_pem(&Protection::with(passphrase("abc")), &mut CountingSource(1));

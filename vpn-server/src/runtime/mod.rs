@@ -1,12 +1,13 @@
 //! The running server: everything put together, told what changed, taken apart again.
 //!
-//! [`Server`] is for programs that embed the server; [`serve`] is the daemon around it, with signals and systemd. The
+//! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
 mod check;
 mod error;
 pub mod file_watch;
 pub(crate) mod files;
+mod hardening;
 mod reload;
 #[cfg(test)]
 mod scenarios;
