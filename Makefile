@@ -7,7 +7,7 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock interop-long bench dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock bench dependencies format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,10 +26,6 @@ interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN
 	INTEROP_SERVER=openvpn $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
 		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
 		-- --skip by_postern
-
-interop-long: dependencies ## Run the interop scenarios with 1 GiB transfers and 20 timed revocations
-	INTEROP_TRANSFER_MIB=1024 INTEROP_REVOCATIONS=20 $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
-		--test interop_transfer --test interop_revocation -- --nocapture
 
 bench: dependencies ## Time issuing a certificate against easy-rsa, release build
 	$(CARGO) build --release --package postern --package test-support
