@@ -10,7 +10,6 @@ use crate::reliable::{AcknowledgeQueue, Arrival, Inbox, Outbox};
 use crate::tls::{TlsFailure, TlsStream};
 use crate::wire::control::{Acknowledgements, ControlPacket, MAX_ACKNOWLEDGEMENTS};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::wrapping::Wrapping;
 
 /// TLS octets in one packet: what is sent fits every path and every client, whatever the wrapping.
 const MAX_PIECE: usize = 1150;
@@ -29,12 +28,11 @@ pub(crate) struct ControlChannel {
     tls: TlsStream,
 }
 
-/// The two session ids of a control channel and how its packets are wrapped.
+/// The two session ids of a control channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) local_id: SessionId,
     pub(crate) remote_id: SessionId,
-    pub(crate) wrapping: Wrapping,
 }
 
 impl ControlChannel {
@@ -112,18 +110,21 @@ impl ControlChannel {
         self.outbox.is_flushed()
     }
 
-    /// The next datagram to send at `now`, if any.
+    /// The next packet to send at `now`, if any; its wrapping is still to come.
     pub(crate) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         let key_id = self.key_id;
         let wrap = |opcode, message_id, payload, acknowledged: Vec<MessageId>| {
-            ends.wrapping.wrap(&ControlPacket {
+            let mut packet = vec![];
+            ControlPacket {
                 opcode,
                 key_id,
                 own_id: ends.local_id,
                 acknowledgements: Acknowledgements::new(ends.remote_id, acknowledged),
                 message_id,
                 payload,
-            })
+            }
+            .write(&mut packet);
+            packet
         };
         if let Some(due) = self.outbox.poll(now) {
             let acknowledged = self.acknowledge.take(RIDING_ACKNOWLEDGEMENTS);

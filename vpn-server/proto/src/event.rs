@@ -90,6 +90,8 @@ pub struct AuthorizationRequest {
     pub tls: TlsSummary,
     /// The data cipher that was agreed on.
     pub cipher: DataCipher,
+    /// What stands beside the key in the client's tls-crypt-v2 key: a type octet and its content.
+    pub tls_crypt_v2_metadata: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for AuthorizationRequest {

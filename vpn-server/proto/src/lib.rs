@@ -36,6 +36,7 @@ mod reliable;
 mod session;
 mod tls;
 pub mod wire;
+mod wrapping;
 
 pub use config::{EndpointConfig, Keepalive};
 pub use data::{DATA_HEADROOM, DataChannel, DataCipher, Inbound, OpenError, SealError, Traffic};
@@ -49,3 +50,9 @@ pub use path::Path;
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
 pub use wire::peer_info::PeerInfo;
 pub use wire::push::{InvalidPushOption, PushOption};
+pub use wire::static_key::{KeyDirection, StaticKey};
+pub use wire::tls_auth::AuthDigest;
+pub use wire::tls_crypt_v2::TlsCryptV2Key;
+#[cfg(feature = "client")]
+pub use wrapping::ClientWrapping;
+pub use wrapping::{TlsAuthSettings, WrappingSettings};

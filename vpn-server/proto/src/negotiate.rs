@@ -19,6 +19,7 @@ mod bits {
     pub(super) const REQUEST_PUSH: u32 = 1 << 2;
     pub(super) const TLS_KEY_EXPORT: u32 = 1 << 3;
     pub(super) const CONTROL_CHANNEL_EXIT: u32 = 1 << 7;
+    pub(super) const DYNAMIC_TLS_CRYPT: u32 = 1 << 9;
 }
 
 /// The outcome of the negotiation with one client.
@@ -26,6 +27,7 @@ mod bits {
 pub(crate) struct Negotiated {
     pub(crate) cipher: DataCipher,
     pub(crate) derivation: KeyDerivation,
+    pub(crate) dynamic_tls_crypt: bool,
     understands_protocol_flags: bool,
     takes_tun_mtu: bool,
 }
@@ -53,6 +55,7 @@ impl Negotiated {
             } else {
                 KeyDerivation::Prf
             },
+            dynamic_tls_crypt: has(bits::CONTROL_CHANNEL_EXIT) && has(bits::DYNAMIC_TLS_CRYPT),
             understands_protocol_flags: has(bits::CONTROL_CHANNEL_EXIT),
             takes_tun_mtu: info
                 .get("IV_MTU")
@@ -72,21 +75,22 @@ impl Negotiated {
         options.push(option(format_args!("ifconfig {} {}", grant.address, grant.netmask)));
         options.push(option(format_args!("peer-id {}", grant.peer_id.get())));
         options.push(option(format_args!("cipher {}", self.cipher)));
-        options.extend(self.derivation_option());
+        options.extend(self.flags_option());
         if self.takes_tun_mtu {
             options.push(option(format_args!("tun-mtu {}", config.tun_mtu)));
         }
         options
     }
 
-    fn derivation_option(&self) -> Option<PushOption> {
-        let text = match (self.understands_protocol_flags, self.derivation) {
-            (true, KeyDerivation::TlsExporter) => "protocol-flags cc-exit tls-ekm",
-            (true, KeyDerivation::Prf) => "protocol-flags cc-exit",
-            (false, KeyDerivation::TlsExporter) => "key-derivation tls-ekm",
-            (false, KeyDerivation::Prf) => return None,
-        };
-        Some(PushOption::formatted(format_args!("{text}")))
+    /// How keys come about and what else both sides do from now on.
+    fn flags_option(&self) -> Option<PushOption> {
+        let uses_exporter = self.derivation == KeyDerivation::TlsExporter;
+        if !self.understands_protocol_flags {
+            return uses_exporter.then(|| PushOption::formatted(format_args!("key-derivation tls-ekm")));
+        }
+        let exporter = if uses_exporter { " tls-ekm" } else { "" };
+        let dynamic = if self.dynamic_tls_crypt { " dyn-tls-crypt" } else { "" };
+        Some(PushOption::formatted(format_args!("protocol-flags cc-exit{exporter}{dynamic}")))
     }
 }
 
@@ -168,7 +172,10 @@ mod tests {
     fn stock_clients_of_all_ages_get_what_they_understand() {
         let client_2_6 =
             "IV_NCP=2\nIV_MTU=1600\nIV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n";
-        assert_eq!(pushed(client_2_6), format!("{COMMON},protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
+        assert_eq!(
+            pushed(client_2_6),
+            format!("{COMMON},protocol-flags cc-exit tls-ekm dyn-tls-crypt,tun-mtu 1500")
+        );
         let client_2_5 = "IV_PROTO=6\nIV_CIPHERS=AES-256-GCM:AES-128-GCM\n";
         assert_eq!(pushed(client_2_5), COMMON);
         let client_2_4 = "IV_PROTO=2\nIV_NCP=2\n";

@@ -46,6 +46,14 @@ pub(super) struct Active {
     dead_after: Duration,
 }
 
+/// Something to send.
+pub(super) enum Outgoing {
+    /// A control packet, still to be wrapped.
+    Control(Vec<u8>),
+    /// A whole datagram of the data channel.
+    Ping(Vec<u8>),
+}
+
 impl Active {
     pub(super) fn start(
         context: &mut Context<'_>,
@@ -196,10 +204,10 @@ impl Active {
         Phase::Active(Box::new(self))
     }
 
-    pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
+    pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
         let of_rekey = |rekey: &mut Rekey| rekey.poll(now, ends);
         let control = self.channel.poll(now, ends).or_else(|| self.rekey.as_mut().and_then(of_rekey));
-        control.or_else(|| self.ping_if_silent(now))
+        control.map(Outgoing::Control).or_else(|| self.ping_if_silent(now).map(Outgoing::Ping))
     }
 
     fn ping_if_silent(&self, now: Moment) -> Option<Vec<u8>> {

@@ -11,7 +11,7 @@ use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
-use crate::keys::KeySources;
+use crate::keys::{DYNAMIC_TLS_CRYPT_LABEL, KeySources};
 use crate::moment::Moment;
 use crate::negotiate::Negotiated;
 use crate::wire::control::ControlPacket;
@@ -98,7 +98,12 @@ impl Admission {
 
     fn admit(context: &mut Context<'_>, channel: ControlChannel, client: ClientHalf, grant: Grant) -> Phase {
         match keys::derive(&channel, &client.negotiated, &client.sources, &context.ends) {
-            Ok(key) => Active::start(context, channel, client.identity, client.negotiated, grant, key),
+            Ok(key) => {
+                if client.negotiated.dynamic_tls_crypt {
+                    context.dynamic_wrapping = channel.tls().export(DYNAMIC_TLS_CRYPT_LABEL).ok();
+                }
+                Active::start(context, channel, client.identity, client.negotiated, grant, key)
+            }
             Err(denial) => {
                 context.closed(CloseReason::RenegotiationDenied(denial.clone()));
                 let message = ServerMessage::AuthFailed(denial.public);

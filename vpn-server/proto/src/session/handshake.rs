@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::admission::{Admission, ClientHalf, Standing};
 use super::closing::Closing;
-use super::{Context, Phase, earliest, wakeup};
+use super::{Context, Phase, Reset, earliest, wakeup};
 use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::event::{AuthorizationRequest, Event, Wakeup};
 use crate::identity::{CertificateVerdict, Denial, PeerIdentity};
+use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
 use crate::negotiate::{self, Negotiated};
@@ -19,11 +20,13 @@ use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
 use crate::wire::message::ServerMessage;
 use crate::wire::occ;
+use crate::wire::opcode::ControlOpcode;
 use crate::wire::peer_info::PeerInfo;
 
 pub(super) struct Handshake {
     channel: ControlChannel,
     record: VerdictRecord,
+    metadata: Option<Vec<u8>>,
     give_up_at: Moment,
 }
 
@@ -34,12 +37,21 @@ struct Refusal {
 }
 
 impl Handshake {
-    pub(super) fn start(config: &EndpointConfig, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(
+        config: &EndpointConfig,
+        reset: Reset,
+        metadata: Option<Vec<u8>>,
+        now: Moment,
+    ) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel = ControlChannel::after_reset(TlsStream::new(connection));
-        Ok(Self { channel, record, give_up_at: now + config.handshake_timeout })
+        let tls = TlsStream::new(connection);
+        let channel = match reset {
+            Reset::Over => ControlChannel::after_reset(tls),
+            Reset::Received => ControlChannel::with_reset(KeyId::FIRST, ControlOpcode::HardResetServer, tls),
+        };
+        Ok(Self { channel, record, metadata, give_up_at: now + config.handshake_timeout })
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -138,6 +150,7 @@ impl Handshake {
             peer_info,
             tls: self.channel.tls().summary(),
             cipher: negotiated.cipher,
+            tls_crypt_v2_metadata: self.metadata.clone(),
         };
         Event::AuthorizationRequested { session: context.handle, request: Box::new(request) }
     }

@@ -11,7 +11,12 @@ pub mod occ;
 pub mod opcode;
 pub mod peer_info;
 pub mod push;
-pub mod wrapping;
+pub mod replay_id;
+pub mod static_key;
+pub mod tls_auth;
+pub(crate) mod tls_crypt;
+pub mod tls_crypt_v2;
+pub(crate) mod wrapping;
 
 pub(crate) use cursor::Cursor;
 

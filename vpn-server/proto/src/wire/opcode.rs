@@ -24,7 +24,14 @@ pub enum ControlOpcode {
     HardResetClient = 7,
     /// The server's answer to it.
     HardResetServer = 8,
+    /// A client starts a session and brings its tls-crypt-v2 key.
+    HardResetClientV3 = HARD_RESET_CLIENT_V3,
+    /// TLS octets, with the client's tls-crypt-v2 key after them.
+    ControlWithKey = CONTROL_WITH_KEY,
 }
+
+pub(crate) const HARD_RESET_CLIENT_V3: u8 = 10;
+pub(crate) const CONTROL_WITH_KEY: u8 = 11;
 
 impl ControlOpcode {
     pub(crate) const fn from_first_octet(octet: u8) -> Result<Self, WireError> {
@@ -34,6 +41,8 @@ impl ControlOpcode {
             5 => Ok(Self::Ack),
             7 => Ok(Self::HardResetClient),
             8 => Ok(Self::HardResetServer),
+            HARD_RESET_CLIENT_V3 => Ok(Self::HardResetClientV3),
+            CONTROL_WITH_KEY => Ok(Self::ControlWithKey),
             other => Err(WireError::UnexpectedOpcode(other)),
         }
     }
