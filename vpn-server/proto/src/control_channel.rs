@@ -26,6 +26,7 @@ pub(crate) struct ControlChannel {
     inbox: Inbox,
     acknowledge: AcknowledgeQueue,
     tls: TlsStream,
+    max_piece: usize,
 }
 
 /// The two session ids of a control channel.
@@ -56,7 +57,14 @@ impl ControlChannel {
             inbox: Inbox::expecting(next_expected),
             acknowledge: AcknowledgeQueue::default(),
             tls,
+            max_piece: MAX_PIECE,
         }
+    }
+
+    /// Leaves room for `octets` that follow the packets.
+    #[cfg(feature = "client")]
+    pub(crate) fn leave_room(&mut self, octets: usize) {
+        self.max_piece = MAX_PIECE.saturating_sub(octets).max(1);
     }
 
     pub(crate) const fn key_id(&self) -> KeyId {
@@ -74,7 +82,8 @@ impl ControlChannel {
             self.outbox.acknowledge(*id);
         }
         if let Some(id) = packet.message_id {
-            match self.inbox.arrive(id, packet.payload) {
+            let tls_octets = if packet.opcode.carries_tls() { packet.payload } else { &[] };
+            match self.inbox.arrive(id, tls_octets) {
                 Arrival::Kept | Arrival::Repeated => self.acknowledge.owe(id),
                 Arrival::Refused => {}
             }
@@ -100,7 +109,7 @@ impl ControlChannel {
     }
 
     fn queue_tls_octets(&mut self) {
-        for piece in self.tls.take_outgoing().chunks(MAX_PIECE) {
+        for piece in self.tls.take_outgoing().chunks(self.max_piece) {
             self.outbox.push(ControlOpcode::Control, piece.to_vec());
         }
     }

@@ -38,7 +38,11 @@ impl Negotiation {
         reset: ControlOpcode,
     ) -> Result<Self, TlsFailure> {
         let tls = TlsStream::new(client_connection(&config.tls)?);
-        Ok(Self { channel: ControlChannel::with_reset(key_id, reset, tls), own: None, server: None })
+        let mut channel = ControlChannel::with_reset(key_id, reset, tls);
+        if let (KeyId::FIRST, Some(wrapped_key)) = (key_id, config.wrapping.wrapped_key()) {
+            channel.leave_room(wrapped_key.len());
+        }
+        Ok(Self { channel, own: None, server: None })
     }
 
     pub(super) fn receive(

@@ -51,6 +51,11 @@ impl ControlOpcode {
         ((self as u8) << 3) | key_id.get()
     }
 
+    /// Whether the payload of such packets is TLS octets: that of resets is not.
+    pub(crate) const fn carries_tls(self) -> bool {
+        matches!(self, Self::Control | Self::ControlWithKey)
+    }
+
     /// Whether packets of this opcode carry a message id and must be acknowledged.
     #[must_use]
     pub const fn is_reliable(self) -> bool {

@@ -16,6 +16,7 @@ impl ReplayId {
     pub const LENGTH: usize = 8;
 
     /// Clients that can do without state on the server start counting here (protocol reference section 3).
+    #[cfg(feature = "client")]
     pub(crate) const EARLY_NEGOTIATION: u32 = 0x0f00_0001;
 
     /// Whether the sender of this first packet repeats its wrapped key later, so that the server need not keep it.

@@ -10,3 +10,4 @@ mod random_worlds;
 mod scenarios;
 mod server;
 mod world;
+mod wrappings;

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) received: Vec<(String, Vec<u8>)>,
     pub(crate) echoes: bool,
     pub(crate) options: Vec<PushOption>,
+    /// What stood beside the tls-crypt-v2 keys of the clients that asked to be let in.
+    pub(crate) metadata: Vec<Option<Vec<u8>>>,
     answers: Vec<Transmit>,
     next_peer_id: u32,
 }
@@ -44,6 +46,7 @@ impl Server {
             received: vec![],
             echoes: true,
             options: vec![PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))],
+            metadata: vec![],
             answers: vec![],
             next_peer_id: 0,
         }
@@ -104,6 +107,7 @@ impl Server {
                 Event::AuthorizationRequested { session, request } => {
                     let peer_id = PeerId::new(self.next_peer_id).unwrap();
                     self.next_peer_id += 1;
+                    self.metadata.push(request.tls_crypt_v2_metadata.clone());
                     let name = request.identity.common_name.clone();
                     self.peers.insert(session, Peer { name, peer_id, channel: None });
                     let grant = self.grant(peer_id);
