@@ -83,6 +83,8 @@ enum Stage {
 struct Connected {
     keyed: Keyed,
     rekey: Option<Negotiation>,
+    /// When a renegotiation under way counts as failed.
+    rekey_ends_at: Moment,
     data: DataChannel,
     pushed: Pushed,
 }
@@ -150,6 +152,8 @@ impl Client {
             Stage::Connected(connected) => {
                 if now >= connected.data.last_received() + connected.pushed.ping_restart {
                     self.fail("the server was not heard for too long");
+                } else if connected.rekey.is_some() && now >= connected.rekey_ends_at {
+                    self.fail("the renegotiation did not finish in time");
                 } else {
                     connected.data.tick(now);
                 }
@@ -171,7 +175,7 @@ impl Client {
     /// Begins a renegotiation.
     pub fn renegotiate(&mut self, now: Moment) {
         if let Stage::Connected(connected) = &mut self.stage {
-            connected.start_rekey(&self.config);
+            connected.start_rekey(now, &self.config);
         }
         self.flush(now);
     }
@@ -314,7 +318,7 @@ impl Client {
         let connected = Pushed::parse(parts).and_then(|pushed| {
             let key = data_key(&keyed, &pushed, &self.ends)?;
             let data = DataChannel::new(pushed.peer_id, self.path, key, now);
-            Ok(Connected { keyed, rekey: None, data, pushed })
+            Ok(Connected { keyed, rekey: None, rekey_ends_at: now, data, pushed })
         });
         match connected {
             Ok(connected) => {
@@ -439,7 +443,7 @@ impl Connected {
             return ConnectedNews::Messages(self.keyed.hear(packet));
         }
         if packet.opcode == ControlOpcode::SoftReset && packet.key_id == self.keyed.channel.key_id().next() {
-            self.start_rekey(config);
+            self.start_rekey(now, config);
         }
         let Some(rekey) = self.rekey.as_mut().filter(|rekey| rekey.channel().key_id() == packet.key_id)
         else {
@@ -452,8 +456,9 @@ impl Connected {
         }
     }
 
-    fn start_rekey(&mut self, config: &ClientConfig) {
+    fn start_rekey(&mut self, now: Moment, config: &ClientConfig) {
         if self.rekey.is_none() {
+            self.rekey_ends_at = now + config.handshake_timeout;
             let key_id = self.keyed.channel.key_id().next();
             self.rekey = Negotiation::start(config, key_id, ControlOpcode::SoftReset).ok();
         }
@@ -491,6 +496,7 @@ impl Connected {
         [
             self.keyed.channel.deadline().map(wakeup("control packets")),
             rekey.map(wakeup("renegotiation packets")),
+            self.rekey.as_ref().map(|_| wakeup("renegotiation timeout")(self.rekey_ends_at)),
             self.data.next_tick().map(wakeup("key change")),
             Some(wakeup("ping")(self.data.last_sent() + self.pushed.ping)),
             Some(wakeup("ping restart")(self.data.last_received() + self.pushed.ping_restart)),
