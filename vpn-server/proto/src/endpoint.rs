@@ -13,13 +13,14 @@ use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::cookie::CookieJar;
 use crate::entropy::Entropy;
-use crate::event::{Authorization, CloseReason, Event, Farewell, Transmit, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Reauthorization, Transmit, Wakeup};
 use crate::ids::{KeyId, MessageId, SessionHandle, SessionId};
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::session::{Context, Opening, Reset, Session};
 use crate::wire::control::{Acknowledgements, ControlPacket};
 use crate::wire::opcode::ControlOpcode;
+use crate::wire::push::PushChange;
 use crate::wire::replay_id::ReplayId;
 use crate::wire::wrapping;
 use crate::wrapping::{Layer, SessionWrapping, Stranger};
@@ -119,6 +120,19 @@ impl Endpoint {
     /// Decides about a session that asked by [`Event::AuthorizationRequested`].
     pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
         self.with_session(now, session, |session, context| session.authorize(context, decision));
+    }
+
+    /// Decides about a session that asked by [`Event::ReauthorizationRequested`].
+    pub fn reauthorize(&mut self, now: Moment, session: SessionHandle, decision: Reauthorization) {
+        self.with_session(now, session, |session, context| session.reauthorize(context, decision));
+    }
+
+    /// Changes the configuration of a connected client without a restart; `false` if the client cannot do that, or is
+    /// not connected.
+    pub fn push_update(&mut self, now: Moment, session: SessionHandle, changes: &[PushChange]) -> bool {
+        let mut done = false;
+        self.with_session(now, session, |session, _| done = session.push_update(changes));
+        done
     }
 
     /// Closes a session from this side: its keys are gone when this returns.

@@ -20,6 +20,9 @@ mod bits {
     pub(super) const TLS_KEY_EXPORT: u32 = 1 << 3;
     pub(super) const CONTROL_CHANNEL_EXIT: u32 = 1 << 7;
     pub(super) const DYNAMIC_TLS_CRYPT: u32 = 1 << 9;
+    pub(super) const PENDING_TIMEOUT: u32 = 1 << 4;
+    pub(super) const TEMPORARY_FAILURE: u32 = 1 << 8;
+    pub(super) const PUSH_UPDATE: u32 = 1 << 12;
 }
 
 /// The outcome of the negotiation with one client.
@@ -28,6 +31,12 @@ pub(crate) struct Negotiated {
     pub(crate) cipher: DataCipher,
     pub(crate) derivation: KeyDerivation,
     pub(crate) dynamic_tls_crypt: bool,
+    /// The client takes changes of its configuration without a restart.
+    pub(crate) takes_push_update: bool,
+    /// The client takes `AUTH_PENDING` with a time.
+    pub(crate) takes_pending_timeout: bool,
+    /// The client comes back by itself when it is refused for a time.
+    pub(crate) takes_temporary_failure: bool,
     understands_protocol_flags: bool,
     takes_tun_mtu: bool,
 }
@@ -56,6 +65,9 @@ impl Negotiated {
                 KeyDerivation::Prf
             },
             dynamic_tls_crypt: has(bits::CONTROL_CHANNEL_EXIT) && has(bits::DYNAMIC_TLS_CRYPT),
+            takes_push_update: has(bits::PUSH_UPDATE),
+            takes_pending_timeout: has(bits::PENDING_TIMEOUT),
+            takes_temporary_failure: has(bits::TEMPORARY_FAILURE),
             understands_protocol_flags: has(bits::CONTROL_CHANNEL_EXIT),
             takes_tun_mtu: info
                 .get("IV_MTU")
@@ -159,6 +171,7 @@ mod tests {
             address: [10, 8, 0, 2].into(),
             netmask: [255, 255, 255, 0].into(),
             gateway: [10, 8, 0, 1].into(),
+            reauthenticate: false,
             options: vec![PushOption::route([10, 7, 0, 0].into(), [255, 255, 255, 0].into())],
         };
         let options = negotiated(info, "").unwrap().push_options(&config(), &grant);

@@ -11,6 +11,7 @@ use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, Su
 use crate::crypto;
 use crate::moment::Moment;
 use crate::tls::TlsVersion;
+use crate::wire::key_method2::Password;
 use crate::wire::peer_info::PeerInfo;
 use crate::wrapping::ClientWrapping;
 
@@ -22,6 +23,8 @@ pub struct ClientConfig {
     pub wrapping: ClientWrapping,
     /// The Unix time of [`Moment`] 0.
     pub unix_time_of_origin: Duration,
+    /// Its user name and password.
+    pub credentials: Option<(String, Password)>,
     /// What it says of itself, lines `KEY=value`.
     pub peer_info: String,
     /// MTU of its tunnel device.
@@ -40,6 +43,7 @@ impl ClientConfig {
             tls,
             wrapping: ClientWrapping::Plain,
             unix_time_of_origin: Duration::ZERO,
+            credentials: None,
             peer_info: peer_info.to_owned(),
             tun_mtu: 1500,
             handshake_timeout: Duration::from_secs(60),

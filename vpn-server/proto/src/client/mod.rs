@@ -27,6 +27,7 @@ use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::{Class, ControlOpcode, classify};
+use crate::wire::push;
 use crate::wire::static_key::KeyDirection;
 use crate::wrapping::SessionWrapping;
 use negotiation::{Keyed, Negotiation, Progress};
@@ -59,6 +60,14 @@ pub enum ClientEvent {
     Renegotiated(KeyId),
     /// A tunnel packet arrived.
     Packet(Vec<u8>),
+    /// The server's decision takes time; so many seconds, if it said.
+    Pending(Option<u64>),
+    /// The server has a question or a notice for the person.
+    Prompt(String),
+    /// The server changes the configuration: options, those to be removed with a `-` in front.
+    Updated(Vec<String>),
+    /// The server pushed options after a renegotiation.
+    Pushed(Vec<String>),
     /// The server refuses this client, or ends its session: the reason.
     AuthFailed(String),
     /// The server wants this client to reconnect.
@@ -180,6 +189,14 @@ impl Client {
         self.flush(now);
     }
 
+    /// Answers a question of the server; `answer` is the text in base64.
+    pub fn respond(&mut self, now: Moment, answer: &str) {
+        if let Stage::Configuring { keyed, .. } = &mut self.stage {
+            keyed.say(&ClientMessage::ChallengeResponse(answer.to_owned()));
+        }
+        self.flush(now);
+    }
+
     /// Leaves: says so the way the server offered.
     pub fn exit(&mut self, now: Moment) {
         if let Stage::Connected(connected) = std::mem::replace(&mut self.stage, Stage::Ended(None)) {
@@ -295,6 +312,18 @@ impl Client {
                 ServerMessage::AuthFailed(reason) => self.end(ClientEvent::AuthFailed(reason)),
                 ServerMessage::Restart(reason) => self.end(ClientEvent::Restart(reason)),
                 ServerMessage::Halt(reason) => self.end(ClientEvent::Halt(reason)),
+                ServerMessage::PushUpdate(part) => {
+                    let options = push::options(&part).map(str::to_owned).collect();
+                    self.events.push_back(ClientEvent::Updated(options));
+                }
+                ServerMessage::AuthPending(seconds) => {
+                    if let (Stage::Configuring { give_up_at, .. }, Some(seconds)) = (&mut self.stage, seconds)
+                    {
+                        *give_up_at = now + Duration::from_secs(seconds);
+                    }
+                    self.events.push_back(ClientEvent::Pending(seconds));
+                }
+                ServerMessage::InfoPre(text) => self.events.push_back(ClientEvent::Prompt(text)),
                 ServerMessage::Unknown(_) => {}
             }
         }
@@ -302,6 +331,8 @@ impl Client {
 
     fn take_configuration(&mut self, now: Moment, part: String) {
         let Stage::Configuring { parts, .. } = &mut self.stage else {
+            let options = push::options(&part).map(str::to_owned).collect();
+            self.events.push_back(ClientEvent::Pushed(options));
             return;
         };
         let is_last = !part.ends_with(",push-continuation 2");

@@ -81,8 +81,8 @@ impl Negotiation {
         let message = KeyMethod2 {
             source: own.clone(),
             options: occ::client_options(config.tun_mtu),
-            username: None,
-            password: None,
+            username: config.credentials.as_ref().map(|(username, _)| username.clone()),
+            password: config.credentials.as_ref().map(|(_, password)| password.clone()),
             peer_info: config.peer_info.clone(),
         };
         self.own = Some(own);

@@ -27,6 +27,8 @@ pub(super) struct Handshake {
     channel: ControlChannel,
     record: VerdictRecord,
     metadata: Option<Vec<u8>>,
+    /// What the client will hear whoever it proves to be: its session ended during a renegotiation.
+    farewell: Option<ServerMessage>,
     give_up_at: Moment,
 }
 
@@ -51,7 +53,22 @@ impl Handshake {
             Reset::Over => ControlChannel::after_reset(tls),
             Reset::Received => ControlChannel::with_reset(KeyId::FIRST, ControlOpcode::HardResetServer, tls),
         };
-        Ok(Self { channel, record, metadata, give_up_at: now + config.handshake_timeout })
+        let give_up_at = now + config.handshake_timeout;
+        Ok(Self { channel, record, metadata, farewell: None, give_up_at })
+    }
+
+    /// The rest of a renegotiation whose session ended: stock clients hear nothing on the old key any longer.
+    pub(super) const fn for_farewell(
+        channel: ControlChannel,
+        record: VerdictRecord,
+        farewell: ServerMessage,
+        give_up_at: Moment,
+    ) -> Self {
+        Self { channel, record, metadata: None, farewell: Some(farewell), give_up_at }
+    }
+
+    pub(super) const fn is_half_open(&self) -> bool {
+        self.farewell.is_none()
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -87,14 +104,19 @@ impl Handshake {
         if let Err(failure) = self.channel.send(&reply.to_wire()) {
             return self.fail(context, failure.code(), &failure.to_string());
         }
+        if let Some(farewell) = self.farewell {
+            let standing = Standing::Refused(farewell);
+            return Admission::start(self.channel, standing, true, self.give_up_at).advance(context);
+        }
         let info = PeerInfo::parse(&message.peer_info);
         let asked = negotiate::asks_by_itself(&info);
         let standing = match self.judge(context.config, &info, &message.options) {
             Ok((identity, negotiated)) => {
                 let sources = KeySources { client: message.source.clone(), server: server_source };
+                let username = message.username.clone();
                 let request = self.request(context, message, info, identity.clone(), negotiated);
                 context.events.push_back(request);
-                Standing::Undecided(ClientHalf { identity, negotiated, sources })
+                Standing::Undecided(ClientHalf { identity, username, negotiated, sources })
             }
             Err(refusal) => {
                 let Refusal { identity, denial } = *refusal;
@@ -170,7 +192,9 @@ impl Handshake {
                 Denial::new(code, "TLS handshake failed", detail)
             }
         };
-        context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        if self.farewell.is_none() {
+            context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        }
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 

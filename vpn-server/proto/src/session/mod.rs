@@ -26,13 +26,14 @@ use zeroize::Zeroizing;
 use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::entropy::Entropy;
-use crate::event::{Authorization, CloseReason, Event, Farewell, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Reauthorization, Wakeup};
 use crate::identity::PeerIdentity;
 use crate::ids::SessionHandle;
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::tls::TlsFailure;
 use crate::wire::control::ControlPacket;
+use crate::wire::push::PushChange;
 use crate::wire::static_key::{KeyDirection, StaticKey};
 use crate::wrapping::SessionWrapping;
 use active::Active;
@@ -147,6 +148,22 @@ impl Session {
         });
     }
 
+    /// Takes the decision about credentials that were shown again; without effect in other phases.
+    pub(crate) fn reauthorize(&mut self, context: &mut Context<'_>, decision: Reauthorization) {
+        self.step(context, |phase, context| match phase {
+            Phase::Active(active) => active.reauthorize(context, decision),
+            other @ (Phase::Handshake(_) | Phase::Admission(_) | Phase::Closing(_) | Phase::Gone) => other,
+        });
+    }
+
+    /// Changes the configuration of a connected client; says whether it could be done.
+    pub(crate) fn push_update(&mut self, changes: &[PushChange]) -> bool {
+        match &mut self.phase {
+            Phase::Active(active) => active.push_update(changes),
+            Phase::Handshake(_) | Phase::Admission(_) | Phase::Closing(_) | Phase::Gone => false,
+        }
+    }
+
     /// Closes the session from this side.
     pub(crate) fn close(&mut self, context: &mut Context<'_>, reason: CloseReason, farewell: Farewell) {
         self.step(context, |phase, context| match phase {
@@ -203,8 +220,8 @@ impl Session {
     /// Whether the session has not been granted yet.
     pub(crate) fn is_half_open(&self) -> bool {
         match &self.phase {
-            Phase::Handshake(_) => true,
-            Phase::Admission(admission) => !admission.is_granted(),
+            Phase::Handshake(handshake) => handshake.is_half_open(),
+            Phase::Admission(admission) => admission.is_half_open(),
             Phase::Active(_) | Phase::Closing(_) | Phase::Gone => false,
         }
     }
@@ -216,7 +233,12 @@ impl Session {
 
     /// Whether a farewell is on its way that the client has not acknowledged.
     pub(crate) fn is_saying_farewell(&self) -> bool {
-        matches!(&self.phase, Phase::Closing(closing) if !closing.is_flushed())
+        match &self.phase {
+            Phase::Closing(closing) => !closing.is_flushed(),
+            Phase::Handshake(handshake) => !handshake.is_half_open(),
+            Phase::Admission(admission) => admission.is_saying_farewell(),
+            Phase::Active(_) | Phase::Gone => false,
+        }
     }
 
     /// Whether nothing is left to do.

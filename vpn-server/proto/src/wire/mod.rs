@@ -3,6 +3,7 @@
 //! Nothing here keeps state or knows what a message means for a session. Layouts are those of the protocol reference
 //! (`docs/protocol-notes.md`), sections 1, 6, 8 and 9.
 
+pub mod challenge;
 pub mod control;
 mod cursor;
 pub mod key_method2;
