@@ -54,6 +54,30 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     askpass: Option<PathBuf>,
 
+    /// The key that every client signs its control packets with; direction 0 if the clients have 1
+    #[arg(long, value_name = "FILE[:DIRECTION]", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_auth: Option<String>,
+
+    /// The hash of --tls-auth [default: SHA1]
+    #[arg(long, value_name = "HASH", help_heading = "Control channel")]
+    auth: Option<String>,
+
+    /// The key that every client encrypts its control packets with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_crypt: Option<PathBuf>,
+
+    /// The server key behind the keys that clients have of their own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_crypt_v2: Option<PathBuf>,
+
+    /// Whether tls-crypt-v2 clients older than OpenVPN 2.6 are taken [default: allow-noncookie]
+    #[arg(long, value_name = "allow-noncookie|force-cookie", help_heading = "Control channel")]
+    tls_crypt_v2_cookie: Option<String>,
+
+    /// Take clients without any of these keys, too
+    #[arg(long, help_heading = "Control channel")]
+    allow_plain: bool,
+
     /// Where clients connect to, repeatable: udp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
     #[arg(long, value_name = "udp:ADDRESS:PORT", help_heading = "Network")]
     listen: Vec<String>,
@@ -148,6 +172,12 @@ impl ServeArgs {
             key: self.key.clone(),
             crl: self.crl.clone(),
             askpass: self.askpass.clone(),
+            tls_auth: self.tls_auth.clone(),
+            auth: self.auth.clone(),
+            tls_crypt: self.tls_crypt.clone(),
+            tls_crypt_v2: self.tls_crypt_v2.clone(),
+            tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.clone(),
+            allow_plain: self.allow_plain.then_some(true),
             listen: unless_empty(&self.listen),
             tun: self.tun.clone(),
             client_cidr: self.client_cidr.clone(),

@@ -13,6 +13,11 @@ use crate::wire::key_method2::{KeyMethod2, Sender};
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::{Class, classify};
 use crate::wire::peer_info::PeerInfo;
+use crate::wire::replay_id::ReplayId;
+use crate::wire::static_key::{KeyDirection, StaticKey};
+use crate::wire::tls_auth::{AuthDigest, TlsAuth};
+use crate::wire::tls_crypt::TlsCrypt;
+use crate::wire::tls_crypt_v2::TlsCryptV2Key;
 
 macro_rules! capture {
     ($name:literal) => {
@@ -117,6 +122,143 @@ fn read_text(name: &str, plaintext: &[u8], is_client: bool) {
             "{name}: {messages:?}"
         );
     }
+}
+
+fn vectors() -> Value {
+    serde_json::from_str(include_str!("../../../testdata/openvpn/vectors.json")).unwrap()
+}
+
+fn static_key(value: &Value) -> StaticKey {
+    StaticKey::new(octets(value).try_into().unwrap())
+}
+
+/// The replay id that the vectors were made with.
+const VECTOR_REPLAY_ID: ReplayId = ReplayId { time: 0x6aff_f5ee, counter: 1 };
+
+#[test]
+fn net_08_tls_auth_vectors_wrap_and_unwrap() {
+    let vectors = vectors();
+    let key = static_key(&vectors["static_key"]["bytes"]);
+    let mut count = 0;
+    for vector in list(&vectors["tls_auth"], "list") {
+        let digest = match vector["hash"].as_str().unwrap() {
+            "sha1" => AuthDigest::Sha1,
+            "sha256" => AuthDigest::Sha256,
+            "sha512" => AuthDigest::Sha512,
+            other => panic!("{other}"),
+        };
+        let what = vector["what"].as_str().unwrap();
+        let (sender, receiver) = match what.split(' ').next().unwrap() {
+            "client" => (KeyDirection::One, KeyDirection::Zero),
+            "server" => (KeyDirection::Zero, KeyDirection::One),
+            _ => (KeyDirection::Bidirectional, KeyDirection::Bidirectional),
+        };
+        let wire = octets(&vector["wire"]);
+        let unwrapped = TlsAuth::new(&key, receiver, digest).unwrap(&wire).unwrap();
+        assert_eq!(unwrapped.replay_id, Some(VECTOR_REPLAY_ID), "{what}");
+        assert!(ControlPacket::parse(&unwrapped.packet).is_ok());
+        let wrapped = TlsAuth::new(&key, sender, digest).wrap(VECTOR_REPLAY_ID, &unwrapped.packet);
+        assert_eq!(wrapped, wire, "{what}");
+        refuses_every_damaged_octet(&wire, |datagram| {
+            TlsAuth::new(&key, receiver, digest).unwrap(datagram).is_ok()
+        });
+        count += 1;
+    }
+    assert_eq!(count, 9);
+}
+
+#[test]
+fn net_08_tls_crypt_vectors_wrap_and_unwrap() {
+    let vectors = vectors();
+    let key = static_key(&vectors["static_key"]["bytes"]);
+    for (vector, (sender, receiver)) in list(&vectors["tls_crypt_wrap"], "list")
+        .zip([(KeyDirection::One, KeyDirection::Zero), (KeyDirection::Zero, KeyDirection::One)])
+    {
+        let wire = octets(&vector["wire"]);
+        let unwrapped = TlsCrypt::new(&key, receiver).unwrap(&wire).unwrap();
+        assert_eq!(unwrapped.packet[9..], octets(&vector["plaintext"]));
+        assert_eq!(TlsCrypt::new(&key, sender).wrap(VECTOR_REPLAY_ID, &unwrapped.packet), wire);
+        refuses_every_damaged_octet(&wire, |datagram| TlsCrypt::new(&key, receiver).unwrap(datagram).is_ok());
+    }
+}
+
+/// Both unwrap with key 1: they come from a client with direction 1.
+#[test]
+fn the_packets_of_openvpns_own_tests_unwrap() {
+    let vectors = vectors();
+    let section = &vectors["unittest_packets"];
+    let key = static_key(&section["static_key"]);
+    let packets: Vec<_> = list(section, "list").collect();
+    let crypt = TlsCrypt::new(&key, KeyDirection::Zero).unwrap(&octets(&packets[0]["wire"])).unwrap();
+    assert_eq!(crypt.packet[9..], octets(&packets[0]["unwrapped"]));
+    let auth = TlsAuth::new(&key, KeyDirection::Zero, AuthDigest::Sha1)
+        .unwrap(&octets(&packets[1]["wire"]))
+        .unwrap();
+    assert_eq!(auth.packet[9..], octets(&packets[1]["unwrapped"]));
+}
+
+#[test]
+fn net_08_wrapped_client_keys_open_and_wrap_to_the_same_octets() {
+    let vectors = vectors();
+    let section = &vectors["tls_crypt_v2"];
+    let server = TlsCryptV2Key::new(&octets(&section["server_key"]).try_into().unwrap());
+    for client in list(section, "clients") {
+        let (key, wrapped) = (octets(&client["Kc"]), octets(&client["WKc"]));
+        let metadata = octets(&client["metadata"]);
+        assert_eq!(server.wrap(&key.clone().try_into().unwrap(), &metadata).unwrap(), wrapped);
+        let datagram = [b"packet", &wrapped[..]].concat();
+        let (packet, found) = server.take(&datagram).unwrap();
+        assert_eq!((packet, &found.metadata), (&b"packet"[..], &metadata));
+        refuses_every_damaged_octet(&wrapped, |wrapped| server.take(&[b"packet", wrapped].concat()).is_ok());
+    }
+}
+
+#[test]
+fn net_08_metadata_fits_up_to_734_octets() {
+    let server = TlsCryptV2Key::new(&[7; TlsCryptV2Key::LENGTH]);
+    assert!(server.wrap(&[1; StaticKey::LENGTH], &[0; 734]).is_some());
+    assert!(server.wrap(&[1; StaticKey::LENGTH], &[0; 735]).is_none());
+}
+
+fn refuses_every_damaged_octet(wire: &[u8], accepts: impl Fn(&[u8]) -> bool) {
+    assert!(accepts(wire));
+    for index in 0..wire.len() {
+        let mut damaged = wire.to_vec();
+        damaged[index] ^= 0x40;
+        assert!(!accepts(&damaged), "octet {index}");
+        assert!(!accepts(&wire[..index]), "{index} octets");
+    }
+}
+
+/// Every captured control packet comes off its wrapping: statically wrapped ones with the key of the capture, those of
+/// renegotiations with the dynamic key that the capture's maker derived.
+#[test]
+fn net_08_captured_packets_unwrap() {
+    let static_octets = vectors()["static_key"]["bytes"].clone();
+    let server = TlsCryptV2Key::new(&octets(&vectors()["tls_crypt_v2"]["server_key"]).try_into().unwrap());
+    let mut count = 0;
+    for (name, capture) in captures() {
+        let static_key = || match capture.get("tls_crypt_v2_Kc") {
+            Some(key) => static_key(key),
+            None => static_key(&static_octets),
+        };
+        for packet in list(&capture, "control") {
+            let wire = octets(&packet["wire"]);
+            let receiver = if packet["dir"] == "c2s" { KeyDirection::Zero } else { KeyDirection::One };
+            let has_key = OPCODES_OF_TLS_CRYPT_V2.contains(&(wire[0] >> 3));
+            let datagram = if has_key { server.take(&wire).unwrap().0 } else { &wire };
+            let unwrapped = match capture["wrapping"].as_str().unwrap() {
+                "auth" => TlsAuth::new(&static_key(), receiver, AuthDigest::Sha256).unwrap(datagram),
+                "crypt" | "crypt2" => TlsCrypt::new(&static_key(), receiver).unwrap(datagram),
+                _ => continue,
+            };
+            let plain = unwrapped.unwrap_or_else(|error| panic!("{name}: {error}")).packet;
+            assert_eq!(plain[9..], octets(&packet["unwrapped_after_sid"]), "{name}");
+            assert!(ControlPacket::parse(&plain).is_ok());
+            count += 1;
+        }
+    }
+    assert!(count > 60, "{count} packets");
 }
 
 /// The captures whose data packets have the classic AEAD format with a peer id.

@@ -5,10 +5,16 @@ use std::time::Duration;
 
 use crate::data::DataCipher;
 use crate::identity::CertificateCheck;
+use crate::moment::Moment;
 use crate::tls::TlsSettings;
+use crate::wrapping::WrappingSettings;
 
 /// The settings of an [`Endpoint`](crate::Endpoint). What was pushed to a client stays as it was pushed.
 pub struct EndpointConfig {
+    /// How control packets may be wrapped.
+    pub wrapping: WrappingSettings,
+    /// The Unix time of [`Moment`] 0: wrapped packets carry the time.
+    pub unix_time_of_origin: Duration,
     /// The server's certificate, key and TLS versions.
     pub tls: TlsSettings,
     /// Who may connect.
@@ -32,6 +38,8 @@ impl EndpointConfig {
     #[must_use]
     pub fn new(tls: TlsSettings, certificate_check: Arc<dyn CertificateCheck>) -> Self {
         Self {
+            wrapping: WrappingSettings::plain(),
+            unix_time_of_origin: Duration::ZERO,
             tls,
             certificate_check,
             data_ciphers: DataCipher::ALL.to_vec(),
@@ -41,6 +49,12 @@ impl EndpointConfig {
             tun_mtu: 1500,
             max_half_open: 4096,
         }
+    }
+
+    /// Unix time in whole seconds, as wrapped packets carry it.
+    pub(crate) fn unix_time(&self, now: Moment) -> u32 {
+        let since_epoch = self.unix_time_of_origin + now.saturating_since(Moment::default());
+        u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX)
     }
 }
 

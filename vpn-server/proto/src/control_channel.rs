@@ -10,7 +10,6 @@ use crate::reliable::{AcknowledgeQueue, Arrival, Inbox, Outbox};
 use crate::tls::{TlsFailure, TlsStream};
 use crate::wire::control::{Acknowledgements, ControlPacket, MAX_ACKNOWLEDGEMENTS};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::wrapping::Wrapping;
 
 /// TLS octets in one packet: what is sent fits every path and every client, whatever the wrapping.
 const MAX_PIECE: usize = 1150;
@@ -27,14 +26,14 @@ pub(crate) struct ControlChannel {
     inbox: Inbox,
     acknowledge: AcknowledgeQueue,
     tls: TlsStream,
+    max_piece: usize,
 }
 
-/// The two session ids of a control channel and how its packets are wrapped.
+/// The two session ids of a control channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) local_id: SessionId,
     pub(crate) remote_id: SessionId,
-    pub(crate) wrapping: Wrapping,
 }
 
 impl ControlChannel {
@@ -58,7 +57,14 @@ impl ControlChannel {
             inbox: Inbox::expecting(next_expected),
             acknowledge: AcknowledgeQueue::default(),
             tls,
+            max_piece: MAX_PIECE,
         }
+    }
+
+    /// Leaves room for `octets` that follow the packets.
+    #[cfg(feature = "client")]
+    pub(crate) fn leave_room(&mut self, octets: usize) {
+        self.max_piece = MAX_PIECE.saturating_sub(octets).max(1);
     }
 
     pub(crate) const fn key_id(&self) -> KeyId {
@@ -76,7 +82,8 @@ impl ControlChannel {
             self.outbox.acknowledge(*id);
         }
         if let Some(id) = packet.message_id {
-            match self.inbox.arrive(id, packet.payload) {
+            let tls_octets = if packet.opcode.carries_tls() { packet.payload } else { &[] };
+            match self.inbox.arrive(id, tls_octets) {
                 Arrival::Kept | Arrival::Repeated => self.acknowledge.owe(id),
                 Arrival::Refused => {}
             }
@@ -102,7 +109,7 @@ impl ControlChannel {
     }
 
     fn queue_tls_octets(&mut self) {
-        for piece in self.tls.take_outgoing().chunks(MAX_PIECE) {
+        for piece in self.tls.take_outgoing().chunks(self.max_piece) {
             self.outbox.push(ControlOpcode::Control, piece.to_vec());
         }
     }
@@ -112,18 +119,21 @@ impl ControlChannel {
         self.outbox.is_flushed()
     }
 
-    /// The next datagram to send at `now`, if any.
+    /// The next packet to send at `now`, if any; its wrapping is still to come.
     pub(crate) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         let key_id = self.key_id;
         let wrap = |opcode, message_id, payload, acknowledged: Vec<MessageId>| {
-            ends.wrapping.wrap(&ControlPacket {
+            let mut packet = vec![];
+            ControlPacket {
                 opcode,
                 key_id,
                 own_id: ends.local_id,
                 acknowledgements: Acknowledgements::new(ends.remote_id, acknowledged),
                 message_id,
                 payload,
-            })
+            }
+            .write(&mut packet);
+            packet
         };
         if let Some(due) = self.outbox.poll(now) {
             let acknowledged = self.acknowledge.take(RIDING_ACKNOWLEDGEMENTS);

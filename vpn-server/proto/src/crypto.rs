@@ -15,6 +15,7 @@ use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
 use crate::data::DataCipher;
+use crate::wire::tls_auth::AuthDigest;
 
 /// Octets of an AEAD tag of every cipher of the data channel.
 pub(crate) const TAG_LENGTH: usize = 16;
@@ -91,23 +92,27 @@ impl AeadKey {
     }
 }
 
-/// A key for HMAC-SHA-256.
+/// A key for HMAC.
 pub(crate) struct MacKey(hmac::Key);
 
 impl MacKey {
-    pub(crate) fn new(key: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    pub(crate) fn new(digest: AuthDigest, key: &[u8]) -> Self {
+        let algorithm = match digest {
+            AuthDigest::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            AuthDigest::Sha256 => hmac::HMAC_SHA256,
+            AuthDigest::Sha384 => hmac::HMAC_SHA384,
+            AuthDigest::Sha512 => hmac::HMAC_SHA512,
+        };
+        Self(hmac::Key::new(algorithm, key))
     }
 
-    /// HMAC-SHA-256 over the parts as if they were one text.
-    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// The HMAC over the parts as if they were one text.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(part);
         }
-        let mut tag = [0; 32];
-        tag.copy_from_slice(context.sign().as_ref());
-        tag
+        context.sign()
     }
 }
 

@@ -13,14 +13,17 @@ use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::cookie::CookieJar;
 use crate::entropy::Entropy;
-use crate::event::{Authorization, CloseReason, Event, Farewell, Transmit, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Reauthorization, Transmit, Wakeup};
 use crate::ids::{KeyId, MessageId, SessionHandle, SessionId};
 use crate::moment::Moment;
 use crate::path::Path;
-use crate::session::{Context, Session};
+use crate::session::{Context, Opening, Reset, Session};
 use crate::wire::control::{Acknowledgements, ControlPacket};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::wrapping::Wrapping;
+use crate::wire::push::PushChange;
+use crate::wire::replay_id::ReplayId;
+use crate::wire::wrapping;
+use crate::wrapping::{Layer, SessionWrapping, Stranger};
 
 /// The protocol for any number of clients, without any I/O.
 pub struct Endpoint {
@@ -43,6 +46,8 @@ pub struct Endpoint {
 pub struct EndpointCounters {
     /// Not a control packet, or a broken one.
     pub malformed: u64,
+    /// The wrapping does not fit: forged, damaged, replayed, or of a kind that is not enabled.
+    pub not_authentic: u64,
     /// Well-formed, but of no session and no start of one.
     pub unroutable: u64,
     /// Stateless answers to hard resets.
@@ -50,6 +55,22 @@ pub struct EndpointCounters {
     /// Handshakes that gave way to newer ones because too many were under way.
     pub evicted: u64,
 }
+
+/// What a stranger's packet deserves.
+enum Welcome {
+    /// A reset that costs no state.
+    Reset,
+    /// A session: the packet returned the cookie, which becomes the server's session id.
+    Session(SessionId),
+    /// A session and a reset: the client brings its key only once.
+    StatefulReset,
+    /// No answer.
+    Nothing,
+}
+
+/// Payload of a reset that asks a tls-crypt-v2 client to send its wrapped key again: flags (type 1, length 2), bit 0
+/// (protocol reference section 3).
+const SEND_WRAPPED_KEY_AGAIN: [u8; 6] = [0, 1, 0, 2, 0, 1];
 
 impl Endpoint {
     /// An endpoint without sessions.
@@ -73,13 +94,13 @@ impl Endpoint {
 
     /// Takes a control datagram.
     pub fn handle_datagram(&mut self, now: Moment, path: Path, datagram: &[u8]) {
-        let Ok(packet) = Wrapping::Plain.unwrap(datagram) else {
+        let Some(sender) = wrapping::sender(datagram) else {
             self.counters.malformed += 1;
             return;
         };
-        match self.session_of(&path, &packet) {
-            Some(handle) => self.feed(now, handle, &packet),
-            None => self.greet(now, path, &packet),
+        match self.session_of(&path, sender) {
+            Some(handle) => self.feed_datagram(now, handle, datagram),
+            None => self.greet(now, path, datagram),
         }
     }
 
@@ -99,6 +120,19 @@ impl Endpoint {
     /// Decides about a session that asked by [`Event::AuthorizationRequested`].
     pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
         self.with_session(now, session, |session, context| session.authorize(context, decision));
+    }
+
+    /// Decides about a session that asked by [`Event::ReauthorizationRequested`].
+    pub fn reauthorize(&mut self, now: Moment, session: SessionHandle, decision: Reauthorization) {
+        self.with_session(now, session, |session, context| session.reauthorize(context, decision));
+    }
+
+    /// Changes the configuration of a connected client without a restart; `false` if the client cannot do that, or is
+    /// not connected.
+    pub fn push_update(&mut self, now: Moment, session: SessionHandle, changes: &[PushChange]) -> bool {
+        let mut done = false;
+        self.with_session(now, session, |session, _| done = session.push_update(changes));
+        done
     }
 
     /// Closes a session from this side: its keys are gone when this returns.
@@ -160,14 +194,25 @@ impl Endpoint {
         self.counters
     }
 
-    fn session_of(&self, path: &Path, packet: &ControlPacket<'_>) -> Option<SessionHandle> {
-        let acknowledged = packet.acknowledgements.remote_id();
-        self.paths.get(path)?.iter().copied().find(|handle| {
-            self.sessions.get(handle).is_some_and(|session| {
-                let Ends { local_id, remote_id, .. } = session.ends();
-                remote_id == packet.own_id && acknowledged.is_none_or(|id| id == local_id)
-            })
-        })
+    fn session_of(&self, path: &Path, sender: SessionId) -> Option<SessionHandle> {
+        let is_sender = |session: &Session| session.ends().remote_id == sender;
+        self.paths.get(path)?.iter().copied().find(|handle| self.sessions.get(handle).is_some_and(is_sender))
+    }
+
+    fn feed_datagram(&mut self, now: Moment, handle: SessionHandle, datagram: &[u8]) {
+        let Some(session) = self.sessions.get_mut(&handle) else { return };
+        let Some(plain) = session.unwrap(datagram) else {
+            self.counters.not_authentic += 1;
+            return;
+        };
+        let local_id = session.ends().local_id;
+        match ControlPacket::parse(&plain) {
+            Ok(packet) if packet.acknowledgements.remote_id().is_none_or(|id| id == local_id) => {
+                self.feed(now, handle, &packet);
+            }
+            Ok(_) => self.counters.unroutable += 1,
+            Err(_) => self.counters.malformed += 1,
+        }
     }
 
     /// Hands a packet to a session and, if that made a client known, lets it take the place of its former session.
@@ -207,39 +252,76 @@ impl Endpoint {
         }
     }
 
-    /// Answers a packet that belongs to no session: with a reset, with a new session, or not at all.
-    fn greet(&mut self, now: Moment, path: Path, packet: &ControlPacket<'_>) {
-        if packet.key_id != KeyId::FIRST {
-            self.counters.unroutable += 1;
+    /// Answers a datagram that belongs to no session: with a reset, with a new session, or not at all.
+    fn greet(&mut self, now: Moment, path: Path, datagram: &[u8]) {
+        let Some(stranger) = self.config.wrapping.unwrap_stranger(datagram) else {
+            self.counters.not_authentic += 1;
             return;
+        };
+        let plain = stranger.packet.clone();
+        match ControlPacket::parse(&plain) {
+            Ok(packet) => self.greet_stranger(now, path, stranger, &packet),
+            Err(_) => self.counters.malformed += 1,
         }
+    }
+
+    fn greet_stranger(&mut self, now: Moment, path: Path, stranger: Stranger, packet: &ControlPacket<'_>) {
+        match self.welcome(now, &path, &stranger, packet) {
+            Welcome::Reset => self.answer_reset(now, path, &stranger, packet),
+            Welcome::Session(local_id) => {
+                self.start_session(now, path, stranger, packet, local_id, Reset::Over)
+            }
+            Welcome::StatefulReset => {
+                let local_id = SessionId::random(&mut *self.entropy);
+                self.start_session(now, path, stranger, packet, local_id, Reset::Received);
+            }
+            Welcome::Nothing => self.counters.unroutable += 1,
+        }
+    }
+
+    /// What a stranger's packet deserves (protocol reference section 3).
+    fn welcome(&self, now: Moment, path: &Path, stranger: &Stranger, packet: &ControlPacket<'_>) -> Welcome {
+        if packet.key_id != KeyId::FIRST {
+            return Welcome::Nothing;
+        }
+        let is_first = packet.message_id == Some(MessageId::FIRST);
         let is_early = packet.message_id.is_none_or(|id| id <= MessageId::FIRST.plus(1));
         match (packet.opcode, packet.acknowledgements.remote_id()) {
-            (ControlOpcode::HardResetClient, None) if packet.message_id == Some(MessageId::FIRST) => {
-                self.answer_reset(now, path, packet.own_id);
+            (ControlOpcode::HardResetClient, None) if is_first => Welcome::Reset,
+            (ControlOpcode::HardResetClientV3, None) if is_first => {
+                let repeats_key = stranger.replay_id.is_some_and(ReplayId::announces_early_negotiation);
+                match (repeats_key, self.config.wrapping.needs_cookie()) {
+                    (true, _) => Welcome::Reset,
+                    (false, false) => Welcome::StatefulReset,
+                    (false, true) => Welcome::Nothing,
+                }
             }
             // A client that acknowledges each packet once has lost that acknowledgement: remind it.
-            (ControlOpcode::Control, None) if is_early => self.answer_reset(now, path, packet.own_id),
-            (ControlOpcode::Control | ControlOpcode::Ack, Some(cookie))
-                if is_early && self.returns_cookie(now, &path, packet, cookie) =>
+            (ControlOpcode::Control, None) if is_early => Welcome::Reset,
+            (ControlOpcode::Control | ControlOpcode::ControlWithKey | ControlOpcode::Ack, Some(cookie))
+                if is_early && self.returns_cookie(now, path, packet, cookie) =>
             {
-                self.start_session(now, path, packet, cookie);
+                Welcome::Session(cookie)
             }
-            _ => self.counters.unroutable += 1,
+            _ => Welcome::Nothing,
         }
     }
 
     /// Answers without keeping anything: the session id in the answer is a cookie.
-    fn answer_reset(&mut self, now: Moment, path: Path, client_id: SessionId) {
+    fn answer_reset(&mut self, now: Moment, path: Path, stranger: &Stranger, packet: &ControlPacket<'_>) {
+        let wants_key_again = packet.opcode == ControlOpcode::HardResetClientV3;
         let reset = ControlPacket {
             opcode: ControlOpcode::HardResetServer,
             key_id: KeyId::FIRST,
-            own_id: self.cookies.bake(now, &path, client_id),
-            acknowledgements: Acknowledgements::new(client_id, vec![MessageId::FIRST]),
+            own_id: self.cookies.bake(now, &path, packet.own_id),
+            acknowledgements: Acknowledgements::new(packet.own_id, vec![MessageId::FIRST]),
             message_id: Some(MessageId::FIRST),
-            payload: &[],
+            payload: if wants_key_again { &SEND_WRAPPED_KEY_AGAIN } else { &[] },
         };
-        self.transmits.push_back(Transmit { path, payload: Wrapping::Plain.wrap(&reset) });
+        let mut plain = vec![];
+        reset.write(&mut plain);
+        let replay_id = ReplayId { time: self.config.unix_time(now), counter: 1 };
+        self.transmits.push_back(Transmit { path, payload: stranger.keyed.wrap(replay_id, plain) });
         self.counters.resets_answered += 1;
     }
 
@@ -254,12 +336,23 @@ impl Endpoint {
             && self.cookies.is_valid(now, path, packet.own_id, cookie)
     }
 
-    fn start_session(&mut self, now: Moment, path: Path, packet: &ControlPacket<'_>, local_id: SessionId) {
+    fn start_session(
+        &mut self,
+        now: Moment,
+        path: Path,
+        stranger: Stranger,
+        packet: &ControlPacket<'_>,
+        local_id: SessionId,
+        reset: Reset,
+    ) {
         self.make_room_for_a_handshake(now);
-        let ends = Ends { local_id, remote_id: packet.own_id, wrapping: Wrapping::Plain };
-        let Ok(session) = Session::start(path, ends, &self.config, now) else {
-            return;
-        };
+        // The stateless answer took the number 1 of its second.
+        let layer = Layer::new(stranger.keyed, self.config.unix_time(now), 2);
+        let mut wrapping = SessionWrapping::new(layer, stranger.static_key);
+        wrapping.note(stranger.replay_id);
+        let ends = Ends { local_id, remote_id: packet.own_id };
+        let opening = Opening { path, ends, wrapping, reset, metadata: stranger.metadata };
+        let Ok(session) = Session::start(opening, &self.config, now) else { return };
         let handle = SessionHandle(self.next_handle);
         self.next_handle += 1;
         self.sessions.insert(handle, session);
@@ -300,6 +393,7 @@ impl Endpoint {
             config: &self.config,
             entropy: &mut *self.entropy,
             events: &mut self.events,
+            dynamic_wrapping: None,
         };
         act(session, &mut context);
         while let Some(payload) = session.poll(now) {

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::data::{DataChannel, DataCipher};
 use crate::identity::{Denial, PeerIdentity};
@@ -9,6 +10,7 @@ use crate::ids::{KeyId, PeerId, SessionHandle};
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::tls::TlsSummary;
+use crate::wire::challenge::{Advance, DynamicChallenge, Prompt};
 use crate::wire::key_method2::Password;
 use crate::wire::message::ServerMessage;
 use crate::wire::peer_info::PeerInfo;
@@ -48,6 +50,21 @@ pub enum Event {
         session: SessionHandle,
         /// Its data channel, for the threads that move packets.
         channel: Arc<DataChannel>,
+    },
+    /// The person at a client that waits answered a question.
+    ChallengeResponse {
+        /// The session.
+        session: SessionHandle,
+        /// The answer, in base64 as the client sent it.
+        response: Password,
+    },
+    /// A client that had to show credentials shows them again at a renegotiation; answer with
+    /// [`Endpoint::reauthorize`](crate::Endpoint::reauthorize).
+    ReauthorizationRequested {
+        /// The session.
+        session: SessionHandle,
+        /// The password or token; the user name is the same as at first.
+        password: Option<Password>,
     },
     /// A session has a new key.
     Renegotiated {
@@ -90,6 +107,8 @@ pub struct AuthorizationRequest {
     pub tls: TlsSummary,
     /// The data cipher that was agreed on.
     pub cipher: DataCipher,
+    /// What stands beside the key in the client's tls-crypt-v2 key: a type octet and its content.
+    pub tls_crypt_v2_metadata: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for AuthorizationRequest {
@@ -111,6 +130,41 @@ pub enum Authorization {
     Grant(Grant),
     /// Send it away with a reason.
     Deny(Denial),
+    /// Send it away for a time: clients that can come back by themselves, others stop as at [`Authorization::Deny`].
+    DenyFor {
+        /// Why.
+        denial: Denial,
+        /// How long the client shall wait.
+        backoff: Duration,
+        /// Where it shall turn then.
+        advance: Advance,
+    },
+    /// Send it away because its token is not valid any longer: the client asks the person for credentials again.
+    DenyToken(Denial),
+    /// Send it away with a question; the client comes back with the answer.
+    Challenge(DynamicChallenge),
+    /// The decision takes time; it comes later by [`Endpoint::authorize`](crate::Endpoint::authorize).
+    Pending(Pending),
+}
+
+/// How long a client is asked to wait for a decision, and what its person is asked meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The attempt fails if no decision comes within this time.
+    pub timeout: Duration,
+    /// A question to the person.
+    pub prompt: Option<Prompt>,
+}
+
+/// The answer to [`Event::ReauthorizationRequested`].
+#[derive(Clone, Debug)]
+pub enum Reauthorization {
+    /// The session goes on; the options are pushed, for example a fresh `auth-token`.
+    Accept(Vec<PushOption>),
+    /// The session ends.
+    Deny(Denial),
+    /// The session ends because the token is not valid any longer.
+    DenyToken(Denial),
 }
 
 /// What a client gets.
@@ -124,6 +178,8 @@ pub struct Grant {
     pub netmask: Ipv4Addr,
     /// The server's address inside the tunnel.
     pub gateway: Ipv4Addr,
+    /// Whether the client must show its credentials again at each renegotiation.
+    pub reauthenticate: bool,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
     /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu.
     pub options: Vec<PushOption>,

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "client")]
 use crate::entropy::{Entropy, draw};
 
 /// Names one session of one endpoint inside this process; never reused, never on the wire.
@@ -34,7 +33,6 @@ impl SessionId {
         &self.0
     }
 
-    #[cfg(feature = "client")]
     pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
         loop {
             if let Some(id) = Self::new(draw(entropy)) {

@@ -36,16 +36,28 @@ mod reliable;
 mod session;
 mod tls;
 pub mod wire;
+mod wrapping;
 
 pub use config::{EndpointConfig, Keepalive};
 pub use data::{DATA_HEADROOM, DataChannel, DataCipher, Inbound, OpenError, SealError, Traffic};
 pub use endpoint::{Endpoint, EndpointCounters};
 pub use entropy::Entropy;
-pub use event::{Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Transmit, Wakeup};
+pub use event::{
+    Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Pending, Reauthorization,
+    Transmit, Wakeup,
+};
 pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 pub use ids::{KeyId, ListenerId, MessageId, PacketId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
 pub use path::Path;
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
+pub use wire::challenge::{Advance, DynamicChallenge, Prompt, Question};
+pub use wire::key_method2::Password;
 pub use wire::peer_info::PeerInfo;
-pub use wire::push::{InvalidPushOption, PushOption};
+pub use wire::push::{InvalidPushOption, PushChange, PushOption};
+pub use wire::static_key::{KeyDirection, StaticKey};
+pub use wire::tls_auth::AuthDigest;
+pub use wire::tls_crypt_v2::TlsCryptV2Key;
+#[cfg(feature = "client")]
+pub use wrapping::ClientWrapping;
+pub use wrapping::{TlsAuthSettings, WrappingSettings};

@@ -19,6 +19,10 @@ mod bits {
     pub(super) const REQUEST_PUSH: u32 = 1 << 2;
     pub(super) const TLS_KEY_EXPORT: u32 = 1 << 3;
     pub(super) const CONTROL_CHANNEL_EXIT: u32 = 1 << 7;
+    pub(super) const DYNAMIC_TLS_CRYPT: u32 = 1 << 9;
+    pub(super) const PENDING_TIMEOUT: u32 = 1 << 4;
+    pub(super) const TEMPORARY_FAILURE: u32 = 1 << 8;
+    pub(super) const PUSH_UPDATE: u32 = 1 << 12;
 }
 
 /// The outcome of the negotiation with one client.
@@ -26,6 +30,13 @@ mod bits {
 pub(crate) struct Negotiated {
     pub(crate) cipher: DataCipher,
     pub(crate) derivation: KeyDerivation,
+    pub(crate) dynamic_tls_crypt: bool,
+    /// The client takes changes of its configuration without a restart.
+    pub(crate) takes_push_update: bool,
+    /// The client takes `AUTH_PENDING` with a time.
+    pub(crate) takes_pending_timeout: bool,
+    /// The client comes back by itself when it is refused for a time.
+    pub(crate) takes_temporary_failure: bool,
     understands_protocol_flags: bool,
     takes_tun_mtu: bool,
 }
@@ -53,6 +64,10 @@ impl Negotiated {
             } else {
                 KeyDerivation::Prf
             },
+            dynamic_tls_crypt: has(bits::CONTROL_CHANNEL_EXIT) && has(bits::DYNAMIC_TLS_CRYPT),
+            takes_push_update: has(bits::PUSH_UPDATE),
+            takes_pending_timeout: has(bits::PENDING_TIMEOUT),
+            takes_temporary_failure: has(bits::TEMPORARY_FAILURE),
             understands_protocol_flags: has(bits::CONTROL_CHANNEL_EXIT),
             takes_tun_mtu: info
                 .get("IV_MTU")
@@ -72,21 +87,22 @@ impl Negotiated {
         options.push(option(format_args!("ifconfig {} {}", grant.address, grant.netmask)));
         options.push(option(format_args!("peer-id {}", grant.peer_id.get())));
         options.push(option(format_args!("cipher {}", self.cipher)));
-        options.extend(self.derivation_option());
+        options.extend(self.flags_option());
         if self.takes_tun_mtu {
             options.push(option(format_args!("tun-mtu {}", config.tun_mtu)));
         }
         options
     }
 
-    fn derivation_option(&self) -> Option<PushOption> {
-        let text = match (self.understands_protocol_flags, self.derivation) {
-            (true, KeyDerivation::TlsExporter) => "protocol-flags cc-exit tls-ekm",
-            (true, KeyDerivation::Prf) => "protocol-flags cc-exit",
-            (false, KeyDerivation::TlsExporter) => "key-derivation tls-ekm",
-            (false, KeyDerivation::Prf) => return None,
-        };
-        Some(PushOption::formatted(format_args!("{text}")))
+    /// How keys come about and what else both sides do from now on.
+    fn flags_option(&self) -> Option<PushOption> {
+        let uses_exporter = self.derivation == KeyDerivation::TlsExporter;
+        if !self.understands_protocol_flags {
+            return uses_exporter.then(|| PushOption::formatted(format_args!("key-derivation tls-ekm")));
+        }
+        let exporter = if uses_exporter { " tls-ekm" } else { "" };
+        let dynamic = if self.dynamic_tls_crypt { " dyn-tls-crypt" } else { "" };
+        Some(PushOption::formatted(format_args!("protocol-flags cc-exit{exporter}{dynamic}")))
     }
 }
 
@@ -155,6 +171,7 @@ mod tests {
             address: [10, 8, 0, 2].into(),
             netmask: [255, 255, 255, 0].into(),
             gateway: [10, 8, 0, 1].into(),
+            reauthenticate: false,
             options: vec![PushOption::route([10, 7, 0, 0].into(), [255, 255, 255, 0].into())],
         };
         let options = negotiated(info, "").unwrap().push_options(&config(), &grant);
@@ -168,7 +185,10 @@ mod tests {
     fn stock_clients_of_all_ages_get_what_they_understand() {
         let client_2_6 =
             "IV_NCP=2\nIV_MTU=1600\nIV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n";
-        assert_eq!(pushed(client_2_6), format!("{COMMON},protocol-flags cc-exit tls-ekm,tun-mtu 1500"));
+        assert_eq!(
+            pushed(client_2_6),
+            format!("{COMMON},protocol-flags cc-exit tls-ekm dyn-tls-crypt,tun-mtu 1500")
+        );
         let client_2_5 = "IV_PROTO=6\nIV_CIPHERS=AES-256-GCM:AES-128-GCM\n";
         assert_eq!(pushed(client_2_5), COMMON);
         let client_2_4 = "IV_PROTO=2\nIV_NCP=2\n";

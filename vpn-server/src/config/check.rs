@@ -13,6 +13,7 @@ use super::listen::ListenAddress;
 use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
+use super::wrapping::WrappingPaths;
 use crate::transport::tun::DeviceName;
 
 /// How many name servers clients are told at most, as in AWS Client VPN.
@@ -29,6 +30,8 @@ pub struct Config {
     pub credentials: CredentialPaths,
     /// The file whose first line is the passphrase of the server key.
     pub passphrase_file: Option<PathBuf>,
+    /// How control packets are wrapped.
+    pub wrapping: WrappingPaths,
     /// Where clients connect to; never empty.
     pub listen: Vec<ListenAddress>,
     /// The name of the TUN device.
@@ -114,9 +117,11 @@ impl Config {
             .ok_or(ConfigError::Missing { option: "tun", meaning: "the name of the TUN device" })?;
         let live = LiveSettings::check(&options, client_cidr)?;
         let sessions = SessionSettings::check(&options)?;
+        let wrapping = WrappingPaths::check(&options)?;
         Ok(Self {
             credentials,
             passphrase_file: options.askpass,
+            wrapping,
             listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
             client_cidr,
             sessions,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::listen::InvalidListenAddress;
 use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
 use super::session::InvalidSessionOption;
+use super::wrapping::InvalidWrappingOption;
 use crate::transport::tun::InvalidDeviceName;
 
 /// Why options are not a configuration.
@@ -111,6 +112,9 @@ pub enum InvalidValue {
     /// Not a session parameter.
     #[error(transparent)]
     Session(#[from] InvalidSessionOption),
+    /// Not a way to wrap control packets.
+    #[error(transparent)]
+    Wrapping(#[from] InvalidWrappingOption),
     /// Not an IP address.
     #[error("not an IP address")]
     NotIpAddress,
@@ -181,6 +185,7 @@ impl InvalidValue {
             }
             Self::Interface(_) => "choose a name such as postern0",
             Self::Session(problem) => problem.help(),
+            Self::Wrapping(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",

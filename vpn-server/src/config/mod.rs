@@ -14,6 +14,7 @@ mod options;
 mod reload;
 mod session;
 mod show;
+mod wrapping;
 
 pub use advice::Advice;
 pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
@@ -23,3 +24,4 @@ pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
 pub use options::Options;
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

@@ -23,6 +23,18 @@ pub struct Options {
     pub crl: Option<PathBuf>,
     /// File whose first line is the passphrase of the key.
     pub askpass: Option<PathBuf>,
+    /// The key of tls-auth: `FILE[:DIRECTION]`.
+    pub tls_auth: Option<String>,
+    /// The hash of tls-auth.
+    pub auth: Option<String>,
+    /// The key of tls-crypt.
+    pub tls_crypt: Option<PathBuf>,
+    /// The server's key of tls-crypt-v2.
+    pub tls_crypt_v2: Option<PathBuf>,
+    /// `allow-noncookie` or `force-cookie`.
+    pub tls_crypt_v2_cookie: Option<String>,
+    /// Take clients without wrapping although there is a key.
+    pub allow_plain: Option<bool>,
     /// Listen addresses: `udp:ADDRESS:PORT`.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
@@ -67,7 +79,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 31] = [
         "pki",
         "server-name",
         "ca",
@@ -75,6 +87,12 @@ impl Options {
         "key",
         "crl",
         "askpass",
+        "tls-auth",
+        "auth",
+        "tls-crypt",
+        "tls-crypt-v2",
+        "tls-crypt-v2-cookie",
+        "allow-plain",
         "listen",
         "tun",
         "client-cidr",
@@ -109,6 +127,12 @@ impl Options {
             key: self.key.or(fallback.key),
             crl: self.crl.or(fallback.crl),
             askpass: self.askpass.or(fallback.askpass),
+            tls_auth: self.tls_auth.or(fallback.tls_auth),
+            auth: self.auth.or(fallback.auth),
+            tls_crypt: self.tls_crypt.or(fallback.tls_crypt),
+            tls_crypt_v2: self.tls_crypt_v2.or(fallback.tls_crypt_v2),
+            tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.or(fallback.tls_crypt_v2_cookie),
+            allow_plain: self.allow_plain.or(fallback.allow_plain),
             listen: self.listen.or(fallback.listen),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
@@ -140,11 +164,16 @@ impl Options {
             &mut self.key,
             &mut self.crl,
             &mut self.askpass,
+            &mut self.tls_crypt,
+            &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
         ];
         for path in paths.into_iter().flatten() {
             *path = directory.join(&*path);
+        }
+        if let Some(file) = &mut self.tls_auth {
+            *file = directory.join(&*file).display().to_string();
         }
         self
     }

@@ -14,9 +14,15 @@ impl Config {
 
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
-        let Config { sessions, live, .. } = config;
+        let Config { sessions, live, wrapping, .. } = config;
         Self {
             askpass: config.passphrase_file.clone(),
+            tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
+            auth: wrapping.tls_auth.as_ref().map(|_| wrapping.auth.name().to_owned()),
+            tls_crypt: wrapping.tls_crypt.clone(),
+            tls_crypt_v2: wrapping.tls_crypt_v2.clone(),
+            tls_crypt_v2_cookie: wrapping.force_cookie.then(|| "force-cookie".to_owned()),
+            allow_plain: (wrapping.has_keys() && wrapping.plain).then_some(true),
             listen: Some(printed(&config.listen)),
             tun: Some(config.tun.to_string()),
             client_cidr: Some(config.client_cidr.to_string()),

@@ -46,6 +46,7 @@ impl Admissions {
             address: admission.address,
             netmask: self.client_cidr.netmask(),
             gateway: self.client_cidr.server_address(),
+            reauthenticate: false,
             options: options_for(&live, &request.peer_info),
         };
         let connection = Arc::new(Connection {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use tracing::{debug, error};
 use vpn_proto::{
     Authorization, AuthorizationRequest, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event,
-    Farewell, KeyId, Moment, Path, SessionHandle,
+    Farewell, KeyId, Moment, Path, Reauthorization, SessionHandle,
 };
 
 use super::SendDatagrams;
@@ -208,6 +208,12 @@ impl Shard {
             Event::Established { session, channel } => self.establish(session, channel),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
+            // Nobody is asked a question, or for credentials a second time: certificates decide.
+            Event::ChallengeResponse { session, .. } => debug!(?session, "an answer to no question"),
+            Event::ReauthorizationRequested { session, .. } => {
+                let decision = Reauthorization::Deny(internal("no credentials were asked for"));
+                self.endpoint.reauthorize(self.now(), session, decision);
+            }
             Event::AttemptFailed { path, identity, failure } => {
                 self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }

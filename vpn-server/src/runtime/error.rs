@@ -5,7 +5,7 @@ use std::io;
 use pki_core::error::{ErrorKind, Explain};
 
 use super::state_directory::StateError;
-use crate::auth::{CredentialsError, RevocationError};
+use crate::auth::{CredentialsError, RevocationError, WrappingKeyError};
 use crate::config::ConfigError;
 use crate::net::NetworkError;
 use crate::observe::connection_log::ConnectionLogError;
@@ -22,6 +22,9 @@ pub enum StartError {
     /// Certificates or keys cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A key for control packets cannot be used.
+    #[error(transparent)]
+    Wrapping(#[from] WrappingKeyError),
     /// The revocation list cannot be used.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
@@ -70,6 +73,7 @@ impl Explain for StartError {
         match self {
             Self::State(error) => error.code(),
             Self::Credentials(error) => error.code(),
+            Self::Wrapping(error) => error.code(),
             Self::Revocation(error) => error.code(),
             Self::ConnectionLog(error) => error.code(),
             Self::Bind(error) => error.code(),
@@ -87,6 +91,7 @@ impl Explain for StartError {
         match self {
             Self::State(error) => error.help().to_owned(),
             Self::Credentials(error) => error.help(),
+            Self::Wrapping(error) => error.help().to_owned(),
             Self::Revocation(error) => error.help().to_owned(),
             Self::ConnectionLog(error) => error.help().to_owned(),
             Self::Bind(error) => error.help(),

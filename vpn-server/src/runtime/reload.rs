@@ -6,7 +6,7 @@ use pki_core::time::Timestamp;
 use tracing::{error, info, warn};
 
 use super::server::{Server, policy};
-use crate::auth::{Credentials, CrlReload};
+use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
 
 /// What a reload did. What failed is as it was before.
@@ -72,9 +72,10 @@ impl Server {
             self.config.sessions.minimum_tls_version,
             Timestamp::from(SystemTime::now()),
         );
-        match loaded {
-            Ok(credentials) => self.use_credentials(credentials),
-            Err(error) => report.fail("certificates", &error),
+        match (loaded, load_wrapping(&self.config.wrapping)) {
+            (Ok(credentials), Ok(wrapping)) => self.use_credentials(credentials, wrapping),
+            (Err(error), _) => report.fail("certificates", &error),
+            (_, Err(error)) => report.fail("keys of the control channel", &error),
         }
     }
 }

@@ -12,12 +12,12 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, ListenerId, TlsSettings};
+use vpn_proto::{EndpointConfig, ListenerId, TlsSettings, WrappingSettings};
 
 use super::error::StartError;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::state_directory::StateDirectory;
-use crate::auth::{Credentials, CrlReload, TrustKeeper};
+use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{ClientCidr, Config, LiveSettings};
 use crate::control::{
@@ -51,6 +51,7 @@ pub struct Server {
     pub(super) log: Arc<ConnectionLog>,
     pub(super) tables: Arc<Tables>,
     pub(super) config: Config,
+    clock: Clock,
     shards: usize,
     ready: Ready,
     _state: StateDirectory,
@@ -85,6 +86,7 @@ impl Server {
         }
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
+        let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
         let sockets = bind(&config)?;
@@ -110,14 +112,27 @@ impl Server {
         );
         let plane = Plane::start(Edge { sockets, tun }, Arc::clone(&tables), mailroom.sink(), clock)
             .map_err(StartError::system("the packet workers"))?;
-        let endpoint_config = endpoint_config(&config, tls, &keeper, shards);
+        let endpoint_config = endpoint_config(&config, tls, wrapping, &keeper, clock, shards);
         let control = mailroom
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ?ready.listen, tun = ready.tun, address = %ready.address, "the server is ready");
-        Ok(Self { watch, control, plane, network, keeper, log, tables, config, shards, ready, _state: state })
+        Ok(Self {
+            watch,
+            control,
+            plane,
+            network,
+            keeper,
+            log,
+            tables,
+            config,
+            clock,
+            shards,
+            ready,
+            _state: state,
+        })
     }
 
     /// What it said when it became ready.
@@ -174,9 +189,10 @@ impl Server {
     }
 
     /// Uses another certificate and key for handshakes from now on.
-    pub(super) fn use_credentials(&self, credentials: Credentials) {
+    pub(super) fn use_credentials(&self, credentials: Credentials, wrapping: WrappingSettings) {
         self.keeper.set_anchors(credentials.anchors);
-        let config = endpoint_config(&self.config, credentials.tls, &self.keeper, self.shards);
+        let config =
+            endpoint_config(&self.config, credentials.tls, wrapping, &self.keeper, self.clock, self.shards);
         self.control.handle().set_endpoint_config(&config);
     }
 }
@@ -262,11 +278,15 @@ fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Pa
 fn endpoint_config(
     config: &Config,
     tls: TlsSettings,
+    wrapping: WrappingSettings,
     keeper: &TrustKeeper,
+    clock: Clock,
     shards: usize,
 ) -> Arc<EndpointConfig> {
     let trust = Arc::clone(keeper.trust());
     Arc::new(EndpointConfig {
+        wrapping,
+        unix_time_of_origin: clock.unix_time_of_origin(),
         data_ciphers: config.sessions.data_ciphers.clone(),
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,

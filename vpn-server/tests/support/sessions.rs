@@ -66,6 +66,7 @@ impl Sessions {
             address,
             netmask: Ipv4Addr::new(255, 255, 255, 0),
             gateway: Ipv4Addr::new(10, 8, 0, 1),
+            reauthenticate: false,
             options: vec![],
         };
         let mut client = Client::connect(Arc::clone(&self.client), path, self.now, entropy(self.seed));
@@ -115,7 +116,10 @@ impl Sessions {
                 }
                 Event::Established { session, channel } => *established = Some((session, channel)),
                 Event::Closed { .. } => {}
-                Event::Renegotiated { .. } | Event::AttemptFailed { .. } => panic!("{event:?}"),
+                Event::Renegotiated { .. }
+                | Event::AttemptFailed { .. }
+                | Event::ChallengeResponse { .. }
+                | Event::ReauthorizationRequested { .. } => panic!("{event:?}"),
             }
             has_acted = true;
         }

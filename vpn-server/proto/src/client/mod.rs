@@ -20,14 +20,16 @@ use crate::control_channel::Ends;
 use crate::data::{DataChannel, DataKey, EXIT, Inbound};
 use crate::entropy::Entropy;
 use crate::event::{Transmit, Wakeup};
-use crate::ids::{KeyId, SessionId};
-use crate::keys::{BothIds, KeyDerivation, KeyMaterial, Side};
+use crate::ids::{KeyId, MessageId, SessionId};
+use crate::keys::{BothIds, DYNAMIC_TLS_CRYPT_LABEL, KeyDerivation, KeyMaterial, Side};
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::{Class, ControlOpcode, classify};
-use crate::wire::wrapping::Wrapping;
+use crate::wire::push;
+use crate::wire::static_key::KeyDirection;
+use crate::wrapping::SessionWrapping;
 use negotiation::{Keyed, Negotiation, Progress};
 
 /// How often a client that got no configuration asks for it again.
@@ -41,6 +43,7 @@ pub struct Client {
     config: Arc<ClientConfig>,
     path: Path,
     ends: Ends,
+    wrapping: SessionWrapping,
     server_is_known: bool,
     entropy: Box<dyn Entropy>,
     stage: Stage,
@@ -57,6 +60,14 @@ pub enum ClientEvent {
     Renegotiated(KeyId),
     /// A tunnel packet arrived.
     Packet(Vec<u8>),
+    /// The server's decision takes time; so many seconds, if it said.
+    Pending(Option<u64>),
+    /// The server has a question or a notice for the person.
+    Prompt(String),
+    /// The server changes the configuration: options, those to be removed with a `-` in front.
+    Updated(Vec<String>),
+    /// The server pushed options after a renegotiation.
+    Pushed(Vec<String>),
     /// The server refuses this client, or ends its session: the reason.
     AuthFailed(String),
     /// The server wants this client to reconnect.
@@ -97,18 +108,24 @@ impl Client {
         mut entropy: Box<dyn Entropy>,
     ) -> Self {
         let local_id = SessionId::random(&mut *entropy);
-        let stage = match Negotiation::start(&config, KeyId::FIRST, ControlOpcode::HardResetClient) {
+        let reset = config
+            .wrapping
+            .wrapped_key()
+            .map_or(ControlOpcode::HardResetClient, |_| ControlOpcode::HardResetClientV3);
+        let stage = match Negotiation::start(&config, KeyId::FIRST, reset) {
             Ok(negotiation) => Stage::Connecting {
                 negotiation: Box::new(negotiation),
                 give_up_at: now + config.handshake_timeout,
             },
             Err(_) => Stage::Ended(None),
         };
-        let ends = Ends { local_id, remote_id: local_id, wrapping: Wrapping::Plain };
+        let wrapping = config.wrapping.start(config.unix_time(now));
+        let ends = Ends { local_id, remote_id: local_id };
         let mut client = Self {
             config,
             path,
             ends,
+            wrapping,
             server_is_known: false,
             entropy,
             stage,
@@ -172,6 +189,14 @@ impl Client {
         self.flush(now);
     }
 
+    /// Answers a question of the server; `answer` is the text in base64.
+    pub fn respond(&mut self, now: Moment, answer: &str) {
+        if let Stage::Configuring { keyed, .. } = &mut self.stage {
+            keyed.say(&ClientMessage::ChallengeResponse(answer.to_owned()));
+        }
+        self.flush(now);
+    }
+
     /// Leaves: says so the way the server offered.
     pub fn exit(&mut self, now: Moment) {
         if let Stage::Connected(connected) = std::mem::replace(&mut self.stage, Stage::Ended(None)) {
@@ -230,9 +255,8 @@ impl Client {
     }
 
     fn receive_control(&mut self, now: Moment, datagram: &[u8]) {
-        let Ok(packet) = self.ends.wrapping.unwrap(datagram) else {
-            return;
-        };
+        let Some(plain) = self.wrapping.unwrap(datagram) else { return };
+        let Ok(packet) = ControlPacket::parse(&plain) else { return };
         if packet.acknowledgements.remote_id().is_some_and(|id| id != self.ends.local_id) {
             return;
         }
@@ -288,6 +312,18 @@ impl Client {
                 ServerMessage::AuthFailed(reason) => self.end(ClientEvent::AuthFailed(reason)),
                 ServerMessage::Restart(reason) => self.end(ClientEvent::Restart(reason)),
                 ServerMessage::Halt(reason) => self.end(ClientEvent::Halt(reason)),
+                ServerMessage::PushUpdate(part) => {
+                    let options = push::options(&part).map(str::to_owned).collect();
+                    self.events.push_back(ClientEvent::Updated(options));
+                }
+                ServerMessage::AuthPending(seconds) => {
+                    if let (Stage::Configuring { give_up_at, .. }, Some(seconds)) = (&mut self.stage, seconds)
+                    {
+                        *give_up_at = now + Duration::from_secs(seconds);
+                    }
+                    self.events.push_back(ClientEvent::Pending(seconds));
+                }
+                ServerMessage::InfoPre(text) => self.events.push_back(ClientEvent::Prompt(text)),
                 ServerMessage::Unknown(_) => {}
             }
         }
@@ -295,6 +331,8 @@ impl Client {
 
     fn take_configuration(&mut self, now: Moment, part: String) {
         let Stage::Configuring { parts, .. } = &mut self.stage else {
+            let options = push::options(&part).map(str::to_owned).collect();
+            self.events.push_back(ClientEvent::Pushed(options));
             return;
         };
         let is_last = !part.ends_with(",push-continuation 2");
@@ -315,10 +353,19 @@ impl Client {
         });
         match connected {
             Ok(connected) => {
+                self.start_dynamic_wrapping(now, &connected);
                 self.events.push_back(ClientEvent::Connected(Box::new(connected.pushed.clone())));
                 self.stage = Stage::Connected(Box::new(connected));
             }
             Err(reason) => self.fail(&reason),
+        }
+    }
+
+    fn start_dynamic_wrapping(&mut self, now: Moment, connected: &Connected) {
+        if connected.pushed.dynamic_tls_crypt
+            && let Ok(exported) = connected.keyed.channel.tls().export(DYNAMIC_TLS_CRYPT_LABEL)
+        {
+            self.wrapping.start_dynamic(&exported, KeyDirection::One, self.config.unix_time(now));
         }
     }
 
@@ -355,20 +402,55 @@ impl Client {
     }
 
     fn flush(&mut self, now: Moment) {
-        while let Some(payload) = self.stage.poll(now, &self.ends) {
+        while let Some(outgoing) = self.stage.poll(now, &self.ends) {
+            let payload = match outgoing {
+                Outgoing::Control(packet) => self.wrap(packet),
+                Outgoing::Ping(datagram) => datagram,
+            };
             self.transmits.push_back(Transmit { path: self.path, payload });
         }
     }
+
+    /// Wraps a packet; a tls-crypt-v2 client adds its wrapped key to its reset and to the packet after that.
+    fn wrap(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
+        let opens_handshake = self.config.wrapping.repeats_wrapped_key() && opens_handshake(&packet);
+        if opens_handshake {
+            packet[0] = ControlOpcode::ControlWithKey.first_octet(KeyId::FIRST);
+        }
+        let is_reset = packet[0] == ControlOpcode::HardResetClientV3.first_octet(KeyId::FIRST);
+        let mut datagram = self.wrapping.wrap(packet);
+        if is_reset || opens_handshake {
+            datagram.extend_from_slice(self.config.wrapping.wrapped_key().unwrap_or_default());
+        }
+        datagram
+    }
+}
+
+/// Whether this is the packet that follows the client's reset.
+fn opens_handshake(packet: &[u8]) -> bool {
+    ControlPacket::parse(packet).is_ok_and(|packet| {
+        let is_second = packet.message_id == Some(MessageId::FIRST.plus(1));
+        packet.opcode == ControlOpcode::Control && packet.key_id == KeyId::FIRST && is_second
+    })
+}
+
+/// Something to send.
+enum Outgoing {
+    /// A control packet, still to be wrapped.
+    Control(Vec<u8>),
+    /// A whole datagram of the data channel.
+    Ping(Vec<u8>),
 }
 
 impl Stage {
-    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
-        match self {
+    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
+        let control = match self {
             Self::Connecting { negotiation, .. } => negotiation.channel_mut().poll(now, ends),
             Self::Configuring { keyed, .. } | Self::Ended(Some(keyed)) => keyed.channel.poll(now, ends),
-            Self::Connected(connected) => connected.poll(now, ends),
+            Self::Connected(connected) => return connected.poll(now, ends),
             Self::Ended(None) => None,
-        }
+        };
+        control.map(Outgoing::Control)
     }
 }
 
@@ -429,13 +511,13 @@ impl Connected {
         }
     }
 
-    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
+    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
         let control = self.keyed.channel.poll(now, ends);
         let control =
             control.or_else(|| self.rekey.as_mut().and_then(|rekey| rekey.channel_mut().poll(now, ends)));
-        control.or_else(|| {
+        control.map(Outgoing::Control).or_else(|| {
             let is_silent = now >= self.data.last_sent() + self.pushed.ping;
-            is_silent.then(|| self.data.seal_ping(now).ok()).flatten()
+            is_silent.then(|| self.data.seal_ping(now).ok()).flatten().map(Outgoing::Ping)
         })
     }
 

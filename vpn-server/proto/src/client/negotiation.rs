@@ -38,7 +38,11 @@ impl Negotiation {
         reset: ControlOpcode,
     ) -> Result<Self, TlsFailure> {
         let tls = TlsStream::new(client_connection(&config.tls)?);
-        Ok(Self { channel: ControlChannel::with_reset(key_id, reset, tls), own: None, server: None })
+        let mut channel = ControlChannel::with_reset(key_id, reset, tls);
+        if let (KeyId::FIRST, Some(wrapped_key)) = (key_id, config.wrapping.wrapped_key()) {
+            channel.leave_room(wrapped_key.len());
+        }
+        Ok(Self { channel, own: None, server: None })
     }
 
     pub(super) fn receive(
@@ -77,8 +81,8 @@ impl Negotiation {
         let message = KeyMethod2 {
             source: own.clone(),
             options: occ::client_options(config.tun_mtu),
-            username: None,
-            password: None,
+            username: config.credentials.as_ref().map(|(username, _)| username.clone()),
+            password: config.credentials.as_ref().map(|(_, password)| password.clone()),
             peer_info: config.peer_info.clone(),
         };
         self.own = Some(own);

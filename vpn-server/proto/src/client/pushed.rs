@@ -20,6 +20,8 @@ pub struct Pushed {
     pub tls_exporter: bool,
     /// Whether to leave by a message on the control channel.
     pub control_channel_exit: bool,
+    /// Whether renegotiations are wrapped with a key of this session.
+    pub dynamic_tls_crypt: bool,
     /// Silence after which to send a ping.
     pub ping: Duration,
     /// Silence after which the server counts as gone.
@@ -47,6 +49,7 @@ impl Pushed {
             cipher: parsed(&options, "cipher")?,
             tls_exporter: has_flag("tls-ekm") || value(&options, "key-derivation") == Some("tls-ekm"),
             control_channel_exit: has_flag("cc-exit"),
+            dynamic_tls_crypt: has_flag("dyn-tls-crypt"),
             ping: seconds("ping", 10),
             ping_restart: seconds("ping-restart", 120),
             options,

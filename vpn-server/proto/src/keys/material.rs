@@ -11,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// The exporter label of data-channel keys.
 pub(crate) const EXPORTER_LABEL: &str = "EXPORTER-OpenVPN-datakeys";
+/// The exporter label of the key that wraps the control packets of renegotiations.
+pub(crate) const DYNAMIC_TLS_CRYPT_LABEL: &str = "EXPORTER-OpenVPN-dynamic-tls-crypt";
 
 /// Octets of one key id's material; wiped when dropped.
 pub(crate) struct KeyMaterial(Zeroizing<[u8; 256]>);

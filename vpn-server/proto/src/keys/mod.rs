@@ -6,4 +6,4 @@ mod prf;
 
 pub(crate) use derive::{BothIds, DerivationError, KeyDerivation, KeySources};
 use material::EXPORTER_LABEL;
-pub(crate) use material::{DirectionKeys, KeyMaterial, Side};
+pub(crate) use material::{DYNAMIC_TLS_CRYPT_LABEL, DirectionKeys, KeyMaterial, Side};

@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use super::admission::{Admission, ClientHalf, Standing};
 use super::closing::Closing;
-use super::{Context, Phase, earliest, wakeup};
+use super::{Context, Phase, Reset, earliest, wakeup};
 use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::event::{AuthorizationRequest, Event, Wakeup};
 use crate::identity::{CertificateVerdict, Denial, PeerIdentity};
+use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
 use crate::negotiate::{self, Negotiated};
@@ -19,11 +20,15 @@ use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
 use crate::wire::message::ServerMessage;
 use crate::wire::occ;
+use crate::wire::opcode::ControlOpcode;
 use crate::wire::peer_info::PeerInfo;
 
 pub(super) struct Handshake {
     channel: ControlChannel,
     record: VerdictRecord,
+    metadata: Option<Vec<u8>>,
+    /// What the client will hear whoever it proves to be: its session ended during a renegotiation.
+    farewell: Option<ServerMessage>,
     give_up_at: Moment,
 }
 
@@ -34,12 +39,36 @@ struct Refusal {
 }
 
 impl Handshake {
-    pub(super) fn start(config: &EndpointConfig, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(
+        config: &EndpointConfig,
+        reset: Reset,
+        metadata: Option<Vec<u8>>,
+        now: Moment,
+    ) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel = ControlChannel::after_reset(TlsStream::new(connection));
-        Ok(Self { channel, record, give_up_at: now + config.handshake_timeout })
+        let tls = TlsStream::new(connection);
+        let channel = match reset {
+            Reset::Over => ControlChannel::after_reset(tls),
+            Reset::Received => ControlChannel::with_reset(KeyId::FIRST, ControlOpcode::HardResetServer, tls),
+        };
+        let give_up_at = now + config.handshake_timeout;
+        Ok(Self { channel, record, metadata, farewell: None, give_up_at })
+    }
+
+    /// The rest of a renegotiation whose session ended: stock clients hear nothing on the old key any longer.
+    pub(super) const fn for_farewell(
+        channel: ControlChannel,
+        record: VerdictRecord,
+        farewell: ServerMessage,
+        give_up_at: Moment,
+    ) -> Self {
+        Self { channel, record, metadata: None, farewell: Some(farewell), give_up_at }
+    }
+
+    pub(super) const fn is_half_open(&self) -> bool {
+        self.farewell.is_none()
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -75,14 +104,19 @@ impl Handshake {
         if let Err(failure) = self.channel.send(&reply.to_wire()) {
             return self.fail(context, failure.code(), &failure.to_string());
         }
+        if let Some(farewell) = self.farewell {
+            let standing = Standing::Refused(farewell);
+            return Admission::start(self.channel, standing, true, self.give_up_at).advance(context);
+        }
         let info = PeerInfo::parse(&message.peer_info);
         let asked = negotiate::asks_by_itself(&info);
         let standing = match self.judge(context.config, &info, &message.options) {
             Ok((identity, negotiated)) => {
                 let sources = KeySources { client: message.source.clone(), server: server_source };
+                let username = message.username.clone();
                 let request = self.request(context, message, info, identity.clone(), negotiated);
                 context.events.push_back(request);
-                Standing::Undecided(ClientHalf { identity, negotiated, sources })
+                Standing::Undecided(ClientHalf { identity, username, negotiated, sources })
             }
             Err(refusal) => {
                 let Refusal { identity, denial } = *refusal;
@@ -138,6 +172,7 @@ impl Handshake {
             peer_info,
             tls: self.channel.tls().summary(),
             cipher: negotiated.cipher,
+            tls_crypt_v2_metadata: self.metadata.clone(),
         };
         Event::AuthorizationRequested { session: context.handle, request: Box::new(request) }
     }
@@ -157,7 +192,9 @@ impl Handshake {
                 Denial::new(code, "TLS handshake failed", detail)
             }
         };
-        context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        if self.farewell.is_none() {
+            context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        }
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 

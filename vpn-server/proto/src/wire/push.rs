@@ -100,15 +100,40 @@ pub struct InvalidPushOption {
 /// More than one message are marked `push-continuation 2`, the last of them `push-continuation 1`.
 #[must_use]
 pub fn push_reply(options: &[PushOption]) -> Vec<String> {
-    let mut messages = vec![String::from("PUSH_REPLY")];
+    pack("PUSH_REPLY", options.iter().map(|option| option.0.clone()))
+}
+
+/// A change of one option at a connected client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushChange {
+    /// Replaces all options of this name that the client has.
+    Set(PushOption),
+    /// Removes all options of this name.
+    Remove(PushOption),
+}
+
+/// Packs changes into as few `PUSH_UPDATE` messages as they fit into (protocol reference section 8.3).
+#[must_use]
+pub fn push_update(changes: &[PushChange]) -> Vec<String> {
+    pack(
+        "PUSH_UPDATE",
+        changes.iter().map(|change| match change {
+            PushChange::Set(option) => option.0.clone(),
+            PushChange::Remove(option) => format!("-{}", option.0),
+        }),
+    )
+}
+
+fn pack(word: &str, options: impl Iterator<Item = String>) -> Vec<String> {
+    let mut messages = vec![word.to_owned()];
+    let mut last = 0;
     for option in options {
-        let last = messages.len() - 1;
-        if messages[last].len() + 1 + option.0.len() + CONTINUATION_ROOM > MAX_MESSAGE {
-            messages.push(String::from("PUSH_REPLY"));
+        if messages[last].len() + 1 + option.len() + CONTINUATION_ROOM > MAX_MESSAGE {
+            messages.push(word.to_owned());
+            last += 1;
         }
-        let last = messages.len() - 1;
         messages[last].push(',');
-        messages[last].push_str(&option.0);
+        messages[last].push_str(&option);
     }
     mark_continuations(&mut messages);
     messages
@@ -148,6 +173,16 @@ mod tests {
         let reply =
             push_reply(&[PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))]);
         assert_eq!(reply, ["PUSH_REPLY,route 10.7.0.0 255.255.255.0"]);
+    }
+
+    #[test]
+    fn a_change_sets_and_removes() {
+        let option = |text| PushOption::parse(text).unwrap();
+        let changes = [
+            PushChange::Set(option("route 10.9.0.0 255.255.0.0")),
+            PushChange::Remove(option("dhcp-option")),
+        ];
+        assert_eq!(push_update(&changes), ["PUSH_UPDATE,route 10.9.0.0 255.255.0.0,-dhcp-option"]);
     }
 
     #[test]

@@ -4,9 +4,11 @@
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
 
 mod certificates;
+mod credentials;
 mod network;
 mod random;
 mod random_worlds;
 mod scenarios;
 mod server;
 mod world;
+mod wrappings;

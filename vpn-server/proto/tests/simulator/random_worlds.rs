@@ -13,6 +13,7 @@ use crate::network::Conditions;
 use crate::random::Random;
 use crate::server::Server;
 use crate::world::World;
+use crate::wrappings::{UNIX_TIME, all_wrappings, client_wrappings};
 use vpn_proto::client::{ClientConfig, ClientEvent};
 use vpn_proto::{DataCipher, Denial, EndpointConfig, Farewell, Keepalive, TlsVersion};
 
@@ -296,13 +297,15 @@ fn rough_conditions(random: &mut Random) -> Conditions {
         loss: random.below(31),
         duplication: random.below(20),
         corruption: random.below(3),
-        mtu: 1200 + random.below(300) as usize,
+        mtu: 1232 + random.below(260) as usize,
     }
 }
 
 fn server_config(random: &mut Random) -> EndpointConfig {
     let authority = Arc::new(Authority::default());
     let mut config = EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), authority);
+    config.wrapping = all_wrappings();
+    config.unix_time_of_origin = UNIX_TIME;
     config.data_ciphers.rotate_left(random.below(DataCipher::ALL.len() as u64) as usize);
     config.renegotiate_after = random.chance(50).then(|| Duration::from_secs(10 + random.below(110)));
     config.keepalive = Keepalive { ping: (1 + random.below(10) as u32) * SECOND, ping_restart: PING_RESTART };
@@ -314,5 +317,8 @@ fn person(index: usize, random: &mut Random) -> Person {
     let mut config = ClientConfig::new(if random.chance(30) { tls.only_tls12() } else { tls });
     let protocol = [990, 990, 6, 2][random.below(4) as usize];
     config.peer_info = config.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+    let mut wrappings = client_wrappings();
+    config.wrapping = wrappings.swap_remove(random.below(wrappings.len() as u64) as usize);
+    config.unix_time_of_origin = UNIX_TIME;
     Person { name: CLIENTS[index].name, port: 5000 + index as u16, config: Arc::new(config) }
 }

@@ -1,14 +1,14 @@
 //! The server of a world: an endpoint, and the least that a server has around it: addresses, a data plane that
 //! answers each packet with the same packet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::{
     Authorization, CloseReason, DATA_HEADROOM, DataChannel, Denial, Endpoint, EndpointConfig, Event, Grant,
-    Inbound, Moment, Path, PeerId, PushOption, SessionHandle, Transmit,
+    Inbound, Moment, Password, Path, PeerId, PushOption, Reauthorization, SessionHandle, Transmit,
 };
 
 use crate::random::Random;
@@ -23,6 +23,16 @@ pub(crate) struct Server {
     pub(crate) received: Vec<(String, Vec<u8>)>,
     pub(crate) echoes: bool,
     pub(crate) options: Vec<PushOption>,
+    /// Decisions about the next clients that ask; whoever asks when there is none is let in.
+    pub(crate) decisions: VecDeque<Authorization>,
+    /// The same for credentials that are shown again.
+    pub(crate) redecisions: VecDeque<Reauthorization>,
+    pub(crate) reauthenticates: bool,
+    /// Sessions that asked, with the credentials that were shown.
+    pub(crate) asked: Vec<(SessionHandle, Option<String>, Option<String>)>,
+    pub(crate) answers_to_questions: Vec<String>,
+    /// What stood beside the tls-crypt-v2 keys of the clients that asked to be let in.
+    pub(crate) metadata: Vec<Option<Vec<u8>>>,
     answers: Vec<Transmit>,
     next_peer_id: u32,
 }
@@ -44,6 +54,12 @@ impl Server {
             received: vec![],
             echoes: true,
             options: vec![PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))],
+            decisions: VecDeque::new(),
+            redecisions: VecDeque::new(),
+            reauthenticates: false,
+            asked: vec![],
+            answers_to_questions: vec![],
+            metadata: vec![],
             answers: vec![],
             next_peer_id: 0,
         }
@@ -102,17 +118,26 @@ impl Server {
         while let Some(event) = self.endpoint.poll_event() {
             match event {
                 Event::AuthorizationRequested { session, request } => {
-                    let peer_id = PeerId::new(self.next_peer_id).unwrap();
-                    self.next_peer_id += 1;
-                    let name = request.identity.common_name.clone();
-                    self.peers.insert(session, Peer { name, peer_id, channel: None });
-                    let grant = self.grant(peer_id);
-                    self.endpoint.authorize(now, session, Authorization::Grant(grant));
+                    self.metadata.push(request.tls_crypt_v2_metadata.clone());
+                    self.asked.push((session, request.username.clone(), request.password.as_ref().map(text)));
+                    match self.decisions.pop_front() {
+                        Some(decision) => self.endpoint.authorize(now, session, decision),
+                        None => self.let_in(now, session, &request.identity.common_name),
+                    }
                 }
                 Event::Established { session, channel } => {
                     self.peers.get_mut(&session).expect("granted before").channel = Some(channel);
                 }
                 Event::Renegotiated { .. } => self.renegotiations += 1,
+                Event::ChallengeResponse { response, .. } => {
+                    self.answers_to_questions.push(response.as_str().to_owned());
+                }
+                Event::ReauthorizationRequested { session, password } => {
+                    self.asked.push((session, None, password.as_ref().map(text)));
+                    let accept = || Reauthorization::Accept(vec![]);
+                    let decision = self.redecisions.pop_front().unwrap_or_else(accept);
+                    self.endpoint.reauthorize(now, session, decision);
+                }
                 Event::Closed { session, reason } => {
                     self.peers.remove(&session).expect("closed once, after it was granted");
                     self.closed.push((session, reason));
@@ -122,6 +147,14 @@ impl Server {
         }
     }
 
+    pub(crate) fn let_in(&mut self, now: Moment, session: SessionHandle, name: &str) {
+        let peer_id = PeerId::new(self.next_peer_id).unwrap();
+        self.next_peer_id += 1;
+        self.peers.insert(session, Peer { name: name.to_owned(), peer_id, channel: None });
+        let grant = self.grant(peer_id);
+        self.endpoint.authorize(now, session, Authorization::Grant(grant));
+    }
+
     fn grant(&self, peer_id: PeerId) -> Grant {
         let host = u8::try_from(peer_id.get() % 200).unwrap() + 2;
         Grant {
@@ -129,6 +162,7 @@ impl Server {
             address: Ipv4Addr::new(10, 8, 0, host),
             netmask: Ipv4Addr::new(255, 255, 255, 0),
             gateway: Ipv4Addr::new(10, 8, 0, 1),
+            reauthenticate: self.reauthenticates,
             options: self.options.clone(),
         }
     }
@@ -136,4 +170,8 @@ impl Server {
     pub(crate) fn poll_transmit(&mut self) -> Option<Transmit> {
         self.endpoint.poll_transmit().or_else(|| self.answers.pop())
     }
+}
+
+fn text(password: &Password) -> String {
+    password.as_str().to_owned()
 }

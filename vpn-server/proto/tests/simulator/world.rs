@@ -32,6 +32,8 @@ pub(crate) struct Host {
     pub(crate) received: Vec<Vec<u8>>,
     pub(crate) ended: Option<ClientEvent>,
     pub(crate) renegotiations: usize,
+    /// Everything else that the server said.
+    pub(crate) heard: Vec<ClientEvent>,
 }
 
 /// Steps without the clock moving that count as a busy loop.
@@ -52,7 +54,8 @@ impl World {
     /// Starts a client on `port`, in place of one that is there already.
     pub(crate) fn start_client(&mut self, port: u16, config: Arc<ClientConfig>) {
         let client = Client::connect(config, path(port), self.now, Box::new(self.random.fork()));
-        let host = Host { client, connected: None, received: vec![], ended: None, renegotiations: 0 };
+        let host =
+            Host { client, connected: None, received: vec![], ended: None, renegotiations: 0, heard: vec![] };
         self.hosts.insert(port, host);
         self.drain();
     }
@@ -144,6 +147,10 @@ impl Host {
             ClientEvent::Connected(pushed) => self.connected = Some(*pushed),
             ClientEvent::Renegotiated(_) => self.renegotiations += 1,
             ClientEvent::Packet(packet) => self.received.push(packet),
+            ClientEvent::Pending(_)
+            | ClientEvent::Prompt(_)
+            | ClientEvent::Updated(_)
+            | ClientEvent::Pushed(_) => self.heard.push(event),
             ClientEvent::AuthFailed(_)
             | ClientEvent::Restart(_)
             | ClientEvent::Halt(_)
