@@ -15,7 +15,7 @@ pub trait RandomSource {
 }
 
 /// The operating system's generator.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct SystemSource(SystemRandom);
 
 impl SystemSource {
@@ -23,6 +23,12 @@ impl SystemSource {
     #[must_use]
     pub fn new() -> Self {
         Self(SystemRandom::new())
+    }
+}
+
+impl Default for SystemSource {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

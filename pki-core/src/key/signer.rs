@@ -109,7 +109,7 @@ impl Pair {
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
+                let mut signature = vec![0; modulus_length(pair)];
                 pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)
                     .ok()?;
                 Some(signature)
@@ -178,6 +178,16 @@ fn ecdsa_algorithm(curve: KeyAlgorithm, digest: Digest) -> Option<&'static Ecdsa
         (KeyAlgorithm::P521, Digest::Sha512) => Some(&backend::ECDSA_P521_SHA512_ASN1_SIGNING),
         _ => None,
     }
+}
+
+#[cfg(feature = "aws_lc_rs")]
+fn modulus_length(pair: &RsaKeyPair) -> usize {
+    pair.public_modulus_len()
+}
+
+#[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
+fn modulus_length(pair: &RsaKeyPair) -> usize {
+    pair.public().modulus_len()
 }
 
 #[cfg(feature = "aws_lc_rs")]
