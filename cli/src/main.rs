@@ -29,10 +29,7 @@ fn main() -> ExitCode {
 
 /// Passphrases and keys pass through this process. A system without such limits writes no dumps anyway.
 fn leave_no_core_dump() {
-    let nothing = Rlimit {
-        current: Some(0),
-        maximum: Some(0),
-    };
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
     let _ = rustix::process::setrlimit(Resource::Core, nothing);
 }
 

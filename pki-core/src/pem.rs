@@ -49,9 +49,7 @@ pub fn first(text: &[u8], label: &str) -> Option<Block> {
 pub fn armour(label: &str, der: &[u8]) -> Zeroizing<String> {
     let body = Zeroizing::new(Base64::encode_string(der));
     let overhead = 2 * (label.len() + "-----BEGIN -----\n".len());
-    let mut text = Zeroizing::new(String::with_capacity(
-        body.len() + body.len() / LINE_WIDTH + overhead + 2,
-    ));
+    let mut text = Zeroizing::new(String::with_capacity(body.len() + body.len() / LINE_WIDTH + overhead + 2));
     text.push_str("-----BEGIN ");
     text.push_str(label);
     text.push_str("-----\n");
@@ -73,11 +71,8 @@ pub(crate) fn decode_head(text: &[u8], label: &str) -> Option<Vec<u8>> {
     let begin = format!("-----BEGIN {label}-----");
     let lines = text.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii);
     let body = lines.skip_while(|line| *line != begin.as_bytes()).skip(1);
-    let mut characters: Vec<u8> = body
-        .take_while(|line| !line.starts_with(b"-"))
-        .flatten()
-        .copied()
-        .collect();
+    let mut characters: Vec<u8> =
+        body.take_while(|line| !line.starts_with(b"-")).flatten().copied().collect();
     characters.truncate(characters.len() / 4 * 4);
     Base64::decode_vec(std::str::from_utf8(&characters).ok()?).ok()
 }
@@ -113,10 +108,7 @@ mod tests {
 
     #[test]
     fn h7_3_text_around_a_block_is_ignored() {
-        let text = format!(
-            "Certificate:\n    Data:\n{}trailing",
-            armour("CERTIFICATE", b"abc").as_str()
-        );
+        let text = format!("Certificate:\n    Data:\n{}trailing", armour("CERTIFICATE", b"abc").as_str());
         let found: Vec<Block> = blocks(text.as_bytes()).collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].label, "CERTIFICATE");
@@ -125,11 +117,8 @@ mod tests {
 
     #[test]
     fn blocks_are_found_by_label_and_windows_line_ends_do_not_matter() {
-        let text = format!(
-            "{}{}",
-            armour("EC PARAMETERS", b"p").as_str(),
-            armour("EC PRIVATE KEY", b"k").as_str()
-        );
+        let text =
+            format!("{}{}", armour("EC PARAMETERS", b"p").as_str(), armour("EC PRIVATE KEY", b"k").as_str());
         let text = text.replace('\n', "\r\n");
         assert_eq!(*first(text.as_bytes(), "EC PRIVATE KEY").unwrap().der, b"k");
         assert!(first(text.as_bytes(), "CERTIFICATE").is_none());

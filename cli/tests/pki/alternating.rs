@@ -21,10 +21,7 @@ fn real(place: &Place, arguments: &[&str]) -> Answer {
         .args(["--batch", "--use-algo=ec", "--curve=prime256v1"])
         .args(arguments)
         .env("EASYRSA_PKI", place.file("pki"))
-        .env(
-            "EASYRSA_SSL_CONF",
-            Path::new(&directory).join("openssl-easyrsa.cnf"),
-        );
+        .env("EASYRSA_SSL_CONF", Path::new(&directory).join("openssl-easyrsa.cnf"));
     place.answer(&mut command, "")
 }
 
@@ -54,12 +51,7 @@ fn is_in_order(place: &Place) {
     let authority = place.file("pki/ca.crt");
     for name in ["a1", "a2", "b1", "b2"] {
         let certificate = place.file(&format!("pki/issued/{name}.crt"));
-        openssl(&[
-            "verify",
-            "-CAfile",
-            authority.to_str().unwrap(),
-            certificate.to_str().unwrap(),
-        ]);
+        openssl(&["verify", "-CAfile", authority.to_str().unwrap(), certificate.to_str().unwrap()]);
     }
     let list = openssl(&[
         "crl",
@@ -104,10 +96,7 @@ fn counted_serial_numbers_go_on_across_both() {
     counted(real, "two");
     counted(ours, "three");
     counted(real, "four");
-    let serials: Vec<String> = place
-        .read("pki/index.txt")
-        .lines()
-        .map(|line| line.split('\t').nth(3).unwrap().to_owned())
-        .collect();
+    let serials: Vec<String> =
+        place.read("pki/index.txt").lines().map(|line| line.split('\t').nth(3).unwrap().to_owned()).collect();
     assert_eq!(serials, ["01", "02", "03", "04"]);
 }

@@ -15,14 +15,7 @@ fn h1_a_pki_from_nothing_to_a_revoked_client() {
         &["build-server-full", "server", "nopass"],
         &["build-client-full", "client1.domain.tld", "nopass"],
         &["build-client-full", "alice@company.com", "nopass"],
-        &[
-            "export",
-            "alice@company.com",
-            "--remote",
-            "vpn.example.net",
-            "-o",
-            "alice.ovpn",
-        ],
+        &["export", "alice@company.com", "--remote", "vpn.example.net", "-o", "alice.ovpn"],
         &["--batch", "revoke", "alice@company.com", "keyCompromise"],
         &["gen-crl"],
         &["gen-crl", "--days", "365"],
@@ -51,33 +44,14 @@ fn every_answer_is_also_one_line_of_json() {
         &["--json", "init-pki"],
         &["--json", "build-ca", "nopass"],
         &["--json", "build-client-full", "alice", "nopass"],
-        &[
-            "--json",
-            "export",
-            "alice",
-            "--remote",
-            "192.0.2.1",
-            "--proto",
-            "tcp",
-            "--port",
-            "443",
-        ],
+        &["--json", "export", "alice", "--remote", "192.0.2.1", "--proto", "tcp", "--port", "443"],
         &["--json", "--batch", "revoke", "alice", "superseded"],
         &["--json", "gen-crl"],
     ];
     for (step, keys) in steps.into_iter().zip([
         &["directory"][..],
         &["certificate", "key", "not_after", "serial"],
-        &[
-            "certificate",
-            "key",
-            "name",
-            "not_after",
-            "not_before",
-            "request",
-            "serial",
-            "subject",
-        ],
+        &["certificate", "key", "name", "not_after", "not_before", "request", "serial", "subject"],
         &["profile"],
         &["certificate", "name", "reason", "revoked_at", "serial", "subject"],
         &["entries", "file", "next_update", "number"],
@@ -88,9 +62,7 @@ fn every_answer_is_also_one_line_of_json() {
         let found: Vec<&String> = value.as_object().unwrap().keys().collect();
         assert_eq!(found, keys, "{step:?}");
     }
-    let error = place
-        .postern(&["--json", "build-client-full", "../evil", "nopass"])
-        .fails_with(1);
+    let error = place.postern(&["--json", "build-client-full", "../evil", "nopass"]).fails_with(1);
     let value: Value = serde_json::from_str(&error.stderr).unwrap();
     assert_eq!(value["error"]["code"], "name-separator");
     assert_eq!(value["error"]["kind"], "user");
@@ -101,18 +73,9 @@ fn the_directory_comes_from_the_option_or_a_variable() {
     let place = Place::new();
     place.postern(&["--pki-dir", "by-option", "init-pki"]).succeeds();
     let mut by_variable = place.command("postern", &["init-pki"]);
-    place
-        .answer(
-            by_variable
-                .env("POSTERN_PKI", "by-postern")
-                .env("EASYRSA_PKI", "ignored"),
-            "",
-        )
-        .succeeds();
+    place.answer(by_variable.env("POSTERN_PKI", "by-postern").env("EASYRSA_PKI", "ignored"), "").succeeds();
     let mut by_easyrsa = place.command("postern", &["init-pki"]);
-    place
-        .answer(by_easyrsa.env("EASYRSA_PKI", "by-easyrsa"), "")
-        .succeeds();
+    place.answer(by_easyrsa.env("EASYRSA_PKI", "by-easyrsa"), "").succeeds();
     for directory in ["by-option", "by-postern", "by-easyrsa"] {
         assert!(place.file(directory).join("private").is_dir(), "{directory}");
     }
@@ -129,9 +92,7 @@ fn keys_are_of_the_kind_that_is_asked_for() {
         (&["--algo", "rsa", "--keysize", "3072"], "3072 bit"),
     ] {
         let name = expected.replace(' ', "-");
-        place
-            .postern(&[&["build-client-full", name.as_str(), "nopass"], arguments].concat())
-            .succeeds();
+        place.postern(&[&["build-client-full", name.as_str(), "nopass"], arguments].concat()).succeeds();
         let key = place.file(&format!("pki/private/{name}.key"));
         let shown = openssl(&["pkey", "-noout", "-text", "-in", key.to_str().unwrap()]);
         assert!(shown.contains(expected), "{shown}");
@@ -141,26 +102,10 @@ fn keys_are_of_the_kind_that_is_asked_for() {
         .fails_with(2)
         .says("curve-unknown");
     place
-        .postern(&[
-            "build-client-full",
-            "x",
-            "nopass",
-            "--algo",
-            "rsa",
-            "--curve",
-            "secp384r1",
-        ])
+        .postern(&["build-client-full", "x", "nopass", "--algo", "rsa", "--curve", "secp384r1"])
         .fails_with(2);
     place
-        .postern(&[
-            "build-client-full",
-            "x",
-            "nopass",
-            "--algo",
-            "rsa",
-            "--keysize",
-            "1024",
-        ])
+        .postern(&["build-client-full", "x", "nopass", "--algo", "rsa", "--keysize", "1024"])
         .fails_with(1)
         .says("key-size-unsupported");
 }
@@ -172,33 +117,19 @@ fn h1_2b_passphrases_come_from_every_source() {
     std::fs::write(place.file("pass"), "from file\nsecond line\n").unwrap();
     place.postern(&["--passout", "file:pass", "build-ca"]).succeeds();
     place.postern(&["--passin", "file:pass", "gen-crl"]).succeeds();
-    place
-        .postern(&["--passin", "pass:from file", "build-client-full", "a", "nopass"])
-        .succeeds();
-    let mut by_variable = place.command(
-        "postern",
-        &["--passin", "env:CA_PASS", "build-client-full", "b", "nopass"],
-    );
-    place
-        .answer(by_variable.env("CA_PASS", "from file"), "")
-        .succeeds();
-    let mut by_stdin = place.command(
-        "postern",
-        &["--passin", "stdin", "build-client-full", "c", "nopass"],
-    );
+    place.postern(&["--passin", "pass:from file", "build-client-full", "a", "nopass"]).succeeds();
+    let mut by_variable =
+        place.command("postern", &["--passin", "env:CA_PASS", "build-client-full", "b", "nopass"]);
+    place.answer(by_variable.env("CA_PASS", "from file"), "").succeeds();
+    let mut by_stdin = place.command("postern", &["--passin", "stdin", "build-client-full", "c", "nopass"]);
     place.answer(&mut by_stdin, "from file\n").succeeds();
-    let mut by_descriptor = place.command(
-        "postern",
-        &["--passin", "fd:0", "build-client-full", "d", "nopass"],
-    );
+    let mut by_descriptor =
+        place.command("postern", &["--passin", "fd:0", "build-client-full", "d", "nopass"]);
     place.answer(&mut by_descriptor, "from file\n").succeeds();
     let mut by_answer = place.command("postern", &["build-client-full", "e", "nopass"]);
     place.answer(&mut by_answer, "from file\n").succeeds();
     let mut twice = place.command("postern", &["--passin", "file:pass", "build-client-full", "f"]);
-    place
-        .answer(&mut twice, "abc\nlonger\nlonger\n")
-        .succeeds()
-        .says("at least 4 characters");
+    place.answer(&mut twice, "abc\nlonger\nlonger\n").succeeds().says("at least 4 characters");
     assert!(place.read("pki/private/f.key").contains("ENCRYPTED"));
     place
         .postern(&[
@@ -217,85 +148,44 @@ fn h1_2b_passphrases_come_from_every_source() {
 #[test]
 fn cfg_04_an_exported_file_is_for_its_owner_only_and_never_overwrites() {
     let place = Place::with_authority();
-    place
-        .postern(&["build-client-full", "alice", "nopass"])
-        .succeeds();
+    place.postern(&["build-client-full", "alice", "nopass"]).succeeds();
     let mut command = std::process::Command::new("sh");
     command
         .current_dir(place.path())
         .args(["-c", "umask 000; exec \"$0\" export alice --remote h -o a.ovpn"]);
-    place
-        .answer(command.arg(env!("CARGO_BIN_EXE_postern")), "")
-        .succeeds();
-    let mode = std::fs::metadata(place.file("a.ovpn"))
-        .unwrap()
-        .permissions()
-        .mode();
+    place.answer(command.arg(env!("CARGO_BIN_EXE_postern")), "").succeeds();
+    let mode = std::fs::metadata(place.file("a.ovpn")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    place
-        .postern(&["export", "alice", "--remote", "h", "-o", "a.ovpn"])
-        .fails_with(1)
-        .says("file-exists");
+    place.postern(&["export", "alice", "--remote", "h", "-o", "a.ovpn"]).fails_with(1).says("file-exists");
 }
 
 #[test]
 fn h7_3_a_profile_without_key_can_be_completed_by_appending() {
     let place = Place::with_authority();
-    place
-        .postern(&["build-client-full", "alice", "nopass"])
-        .succeeds();
-    let complete = place
-        .postern(&["export", "alice", "--remote", "vpn.example.net"])
-        .succeeds()
-        .stdout;
+    place.postern(&["build-client-full", "alice", "nopass"]).succeeds();
+    let complete = place.postern(&["export", "alice", "--remote", "vpn.example.net"]).succeeds().stdout;
     for arguments in [
         &["export", "--remote", "vpn.example.net"][..],
         &["export", "alice", "--without-key", "--remote", "vpn.example.net"],
     ] {
         let base = place.postern(arguments).succeeds().stdout;
         assert!(base.ends_with("</ca>\n"));
-        let (certificate, key) = (
-            place.read("pki/issued/alice.crt"),
-            place.read("pki/private/alice.key"),
-        );
-        assert_eq!(
-            format!("{base}<cert>\n{certificate}</cert>\n<key>\n{key}</key>\n"),
-            complete
-        );
+        let (certificate, key) = (place.read("pki/issued/alice.crt"), place.read("pki/private/alice.key"));
+        assert_eq!(format!("{base}<cert>\n{certificate}</cert>\n<key>\n{key}</key>\n"), complete);
     }
 }
 
 #[test]
 fn an_encrypted_key_stays_encrypted_in_a_profile_unless_asked_otherwise() {
     let place = Place::with_authority();
-    place
-        .postern(&["--passout", "pass:sesame", "build-client-full", "alice"])
-        .succeeds();
-    let kept = place
-        .postern(&["export", "alice", "--remote", "h"])
-        .succeeds()
-        .stdout;
+    place.postern(&["--passout", "pass:sesame", "build-client-full", "alice"]).succeeds();
+    let kept = place.postern(&["export", "alice", "--remote", "h"]).succeeds().stdout;
     assert!(kept.contains("BEGIN ENCRYPTED PRIVATE KEY"));
-    let opened = place.postern(&[
-        "--passin",
-        "pass:sesame",
-        "export",
-        "alice",
-        "--remote",
-        "h",
-        "--decrypt-key",
-    ]);
+    let opened =
+        place.postern(&["--passin", "pass:sesame", "export", "alice", "--remote", "h", "--decrypt-key"]);
     assert!(opened.succeeds().stdout.contains("BEGIN PRIVATE KEY"));
     place
-        .postern(&[
-            "--passin",
-            "pass:wrong",
-            "export",
-            "alice",
-            "--remote",
-            "h",
-            "--decrypt-key",
-        ])
+        .postern(&["--passin", "pass:wrong", "export", "alice", "--remote", "h", "--decrypt-key"])
         .fails_with(1)
         .says("wrong-passphrase");
 }

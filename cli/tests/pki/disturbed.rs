@@ -17,12 +17,7 @@ fn is_in_order(place: &Place) -> BTreeSet<String> {
         let fields: Vec<&str> = row.split('\t').collect();
         assert_eq!(fields.len(), 6, "{row:?}");
         assert!(serials.insert(fields[3].to_owned()), "serial twice: {row}");
-        assert!(
-            place
-                .file(&format!("pki/certs_by_serial/{}.pem", fields[3]))
-                .exists(),
-            "{row}"
-        );
+        assert!(place.file(&format!("pki/certs_by_serial/{}.pem", fields[3])).exists(), "{row}");
         if fields[0] == "V" {
             names.insert(fields[5].trim_start_matches("/CN=").to_owned());
         }
@@ -32,9 +27,7 @@ fn is_in_order(place: &Place) -> BTreeSet<String> {
         let files = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
         files
             .map(|name| {
-                name.strip_suffix(ending)
-                    .unwrap_or_else(|| panic!("stray {directory}/{name}"))
-                    .to_owned()
+                name.strip_suffix(ending).unwrap_or_else(|| panic!("stray {directory}/{name}")).to_owned()
             })
             .collect()
     };
@@ -70,10 +63,7 @@ struct Dice(u64);
 
 impl Dice {
     fn up_to(&mut self, limit: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % limit
     }
 }
@@ -96,9 +86,7 @@ fn pki_04_forty_kills_at_random_moments_leave_a_pki_in_order() {
         child.kill().unwrap();
         child.wait().unwrap();
         let next = format!("next{round}");
-        place
-            .postern(&["--lock-timeout", "1", "build-client-full", &next, "nopass"])
-            .succeeds();
+        place.postern(&["--lock-timeout", "1", "build-client-full", &next, "nopass"]).succeeds();
         let names = is_in_order(&place);
         assert!(names.contains(&next));
         if !names.contains(&name) {
@@ -122,9 +110,7 @@ fn pki_04_forty_kills_at_random_moments_leave_a_pki_in_order() {
 /// How long an undisturbed build takes here, with some room.
 fn usual_microseconds(place: &Place) -> u64 {
     let begin = std::time::Instant::now();
-    place
-        .postern(&["build-client-full", "usual", "nopass"])
-        .succeeds();
+    place.postern(&["build-client-full", "usual", "nopass"]).succeeds();
     u64::try_from(begin.elapsed().as_micros()).unwrap() * 3 / 2 + 1
 }
 
@@ -156,16 +142,8 @@ fn pki_06_of_two_builds_of_one_name_exactly_one_wins() {
                 .collect();
             builds.into_iter().map(|build| build.join().unwrap()).collect()
         });
-        assert_eq!(
-            outcomes.iter().filter(|code| **code == Some(0)).count(),
-            1,
-            "{outcomes:?}"
-        );
-        assert_eq!(
-            outcomes.iter().filter(|code| **code == Some(1)).count(),
-            3,
-            "{outcomes:?}"
-        );
+        assert_eq!(outcomes.iter().filter(|code| **code == Some(0)).count(), 1, "{outcomes:?}");
+        assert_eq!(outcomes.iter().filter(|code| **code == Some(1)).count(), 3, "{outcomes:?}");
     }
     assert_eq!(is_in_order(&place).len(), 5);
 }
@@ -177,20 +155,14 @@ impl Mount {
     /// `None` without the privilege to mount.
     fn tmpfs(at: &Path, options: &str) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
-        let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", options, "tmpfs"])
-            .arg(at)
-            .output()
-            .unwrap();
+        let mounted =
+            Command::new("mount").args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at).output().unwrap();
         mounted.status.success().then(|| Self(at.to_path_buf()))
     }
 
     fn remount(&self, options: &str) {
-        let status = Command::new("mount")
-            .args(["-o", &format!("remount,{options}")])
-            .arg(&self.0)
-            .status()
-            .unwrap();
+        let status =
+            Command::new("mount").args(["-o", &format!("remount,{options}")]).arg(&self.0).status().unwrap();
         assert!(status.success());
     }
 }
@@ -208,9 +180,7 @@ fn on_small_disk() -> Option<(Place, Mount)> {
     symlink("disk/pki", place.file("pki")).unwrap();
     place.postern(&["--pki-dir", "disk/pki", "init-pki"]).succeeds();
     place.postern(&["build-ca", "nopass"]).succeeds();
-    place
-        .postern(&["build-client-full", "first", "nopass"])
-        .succeeds();
+    place.postern(&["build-client-full", "first", "nopass"]).succeeds();
     place.postern(&["gen-crl"]).succeeds();
     Some((place, mount))
 }
@@ -252,9 +222,7 @@ fn pki_07_a_full_disk_refuses_and_changes_nothing() {
     for number in 1..=filler {
         std::fs::remove_file(place.file(&format!("disk/filler{number}"))).unwrap();
     }
-    place
-        .postern(&["build-client-full", "after", "nopass"])
-        .succeeds();
+    place.postern(&["build-client-full", "after", "nopass"]).succeeds();
     assert!(is_in_order(&place).contains("after"));
 }
 
@@ -265,15 +233,10 @@ fn pki_07_a_read_only_disk_refuses_and_can_still_be_read() {
     };
     let before = place.snapshot("pki");
     mount.remount("ro");
-    for arguments in [
-        &["build-client-full", "x", "nopass"][..],
-        &["--batch", "revoke", "first"],
-        &["gen-crl"],
-    ] {
-        place
-            .postern(arguments)
-            .fails_with(1)
-            .says("read-only-filesystem");
+    for arguments in
+        [&["build-client-full", "x", "nopass"][..], &["--batch", "revoke", "first"], &["gen-crl"]]
+    {
+        place.postern(arguments).fails_with(1).says("read-only-filesystem");
     }
     place.postern(&["export", "first", "--remote", "h"]).succeeds();
     place.is_unchanged_since(&before);
@@ -287,10 +250,7 @@ fn pki_02_modes_do_not_depend_on_the_umask() {
     let script = "umask 000; set -e; \"$0\" init-pki; \"$0\" build-ca nopass; \"$0\" build-client-full a nopass; \"$0\" gen-crl; \
                   umask 777; \"$0\" --batch revoke a; \"$0\" build-client-full b nopass; \"$0\" gen-crl";
     let mut command = Command::new("sh");
-    command
-        .current_dir(place.path())
-        .args(["-c", script])
-        .arg(env!("CARGO_BIN_EXE_postern"));
+    command.current_dir(place.path()).args(["-c", script]).arg(env!("CARGO_BIN_EXE_postern"));
     place.answer(&mut command, "").succeeds();
     for (path, content) in place.snapshot("pki") {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode() & 0o777;
@@ -314,26 +274,14 @@ fn pki_02_planted_links_are_neither_followed_nor_kept() {
         symlink(&victim, place.file(link)).unwrap();
     }
     for name in ["a", "b", "c"] {
-        place
-            .postern(&["build-client-full", name, "nopass"])
-            .fails_with(1)
-            .says("name-taken");
+        place.postern(&["build-client-full", name, "nopass"]).fails_with(1).says("name-taken");
     }
-    for link in [
-        "pki/.serial.postern-new",
-        "pki/private/.d.key.postern-new",
-        "pki/crl.pem",
-        "pki/crl.der",
-    ] {
+    for link in ["pki/.serial.postern-new", "pki/private/.d.key.postern-new", "pki/crl.pem", "pki/crl.der"] {
         symlink(&victim, place.file(link)).unwrap();
     }
     place.postern(&["build-client-full", "d", "nopass"]).succeeds();
     place.postern(&["gen-crl", "--force"]).succeeds();
-    assert!(
-        !std::fs::symlink_metadata(place.file("pki/crl.pem"))
-            .unwrap()
-            .is_symlink()
-    );
+    assert!(!std::fs::symlink_metadata(place.file("pki/crl.pem")).unwrap().is_symlink());
     for link in ["pki/lock.file", "pki/.postern-journal"] {
         symlink(&victim, place.file(link)).unwrap();
         place.postern(&["--lock-timeout", "0", "build-client-full", "e", "nopass"]);

@@ -26,9 +26,7 @@ fn h1_the_commands_of_the_how_to_work_as_written() {
         (&["revoke", "client1.domain.tld"], "yes\n"),
         (&["gen-crl"], ""),
     ] {
-        let answer = place
-            .answer(&mut place.command("easyrsa", arguments), input)
-            .succeeds();
+        let answer = place.answer(&mut place.command("easyrsa", arguments), input).succeeds();
         transcript.push_str(&format!("$ ./easyrsa {}\n{answer}\n", arguments.join(" ")));
     }
     insta::assert_snapshot!("how_to", transcript);
@@ -40,16 +38,10 @@ fn h1_the_commands_of_the_how_to_work_as_written() {
 #[test]
 fn only_the_word_yes_confirms() {
     let place = Place::with_authority();
-    place
-        .postern(&["build-client-full", "alice", "nopass"])
-        .succeeds();
+    place.postern(&["build-client-full", "alice", "nopass"]).succeeds();
     let before = place.snapshot("pki");
     for answer in ["", "\n", "y\n", "YES\n", "yes please\n", "no\n"] {
-        for arguments in [
-            &["revoke", "alice"][..],
-            &["build-client-full", "bob", "nopass"],
-            &["init-pki"],
-        ] {
+        for arguments in [&["revoke", "alice"][..], &["build-client-full", "bob", "nopass"], &["init-pki"]] {
             let refusal = place.answer(&mut place.command("easyrsa", arguments), answer);
             refusal
                 .fails_with(1)
@@ -64,11 +56,7 @@ fn only_the_word_yes_confirms() {
 fn a_batch_init_pki_replaces_the_pki_but_keeps_the_old_one_beside_it() {
     let place = Place::with_authority();
     let key = place.read("pki/private/ca.key");
-    place
-        .easyrsa(&["--batch", "init-pki"])
-        .succeeds()
-        .says("'init-pki' complete")
-        .says("pki.backup-[TIME]");
+    place.easyrsa(&["--batch", "init-pki"]).succeeds().says("'init-pki' complete").says("pki.backup-[TIME]");
     assert!(!place.file("pki/private/ca.key").exists());
     let backups: Vec<_> = std::fs::read_dir(place.path())
         .unwrap()
@@ -76,10 +64,7 @@ fn a_batch_init_pki_replaces_the_pki_but_keeps_the_old_one_beside_it() {
         .filter(|path| path.to_str().unwrap().contains("pki.backup-"))
         .collect();
     assert_eq!(backups.len(), 1);
-    assert_eq!(
-        std::fs::read_to_string(backups[0].join("private/ca.key")).unwrap(),
-        key
-    );
+    assert_eq!(std::fs::read_to_string(backups[0].join("private/ca.key")).unwrap(), key);
     for directory in ["/", ".", ".."] {
         let answer = place.easyrsa(&["--batch", &format!("--pki-dir={directory}"), "init-pki"]);
         assert_eq!(answer.code, Some(1), "{directory}: {answer}");
@@ -93,18 +78,12 @@ fn phrases_that_scripts_look_for_are_said() {
     let phrase = |arguments: &[&str], phrase: &str| {
         place.easyrsa(arguments).fails_with(1).says(phrase);
     };
-    phrase(
-        &["build-ca", "nopass"],
-        "EASYRSA_PKI does not exist (perhaps you need to run init-pki)",
-    );
+    phrase(&["build-ca", "nopass"], "EASYRSA_PKI does not exist (perhaps you need to run init-pki)");
     phrase(&["nonsense"], "Unknown command 'nonsense'");
     phrase(&["--nonsense", "gen-crl"], "Unknown option '--nonsense'");
     phrase(&["--days", "gen-crl"], "Missing value to option");
     place.easyrsa(&["--batch", "init-pki"]).succeeds();
-    phrase(
-        &["--batch", "build-client-full", "a", "nopass"],
-        "Missing expected CA file: ca.crt",
-    );
+    phrase(&["--batch", "build-client-full", "a", "nopass"], "Missing expected CA file: ca.crt");
     place
         .easyrsa(&["--batch", "build-ca", "nopass"])
         .succeeds()
@@ -114,31 +93,13 @@ fn phrases_that_scripts_look_for_are_said() {
         &["--batch", "build-ca", "nopass"],
         "Unable to create a CA as you already seem to have one set up",
     );
-    let built = place
-        .easyrsa(&["--batch", "build-client-full", "a", "nopass"])
-        .succeeds();
-    built
-        .says("Certificate created at:")
-        .says("Signature ok")
-        .says("Database updated")
-        .says("(825 days)");
-    phrase(
-        &["--batch", "build-client-full", "a", "nopass"],
-        "file already exists. Aborting build",
-    );
-    phrase(
-        &["--batch", "revoke", "b"],
-        "Unable to revoke as no certificate was found",
-    );
+    let built = place.easyrsa(&["--batch", "build-client-full", "a", "nopass"]).succeeds();
+    built.says("Certificate created at:").says("Signature ok").says("Database updated").says("(825 days)");
+    phrase(&["--batch", "build-client-full", "a", "nopass"], "file already exists. Aborting build");
+    phrase(&["--batch", "revoke", "b"], "Unable to revoke as no certificate was found");
     phrase(&["--batch", "build-client-full"], "needs a file name base");
-    phrase(
-        &["--batch", "build-client-full", "b", "nopas"],
-        "Unknown command option: 'nopas'",
-    );
-    phrase(
-        &["--batch", "build-client-full", "../b", "nopass"],
-        "separates directories",
-    );
+    phrase(&["--batch", "build-client-full", "b", "nopas"], "Unknown command option: 'nopas'");
+    phrase(&["--batch", "build-client-full", "../b", "nopass"], "separates directories");
     place
         .easyrsa(&["--batch", "revoke", "a", "ss"])
         .succeeds()
@@ -146,10 +107,7 @@ fn phrases_that_scripts_look_for_are_said() {
         .says("Revoking Certificate [SERIAL].")
         .says("Data Base Updated");
     assert!(place.read("pki/index.txt").contains(",superseded\t"));
-    place
-        .easyrsa(&["gen-crl"])
-        .succeeds()
-        .says("An updated CRL has been created");
+    place.easyrsa(&["gen-crl"]).succeeds().says("An updated CRL has been created");
 }
 
 #[test]
@@ -233,22 +191,12 @@ fn subjects_names_dates_and_serials_follow_the_options() {
     );
     let mut counted = place.command(
         "easyrsa",
-        &[
-            "--batch",
-            "--use-algo=ec",
-            "--auto-san",
-            "build-client-full",
-            "10.0.0.1",
-            "nopass",
-        ],
+        &["--batch", "--use-algo=ec", "--auto-san", "build-client-full", "10.0.0.1", "nopass"],
     );
     std::fs::write(place.file("pki/serial"), "01\n").unwrap();
     place.answer(counted.env("EASYRSA_RAND_SN", "no"), "").succeeds();
     let client = shown(&place, "pki/issued/10.0.0.1.crt");
-    assert!(
-        client.contains("Serial Number: 1 (0x1)") && client.contains("IP Address:10.0.0.1"),
-        "{client}"
-    );
+    assert!(client.contains("Serial Number: 1 (0x1)") && client.contains("IP Address:10.0.0.1"), "{client}");
     for wrong in [
         "--days=0",
         "--days=010",
@@ -259,9 +207,7 @@ fn subjects_names_dates_and_serials_follow_the_options() {
         "--use-algo=dsa",
         "--digest=md5",
     ] {
-        place
-            .easyrsa(&["--batch", wrong, "build-client-full", "x", "nopass"])
-            .fails_with(1);
+        place.easyrsa(&["--batch", wrong, "build-client-full", "x", "nopass"]).fails_with(1);
         assert!(!place.file("pki/private/x.key").exists(), "{wrong}");
     }
 }
@@ -271,21 +217,13 @@ fn passphrases_are_asked_for_before_the_name_and_can_come_from_a_pipe() {
     let place = Place::new();
     place.easyrsa(&["--batch", "init-pki"]).succeeds();
     let mut different = place.command("easyrsa", &["--use-algo=ec", "build-ca"]);
-    place
-        .answer(&mut different, "sesame\nsesam\n")
-        .fails_with(1)
-        .says("differ");
+    place.answer(&mut different, "sesame\nsesam\n").fails_with(1).says("differ");
     assert!(!place.file("pki/ca.crt").exists());
     let mut build = place.command("easyrsa", &["--use-algo=ec", "build-ca"]);
-    place
-        .answer(&mut build, "abc\nsesame\nsesame\nMy CA\n")
-        .succeeds();
+    place.answer(&mut build, "abc\nsesame\nsesame\nMy CA\n").succeeds();
     assert!(shown(&place, "pki/ca.crt").contains("Subject: CN=My CA"));
     let mut client = place.command("easyrsa", &["--use-algo=ec", "build-client-full", "a", "nopass"]);
-    place
-        .answer(&mut client, "yes\nwrong\n")
-        .fails_with(1)
-        .says("wrong passphrase");
+    place.answer(&mut client, "yes\nwrong\n").fails_with(1).says("wrong passphrase");
     place.answer(&mut client, "yes\nsesame\n").succeeds();
     place
         .easyrsa(&[
@@ -298,70 +236,33 @@ fn passphrases_are_asked_for_before_the_name_and_can_come_from_a_pipe() {
             "nopass",
         ])
         .succeeds();
-    assert!(
-        place.read("pki/private/b.key").contains("ENCRYPTED"),
-        "--passout beats nopass"
-    );
+    assert!(place.read("pki/private/b.key").contains("ENCRYPTED"), "--passout beats nopass");
 }
 
 #[test]
 fn the_profile_can_be_easy_rsas_own() {
     let place = Place::new();
-    for command in [
-        &["init-pki"][..],
-        &["build-ca", "nopass"],
-        &["build-client-full", "a", "nopass"],
-        &["gen-crl"],
-    ] {
-        place
-            .easyrsa(&[&["--batch", "--use-algo=ec", "--profile=easyrsa"], command].concat())
-            .succeeds();
+    for command in
+        [&["init-pki"][..], &["build-ca", "nopass"], &["build-client-full", "a", "nopass"], &["gen-crl"]]
+    {
+        place.easyrsa(&[&["--batch", "--use-algo=ec", "--profile=easyrsa"], command].concat()).succeeds();
     }
     let client = shown(&place, "pki/issued/a.crt");
-    assert!(
-        !client.contains("critical") && client.contains("DirName:/CN=Easy-RSA CA"),
-        "{client}"
-    );
-    let list = openssl(&[
-        "crl",
-        "-noout",
-        "-text",
-        "-in",
-        place.file("pki/crl.pem").to_str().unwrap(),
-    ]);
+    assert!(!client.contains("critical") && client.contains("DirName:/CN=Easy-RSA CA"), "{client}");
+    let list = openssl(&["crl", "-noout", "-text", "-in", place.file("pki/crl.pem").to_str().unwrap()]);
     assert!(!list.contains("CRL Number"), "{list}");
-    place
-        .easyrsa(&["--batch", "--use-algo=ec", "build-client-full", "b", "nopass"])
-        .succeeds();
+    place.easyrsa(&["--batch", "--use-algo=ec", "build-client-full", "b", "nopass"]).succeeds();
     assert!(shown(&place, "pki/issued/b.crt").contains("Basic Constraints: critical"));
-    place
-        .easyrsa(&["--batch", "--profile=other", "gen-crl"])
-        .fails_with(1);
+    place.easyrsa(&["--batch", "--profile=other", "gen-crl"]).fails_with(1);
 }
 
 #[test]
 fn silence_is_kept_when_asked_for() {
     let place = Place::with_authority();
-    let answer = place
-        .easyrsa(&[
-            "--sbatch",
-            "-S",
-            "--use-algo=ec",
-            "build-client-full",
-            "a",
-            "nopass",
-        ])
-        .succeeds();
+    let answer =
+        place.easyrsa(&["--sbatch", "-S", "--use-algo=ec", "build-client-full", "a", "nopass"]).succeeds();
     assert_eq!((answer.stdout.as_str(), answer.stderr.as_str()), ("", ""));
-    let answer = place
-        .easyrsa(&[
-            "--sbatch",
-            "-S",
-            "--use-algo=ec",
-            "build-client-full",
-            "a",
-            "nopass",
-        ])
-        .fails_with(1);
+    let answer =
+        place.easyrsa(&["--sbatch", "-S", "--use-algo=ec", "build-client-full", "a", "nopass"]).fails_with(1);
     assert!(answer.stderr.contains("already exists"), "errors are always said");
 }

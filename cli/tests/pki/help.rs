@@ -7,14 +7,7 @@ fn postern_explains_itself() {
     let place = Place::new();
     insta::assert_snapshot!("postern", place.postern(&["--help"]).succeeds());
     insta::assert_snapshot!("postern_without_arguments", place.postern(&[]).fails_with(2));
-    for command in [
-        "init-pki",
-        "build-ca",
-        "build-client-full",
-        "revoke",
-        "gen-crl",
-        "export",
-    ] {
+    for command in ["init-pki", "build-ca", "build-client-full", "revoke", "gen-crl", "export"] {
         let answer = place.postern(&[command, "--help"]).succeeds();
         insta::assert_snapshot!(format!("postern_{command}"), answer);
     }
@@ -24,21 +17,11 @@ fn postern_explains_itself() {
 fn easyrsa_explains_itself() {
     let place = Place::new();
     insta::assert_snapshot!("easyrsa", place.easyrsa(&[]).succeeds());
-    for topic in [
-        "options",
-        "init-pki",
-        "build-ca",
-        "build-client-full",
-        "revoke",
-        "gen-crl",
-    ] {
+    for topic in ["options", "init-pki", "build-ca", "build-client-full", "revoke", "gen-crl"] {
         let answer = place.easyrsa(&["help", topic]).succeeds();
         insta::assert_snapshot!(format!("easyrsa_{topic}"), answer);
     }
-    place
-        .easyrsa(&["help", "nonsense"])
-        .fails_with(1)
-        .says("Unknown help topic");
+    place.easyrsa(&["help", "nonsense"]).fails_with(1).says("Unknown help topic");
 }
 
 #[test]
@@ -47,12 +30,6 @@ fn versions_are_answered_in_both_spellings() {
     place.postern(&["--version"]).succeeds().says("postern 0.");
     for spelling in ["version", "--version"] {
         let answer = place.easyrsa(&[spelling]).succeeds();
-        assert!(
-            answer
-                .stdout
-                .lines()
-                .any(|line| line.starts_with("Version:     3.2")),
-            "{answer}"
-        );
+        assert!(answer.stdout.lines().any(|line| line.starts_with("Version:     3.2")), "{answer}");
     }
 }

@@ -67,12 +67,8 @@ impl Place {
 
     /// Runs a command with this input.
     pub(crate) fn answer(&self, command: &mut Command, input: &str) -> Answer {
-        let mut child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         // A command that has failed already does not read its input.
         let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
         let output = child.wait_with_output().unwrap();
@@ -82,14 +78,8 @@ impl Place {
     /// Panics with the names of the files that are not as they were.
     pub(crate) fn is_unchanged_since(&self, before: &Snapshot) {
         let after = self.snapshot("pki");
-        let differing = before
-            .iter()
-            .filter(|entry| !after.contains(entry))
-            .map(|(path, _)| path);
-        let new = after
-            .iter()
-            .filter(|entry| !before.contains(entry))
-            .map(|(path, _)| path);
+        let differing = before.iter().filter(|entry| !after.contains(entry)).map(|(path, _)| path);
+        let new = after.iter().filter(|entry| !before.contains(entry)).map(|(path, _)| path);
         let changed: Vec<_> = differing.chain(new).collect();
         assert!(changed.is_empty(), "changed: {changed:?}");
     }
@@ -126,11 +116,7 @@ pub(crate) struct Answer {
 impl Answer {
     fn new(output: &Output, directory: &Path) -> Self {
         let text = |octets: &[u8]| redacted(&String::from_utf8_lossy(octets), directory);
-        Self {
-            code: output.status.code(),
-            stdout: text(&output.stdout),
-            stderr: text(&output.stderr),
-        }
+        Self { code: output.status.code(), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
     pub(crate) fn succeeds(self) -> Self {
@@ -144,10 +130,7 @@ impl Answer {
     }
 
     pub(crate) fn says(self, phrase: &str) -> Self {
-        assert!(
-            self.stdout.contains(phrase) || self.stderr.contains(phrase),
-            "no '{phrase}' in:\n{self}"
-        );
+        assert!(self.stdout.contains(phrase) || self.stderr.contains(phrase), "no '{phrase}' in:\n{self}");
         self
     }
 }
@@ -167,11 +150,8 @@ fn redacted(text: &str, directory: &Path) -> String {
     for piece in text
         .split_inclusive(|character: char| !character.is_ascii_alphanumeric() && !"-:".contains(character))
     {
-        let (word, end) = piece.split_at(
-            piece
-                .trim_end_matches(|last: char| !last.is_ascii_alphanumeric())
-                .len(),
-        );
+        let (word, end) =
+            piece.split_at(piece.trim_end_matches(|last: char| !last.is_ascii_alphanumeric()).len());
         let is_serial = word.len() >= 32 && word.bytes().all(|octet| octet.is_ascii_hexdigit());
         let is_date = word.len() == 20 && word.ends_with('Z') && word.as_bytes()[10] == b'T';
         let is_backup = word.starts_with("backup-20");
@@ -190,10 +170,8 @@ fn redacted(text: &str, directory: &Path) -> String {
 fn openssl_dates_redacted(text: &str) -> String {
     let mut parts: Vec<&str> = text.split(" GMT").collect();
     let last = parts.pop().unwrap_or_default();
-    let dated: String = parts
-        .iter()
-        .map(|part| format!("{}[DATE]", &part[..part.len().saturating_sub(20)]))
-        .collect();
+    let dated: String =
+        parts.iter().map(|part| format!("{}[DATE]", &part[..part.len().saturating_sub(20)])).collect();
     dated + last
 }
 

@@ -49,9 +49,7 @@ impl Authority {
     pub fn require_no_authority(&self) -> Result<(), PkiError> {
         for path in [layout::authority_certificate(), layout::authority_key()] {
             if self.store.exists(&path)? {
-                return Err(PkiError::AuthorityExists {
-                    found: self.store.full_path(&path),
-                });
+                return Err(PkiError::AuthorityExists { found: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -69,10 +67,7 @@ impl Authority {
         let serial = draw_serial(SerialNumbers::Random159, context.random)?;
         let root = Root {
             path_length: PathLength::Unlimited,
-            key: SubjectKey {
-                algorithm: key.algorithm(),
-                public_key_info: key.public_key_info(),
-            },
+            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
             subject: &request.subject,
             validity,
             serial: &serial,
@@ -88,17 +83,9 @@ impl Authority {
         }
         changes.create(layout::authority_key(), FileMode::Private, key_text.as_bytes());
         changes.replace(layout::index(), FileMode::Private, "");
-        changes.replace(
-            layout::index_attributes(),
-            FileMode::Private,
-            "unique_subject = no\n",
-        );
+        changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
         changes.replace(layout::serial(), FileMode::Private, "01\n");
-        changes.create(
-            layout::authority_certificate(),
-            FileMode::Public,
-            certificate.to_pem(),
-        );
+        changes.create(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
         locked.commit(changes)?;
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),

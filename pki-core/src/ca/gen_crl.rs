@@ -57,12 +57,8 @@ impl Authority {
         let revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
         let number = self.next_number(request, &signing, validity, &revoked)?;
         let entries = revoked.len();
-        let content = ListContent {
-            authority: &signing.certificate,
-            revoked,
-            number: number.clone(),
-            validity,
-        };
+        let content =
+            ListContent { authority: &signing.certificate, revoked, number: number.clone(), validity };
         let list = content.sign(self.settings.profile, &signing.key)?;
         locked.commit(publication(&list))?;
         Ok(PublishedCrl {
@@ -141,10 +137,9 @@ fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) ->
     let revoked: std::collections::HashSet<&Serial> = revoked.iter().map(|entry| &entry.serial).collect();
     let mut lost = published.serials().filter(|serial| !revoked.contains(serial));
     match lost.next() {
-        Some(example) => Err(PublishError::WouldShrink {
-            count: 1 + lost.count(),
-            example: example.to_string(),
-        }),
+        Some(example) => {
+            Err(PublishError::WouldShrink { count: 1 + lost.count(), example: example.to_string() })
+        }
         None => Ok(()),
     }
 }

@@ -87,15 +87,9 @@ impl Authority {
     /// [`PkiError::NoAuthority`], [`PkiError::NameTaken`].
     pub fn require_free_name(&self, name: &FileBase) -> Result<(), PkiError> {
         self.require_authority()?;
-        for path in [
-            layout::request(name),
-            layout::private_key(name),
-            layout::certificate(name),
-        ] {
+        for path in [layout::request(name), layout::private_key(name), layout::certificate(name)] {
             if self.store.exists(&path)? {
-                return Err(PkiError::NameTaken {
-                    found: self.store.full_path(&path),
-                });
+                return Err(PkiError::NameTaken { found: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -165,27 +159,11 @@ impl Authority {
         let row = issued_row(certificate.not_after(), serial, &certificate.subject_line());
         let text = certificate.to_pem();
         let mut changes = ChangeSet::default();
-        changes.replace(
-            layout::serial(),
-            FileMode::Private,
-            format!("{}\n", serial.successor()),
-        );
+        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
         changes.append_line(layout::index(), row);
-        changes.create(
-            layout::certificate_by_serial(serial),
-            FileMode::Private,
-            text.as_bytes(),
-        );
-        changes.create(
-            layout::request(&request.name),
-            FileMode::Private,
-            prepared.request.to_pem(),
-        );
-        changes.create(
-            layout::private_key(&request.name),
-            FileMode::Private,
-            prepared.key_text.as_bytes(),
-        );
+        changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
+        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
+        changes.create(layout::private_key(&request.name), FileMode::Private, prepared.key_text.as_bytes());
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         Ok(locked.commit(changes)?)
     }
@@ -224,9 +202,7 @@ impl Authority {
 
     fn next_in_file(&self) -> Result<Serial, PkiError> {
         let path = layout::serial();
-        let unusable = || PkiError::SerialFile {
-            file: self.store.full_path(&path),
-        };
+        let unusable = || PkiError::SerialFile { file: self.store.full_path(&path) };
         let text = self.store.read(&path)?.ok_or_else(unusable)?;
         let digits = std::str::from_utf8(&text).map_err(|_| unusable())?.trim();
         let serial = Serial::from_hex(digits).ok_or_else(unusable)?;
@@ -246,11 +222,7 @@ fn prepare(request: &Issue, profile: Profile, random: &mut dyn RandomSource) -> 
     let key_text = key.to_pem(&request.protection, random)?;
     let digest = profile.digest(request.digest, key.algorithm());
     let signed = Request::sign(&request.subject, &SigningKey::new(&key, digest)?)?;
-    Ok(Prepared {
-        key,
-        key_text,
-        request: signed,
-    })
+    Ok(Prepared { key, key_text, request: signed })
 }
 
 /// A random number of the usual length: positive, and without a leading zero octet, so that every notation of it has

@@ -110,9 +110,7 @@ impl Authority {
     fn with_store(store: Store, settings: Settings) -> Result<Self, PkiError> {
         for path in layout::initial_directories().into_iter().take(2) {
             if !store.exists(&path)? {
-                return Err(PkiError::NoPki {
-                    directory: store.root().to_path_buf(),
-                });
+                return Err(PkiError::NoPki { directory: store.root().to_path_buf() });
             }
         }
         Ok(Self { store, settings })
@@ -128,9 +126,7 @@ impl Authority {
     fn require_authority(&self) -> Result<(), PkiError> {
         for path in layout::authority_files() {
             if !self.store.exists(&path)? {
-                return Err(PkiError::NoAuthority {
-                    missing: self.store.full_path(&path),
-                });
+                return Err(PkiError::NoAuthority { missing: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -138,9 +134,8 @@ impl Authority {
 }
 
 fn open_store(directory: &Path) -> Result<Store, PkiError> {
-    let disk = OsDisk::open(directory)?.ok_or_else(|| PkiError::NoPki {
-        directory: directory.to_path_buf(),
-    })?;
+    let disk =
+        OsDisk::open(directory)?.ok_or_else(|| PkiError::NoPki { directory: directory.to_path_buf() })?;
     Ok(Store::new(disk))
 }
 
@@ -151,10 +146,8 @@ fn read_certificates(
     missing: impl FnOnce(PathBuf) -> PkiError,
 ) -> Result<Vec<Certificate>, PkiError> {
     let text = store.read(path)?.ok_or_else(|| missing(store.full_path(path)))?;
-    Certificate::all_from_pem(&text).map_err(|cause| PkiError::Certificate {
-        path: store.full_path(path),
-        cause,
-    })
+    Certificate::all_from_pem(&text)
+        .map_err(|cause| PkiError::Certificate { path: store.full_path(path), cause })
 }
 
 /// Reads a key file, still locked; with the permission bits if others may read it.
@@ -173,8 +166,5 @@ fn read_key(
 
 fn key_error(store: &Store, path: &PkiPath) -> impl Fn(KeyError) -> PkiError + use<> {
     let path = store.full_path(path);
-    move |cause| PkiError::Key {
-        path: path.clone(),
-        cause,
-    }
+    move |cause| PkiError::Key { path: path.clone(), cause }
 }

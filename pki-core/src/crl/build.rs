@@ -58,9 +58,7 @@ impl ListContent<'_> {
     pub fn sign(mut self, profile: Profile, signer: &dyn CaSigner) -> Result<RevocationList, PublishError> {
         self.revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
         let to_be_signed = self.to_der(profile, signer.algorithm());
-        Ok(RevocationList {
-            der: signed(&to_be_signed, signer)?,
-        })
+        Ok(RevocationList { der: signed(&to_be_signed, signer)? })
     }
 
     fn to_der(&self, profile: Profile, algorithm: SignatureAlgorithm) -> Vec<u8> {
@@ -75,9 +73,7 @@ impl ListContent<'_> {
             }
             list.nested(tag::context(0), |explicit| {
                 explicit.sequence(|extensions| {
-                    profile
-                        .authority_key_identifier(self.authority)
-                        .encode(extensions);
+                    profile.authority_key_identifier(self.authority).encode(extensions);
                     if profile == Profile::Strict {
                         Extension::crl_number(&self.number).encode(extensions);
                     }
@@ -145,10 +141,7 @@ mod tests {
         let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
         let root = Root {
             path_length: PathLength::Unlimited,
-            key: SubjectKey {
-                algorithm: key.algorithm(),
-                public_key_info: key.public_key_info(),
-            },
+            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
             subject: &Subject::common_name_only(CommonName::parse("Test CA").unwrap()),
             validity: Validity::days_from(NOW, 3650).unwrap(),
             serial: &Serial::from_be_bytes(&[7]),
@@ -163,11 +156,7 @@ mod tests {
     }
 
     fn revoked(serial: &str, reason: Option<RevocationReason>) -> RevokedCertificate {
-        RevokedCertificate {
-            serial: Serial::from_hex(serial).unwrap(),
-            at: NOW,
-            reason,
-        }
+        RevokedCertificate { serial: Serial::from_hex(serial).unwrap(), at: NOW, reason }
     }
 
     #[test]
@@ -196,9 +185,8 @@ mod tests {
         use x509_parser::prelude::{CertificateRevocationList, FromDer};
 
         let reasons = (0..=6).filter_map(RevocationReason::from_code);
-        let mut entries: Vec<_> = reasons
-            .map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason)))
-            .collect();
+        let mut entries: Vec<_> =
+            reasons.map(|reason| revoked(&format!("{:02X}", reason.code() + 1), Some(reason))).collect();
         entries.push(revoked("20", None));
         let made = list(Profile::Strict, entries);
         let (_, parsed) = CertificateRevocationList::from_der(made.der()).unwrap();
@@ -206,18 +194,6 @@ mod tests {
             .iter_revoked_certificates()
             .map(|entry| entry.reason_code().map(|(_, code)| code.0))
             .collect();
-        assert_eq!(
-            codes,
-            [
-                Some(0),
-                Some(1),
-                Some(2),
-                Some(3),
-                Some(4),
-                Some(5),
-                Some(6),
-                None
-            ]
-        );
+        assert_eq!(codes, [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), None]);
     }
 }

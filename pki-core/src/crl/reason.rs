@@ -28,9 +28,7 @@ impl RevocationReason {
             word == *letters || word == reason.as_str() || word.starts_with(beginning)
         };
         let meant = ABBREVIATIONS.iter().find(is_meant);
-        meant
-            .map(|(reason, ..)| *reason)
-            .ok_or_else(|| UnknownReason(word.to_owned()))
+        meant.map(|(reason, ..)| *reason).ok_or_else(|| UnknownReason(word.to_owned()))
     }
 
     /// Reads index.txt's spelling; OpenSSL's extended forms with an argument count as their plain reason.
@@ -142,19 +140,10 @@ mod tests {
             (["unspecified", "us", "uns"], RevocationReason::Unspecified),
             (["keyCompromise", "kc", "key"], RevocationReason::KeyCompromise),
             (["CACompromise", "cc", "ca"], RevocationReason::CaCompromise),
-            (
-                ["affiliationChanged", "ac", "affil"],
-                RevocationReason::AffiliationChanged,
-            ),
+            (["affiliationChanged", "ac", "affil"], RevocationReason::AffiliationChanged),
             (["superseded", "ss", "super"], RevocationReason::Superseded),
-            (
-                ["cessationOfOperation", "co", "ces"],
-                RevocationReason::CessationOfOperation,
-            ),
-            (
-                ["certificateHold", "ch", "cert"],
-                RevocationReason::CertificateHold,
-            ),
+            (["cessationOfOperation", "co", "ces"], RevocationReason::CessationOfOperation),
+            (["certificateHold", "ch", "cert"], RevocationReason::CertificateHold),
         ] {
             for word in words {
                 assert_eq!(RevocationReason::from_user(word), Ok(reason), "{word}");

@@ -33,10 +33,7 @@ impl PrivateKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let mut info = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
         info.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let mut algorithm = info
-            .expect(tag::SEQUENCE)
-            .map(Reader::new)
-            .ok_or(KeyError::Damaged)?;
+        let mut algorithm = info.expect(tag::SEQUENCE).map(Reader::new).ok_or(KeyError::Damaged)?;
         let algorithm_oid = algorithm.expect(tag::OID).ok_or(KeyError::Damaged)?;
         let octets = info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
         if algorithm_oid == oid::RSA.as_bytes() {
@@ -47,9 +44,7 @@ impl PrivateKey {
             return Self::from_ec_pkcs8(named_curve(curve)?, der);
         }
         if algorithm_oid == oid::ED25519.as_bytes() {
-            let seed = Reader::new(octets)
-                .expect(tag::OCTET_STRING)
-                .ok_or(KeyError::Damaged)?;
+            let seed = Reader::new(octets).expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
             return Self::from_ed25519_seed(seed);
         }
         Err(unsupported(algorithm_oid))
@@ -65,18 +60,12 @@ impl PrivateKey {
             key.unsigned(modulus);
             key.unsigned(exponent);
         });
-        let identifier = AlgorithmIdentifierRef {
-            oid: oid::RSA,
-            parameters: Some(AnyRef::NULL),
-        };
+        let identifier = AlgorithmIdentifierRef { oid: oid::RSA, parameters: Some(AnyRef::NULL) };
         let octets = OctetStringRef::new(der).map_err(|_| KeyError::Damaged)?;
-        let pkcs8: SecretDocument = PrivateKeyInfoRef::new(identifier, octets)
-            .try_into()
-            .map_err(|_| KeyError::Damaged)?;
+        let pkcs8: SecretDocument =
+            PrivateKeyInfoRef::new(identifier, octets).try_into().map_err(|_| KeyError::Damaged)?;
         Ok(Self {
-            algorithm: KeyAlgorithm::Rsa {
-                bits: bit_length(modulus),
-            },
+            algorithm: KeyAlgorithm::Rsa { bits: bit_length(modulus) },
             pkcs8: SecretBytes::new(pkcs8.as_bytes().to_vec()),
             public_key_info: public_key_info(rsa_algorithm, &public_key),
         })
@@ -91,9 +80,7 @@ impl PrivateKey {
         key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
         let scalar = key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
         let parameters = key.expect(tag::context(0)).ok_or(KeyError::Damaged)?;
-        let curve = Reader::new(parameters)
-            .expect(tag::OID)
-            .ok_or_else(explicit_parameters)?;
+        let curve = Reader::new(parameters).expect(tag::OID).ok_or_else(explicit_parameters)?;
         Self::from_ec_scalar(named_curve(curve)?, scalar)
     }
 
@@ -101,13 +88,11 @@ impl PrivateKey {
     pub(super) fn from_ec_scalar(curve: KeyAlgorithm, scalar: &[u8]) -> Result<Self, KeyError> {
         macro_rules! key_on {
             ($family:ident) => {
-                $family::SecretKey::from_slice(scalar)
-                    .map_err(|_| KeyError::Damaged)
-                    .and_then(|secret| {
-                        let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
-                        let point = secret.public_key().to_sec1_bytes();
-                        Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
-                    })
+                $family::SecretKey::from_slice(scalar).map_err(|_| KeyError::Damaged).and_then(|secret| {
+                    let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
+                    let point = secret.public_key().to_sec1_bytes();
+                    Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
+                })
             };
         }
         match curve {
@@ -213,10 +198,7 @@ fn rsa_public_numbers(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn bit_length(octets: &[u8]) -> u32 {
-    let significant = octets
-        .iter()
-        .position(|octet| *octet != 0)
-        .unwrap_or(octets.len());
+    let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
     let leading_zeros = octets.get(significant).map_or(0, |first| first.leading_zeros());
     u32::try_from((octets.len() - significant) * 8).unwrap_or(u32::MAX) - leading_zeros
 }
@@ -235,17 +217,14 @@ fn unsupported(algorithm: &[u8]) -> KeyError {
 }
 
 fn explicit_parameters() -> KeyError {
-    KeyError::UnsupportedAlgorithm {
-        algorithm: "EC with explicit parameters".into(),
-    }
+    KeyError::UnsupportedAlgorithm { algorithm: "EC with explicit parameters".into() }
 }
 
 const ED25519_SEED_LENGTH: usize = 32;
 
 /// PKCS#8 version 1 around a seed (RFC 8410 section 7).
-const ED25519_PKCS8_PREFIX: &[u8] = &[
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const ED25519_PKCS8_PREFIX: &[u8] =
+    &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 #[cfg(test)]
 mod tests {
@@ -259,12 +238,7 @@ mod tests {
 
     #[test]
     fn every_kind_survives_its_own_pkcs8() {
-        let kinds = [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ];
+        let kinds = [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519];
         for algorithm in kinds.into_iter().chain([KeyAlgorithm::RSA_2048]) {
             let made = key(algorithm);
             let read = PrivateKey::from_pkcs8(made.pkcs8_der()).unwrap();
@@ -298,20 +272,14 @@ mod tests {
             key.value(tag::OCTET_STRING, &secret.to_bytes());
             key.nested(tag::context(0), |parameters| parameters.oid(&oid::P384));
         });
-        assert_eq!(
-            PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(),
-            made.pkcs8_der()
-        );
+        assert_eq!(PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(), made.pkcs8_der());
 
         let rsa = key(KeyAlgorithm::RSA_2048);
         let mut info = Reader::only(rsa.pkcs8_der(), tag::SEQUENCE).unwrap();
         info.element().unwrap();
         info.element().unwrap();
         let pkcs1 = info.expect(tag::OCTET_STRING).unwrap();
-        assert_eq!(
-            PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(),
-            rsa.pkcs8_der()
-        );
+        assert_eq!(PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(), rsa.pkcs8_der());
     }
 
     #[test]
@@ -322,12 +290,7 @@ mod tests {
             info.value(tag::OCTET_STRING, &[0; 59]);
         });
         let refusal = PrivateKey::from_pkcs8(&ed448).err();
-        assert_eq!(
-            refusal,
-            Some(KeyError::UnsupportedAlgorithm {
-                algorithm: "Ed448".into()
-            })
-        );
+        assert_eq!(refusal, Some(KeyError::UnsupportedAlgorithm { algorithm: "Ed448".into() }));
         assert_eq!(PrivateKey::from_pkcs8(b"\x30\x00").err(), Some(KeyError::Damaged));
     }
 

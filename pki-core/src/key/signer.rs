@@ -27,12 +27,7 @@ pub trait CaSigner {
     /// What [`Self::sign`] answers, or [`KeyError::FaultySignature`].
     fn sign_checked(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let signature = self.sign(message)?;
-        verify(
-            self.public_key_info(),
-            &self.algorithm().to_der(),
-            message,
-            &signature,
-        )?;
+        verify(self.public_key_info(), &self.algorithm().to_der(), message, &signature)?;
         Ok(signature)
     }
 }
@@ -94,9 +89,9 @@ impl Pair {
                 let encoding = rsa_encoding(digest);
                 Some(Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(pkcs8).ok()?), encoding))
             }
-            KeyAlgorithm::Ed25519 => Some(Self::Ed25519(
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?,
-            )),
+            KeyAlgorithm::Ed25519 => {
+                Some(Self::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?))
+            }
             curve @ (KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521) => {
                 match ecdsa_algorithm(curve, digest) {
                     Some(algorithm) => Some(Self::Ecdsa(ecdsa_pair(algorithm, pkcs8)?)),
@@ -110,8 +105,7 @@ impl Pair {
         match self {
             Self::Rsa(pair, encoding) => {
                 let mut signature = vec![0; modulus_length(pair)];
-                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)
-                    .ok()?;
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature).ok()?;
                 Some(signature)
             }
             Self::Ecdsa(pair) => {
@@ -129,15 +123,9 @@ impl EcdsaByDigest {
         use pkcs8::DecodePrivateKey;
 
         match curve {
-            KeyAlgorithm::P256 => p256::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P256),
-            KeyAlgorithm::P384 => p384::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P384),
-            KeyAlgorithm::P521 => p521::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P521),
+            KeyAlgorithm::P256 => p256::ecdsa::SigningKey::from_pkcs8_der(pkcs8).ok().map(Self::P256),
+            KeyAlgorithm::P384 => p384::ecdsa::SigningKey::from_pkcs8_der(pkcs8).ok().map(Self::P384),
+            KeyAlgorithm::P521 => p521::ecdsa::SigningKey::from_pkcs8_der(pkcs8).ok().map(Self::P521),
             KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ed25519 => None,
         }
     }
@@ -210,12 +198,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_signs_with_every_digest() {
-        let curves = [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ];
+        let curves = [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519];
         for algorithm in curves.into_iter().chain([KeyAlgorithm::RSA_2048]) {
             let key = generate(algorithm, &mut CountingSource(2)).unwrap();
             for digest in DIGESTS {

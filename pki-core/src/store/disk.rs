@@ -28,9 +28,7 @@ impl FileMode {
     }
 
     pub(super) fn from_bits(bits: u32) -> Option<Self> {
-        [Self::Private, Self::Public]
-            .into_iter()
-            .find(|mode| mode.bits() == bits)
+        [Self::Private, Self::Public].into_iter().find(|mode| mode.bits() == bits)
     }
 }
 

@@ -27,10 +27,7 @@ impl OsDisk {
     /// Opens the directory; `None` if there is none.
     pub(crate) fn open(root: &Path) -> Result<Option<Self>, StoreError> {
         match rustix::fs::open(root, DIRECTORY, Mode::empty()) {
-            Ok(handle) => Ok(Some(Self {
-                root: root.to_path_buf(),
-                handle,
-            })),
+            Ok(handle) => Ok(Some(Self { root: root.to_path_buf(), handle })),
             Err(Errno::NOENT) => Ok(None),
             Err(cause) => Err(StoreError::io("open", root.to_path_buf(), cause.into())),
         }
@@ -120,10 +117,8 @@ impl OsDisk {
 
     fn open_for_writing(&self, path: &PkiPath) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.beside(path, |directory, name| {
-            rustix::fs::openat(directory, name, flags, Mode::empty())
-        })
-        .map(File::from)
+        self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, Mode::empty()))
+            .map(File::from)
     }
 }
 
@@ -137,9 +132,8 @@ impl Disk for OsDisk {
     }
 
     fn exists(&self, path: &PkiPath) -> io::Result<bool> {
-        let found = self.beside(path, |directory, name| {
-            rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let found = self
+            .beside(path, |directory, name| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW));
         match found {
             Ok(_) => Ok(true),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -157,9 +151,7 @@ impl Disk for OsDisk {
     }
 
     fn length(&self, path: &PkiPath) -> io::Result<Option<u64>> {
-        self.open_existing(path)?
-            .map(|file| Ok(file.metadata()?.len()))
-            .transpose()
+        self.open_existing(path)?.map(|file| Ok(file.metadata()?.len())).transpose()
     }
 
     fn read(&self, path: &PkiPath) -> io::Result<Option<Vec<u8>>> {
@@ -191,9 +183,8 @@ impl Disk for OsDisk {
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());
-        let handle = self.beside(path, |directory, name| {
-            rustix::fs::openat(directory, name, flags, owner_only)
-        })?;
+        let handle =
+            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, owner_only))?;
         let written = rustix::fs::fchmod(&handle, Mode::from_bits_truncate(mode.bits()))
             .map_err(io::Error::from)
             .and_then(|()| File::from(handle).write_all(content));
@@ -229,9 +220,8 @@ impl Disk for OsDisk {
     }
 
     fn remove(&self, path: &PkiPath) -> io::Result<()> {
-        let removed = self.beside(path, |directory, name| {
-            rustix::fs::unlinkat(directory, name, AtFlags::empty())
-        });
+        let removed =
+            self.beside(path, |directory, name| rustix::fs::unlinkat(directory, name, AtFlags::empty()));
         match removed {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             outcome => outcome,
@@ -239,18 +229,15 @@ impl Disk for OsDisk {
     }
 
     fn make_directory(&self, path: &PkiPath) -> io::Result<()> {
-        self.beside(path, |directory, name| {
-            match rustix::fs::mkdirat(directory, name, DIRECTORY_MODE) {
-                Err(Errno::EXIST) => open_trusted(directory, name, DIRECTORY).map(drop),
-                outcome => outcome,
-            }
+        self.beside(path, |directory, name| match rustix::fs::mkdirat(directory, name, DIRECTORY_MODE) {
+            Err(Errno::EXIST) => open_trusted(directory, name, DIRECTORY).map(drop),
+            outcome => outcome,
         })
     }
 
     fn remove_directory_if_empty(&self, path: &PkiPath) -> io::Result<()> {
-        let removed = self.beside(path, |directory, name| {
-            rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR)
-        });
+        let removed =
+            self.beside(path, |directory, name| rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR));
         match removed.map_err(|cause| (cause.kind(), cause)) {
             Ok(()) | Err((io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty, _)) => Ok(()),
             Err((_, cause)) => Err(cause),

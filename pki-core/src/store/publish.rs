@@ -32,9 +32,7 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<(), StoreError> {
         Found::Torn => undo(disk, &[]),
         Found::Intended(steps) => undo(disk, &steps),
         Found::Committed(steps) => publish(disk, &steps, Run::Recovery),
-        Found::Foreign => Err(StoreError::ForeignJournal {
-            journal: disk.root().join(path.as_str()),
-        }),
+        Found::Foreign => Err(StoreError::ForeignJournal { journal: disk.root().join(path.as_str()) }),
     }
 }
 
@@ -57,8 +55,7 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
     for step in steps {
         match step {
             Step::Create(path, _) | Step::Replace(path, _) | Step::ReviseLine { path, .. } => {
-                disk.remove(&path.staged())
-                    .map_err(failed(disk, "remove", path))?;
+                disk.remove(&path.staged()).map_err(failed(disk, "remove", path))?;
             }
             Step::AppendLine { path, offset, .. } => give_reserved_space_back(disk, path, *offset)?,
             Step::MakeDirectory(_) | Step::Move(..) | Step::Remove(_) => {}
@@ -66,8 +63,7 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
     }
     for step in steps.iter().rev() {
         if let Step::MakeDirectory(path) = step {
-            disk.remove_directory_if_empty(path)
-                .map_err(failed(disk, "remove", path))?;
+            disk.remove_directory_if_empty(path).map_err(failed(disk, "remove", path))?;
         }
     }
     sync_directories(disk, directories_of_staged(steps))?;
@@ -100,39 +96,25 @@ fn put(disk: &dyn Disk, from: &PkiPath, to: &PkiPath, run: Run) -> Result<(), St
 
 fn append_line(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
     let last = match offset.checked_sub(1) {
-        Some(last) => disk
-            .read_range(path, last, 1)
-            .map_err(failed(disk, "read", path))?,
+        Some(last) => disk.read_range(path, last, 1).map_err(failed(disk, "read", path))?,
         None => None,
     };
     let is_line_open = last.is_some_and(|octet| octet != b"\n");
     let text = format!("{}{line}\n", if is_line_open { "\n" } else { "" });
-    disk.write_at(path, offset, text.as_bytes())
-        .map_err(failed(disk, "write", path))
+    disk.write_at(path, offset, text.as_bytes()).map_err(failed(disk, "write", path))
 }
 
 /// The line may be there, or the beginning of it, or rows of another program where it should have gone.
 fn append_line_again(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
-    let content = disk
-        .read(path)
-        .map_err(failed(disk, "read", path))?
-        .unwrap_or_default();
-    if content
-        .split(|octet| *octet == b'\n')
-        .any(|existing| existing == line.as_bytes())
-    {
+    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
+    if content.split(|octet| *octet == b'\n').any(|existing| existing == line.as_bytes()) {
         // A final newline that is missing would make one line of this and the next row.
         return match content.last() {
             Some(b'\n') => Ok(()),
-            _ => disk
-                .write_at(path, octets(content.len()), b"\n")
-                .map_err(failed(disk, "write", path)),
+            _ => disk.write_at(path, octets(content.len()), b"\n").map_err(failed(disk, "write", path)),
         };
     }
-    let tail = usize::try_from(offset)
-        .ok()
-        .and_then(|offset| content.get(offset..))
-        .unwrap_or_default();
+    let tail = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
     if !is_torn_line(tail, line) {
         return append_line(disk, path, octets(content.len()), line);
     }
@@ -144,10 +126,7 @@ fn append_line_again(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -
 fn is_torn_line(tail: &[u8], line: &str) -> bool {
     let matches = |text: &str| {
         tail.len() <= text.len()
-            && tail
-                .iter()
-                .zip(text.as_bytes())
-                .all(|(found, meant)| found == meant || *found == 0)
+            && tail.iter().zip(text.as_bytes()).all(|(found, meant)| found == meant || *found == 0)
     };
     matches(&format!("{line}\n")) || matches(&format!("\n{line}\n"))
 }
@@ -159,9 +138,7 @@ fn revise_line_again(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> R
         return disk.remove(&staged).map_err(failed(disk, "remove", path));
     };
     write_staged(disk, path, FileMode::Private, &content)?;
-    disk.sync(&staged)
-        .and_then(|()| disk.rename(&staged, path))
-        .map_err(failed(disk, "write", path))
+    disk.sync(&staged).and_then(|()| disk.rename(&staged, path)).map_err(failed(disk, "write", path))
 }
 
 /// Writes a content beside its target. A leftover of our own in that place is replaced; nothing else bears such a name.
@@ -173,9 +150,9 @@ pub(super) fn write_staged(
 ) -> Result<(), StoreError> {
     let staged = target.staged();
     let written = match disk.create(&staged, mode, content) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => disk
-            .remove(&staged)
-            .and_then(|()| disk.create(&staged, mode, content)),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(&staged).and_then(|()| disk.create(&staged, mode, content))
+        }
         outcome => outcome,
     };
     written.map_err(failed(disk, "write", target))
@@ -188,10 +165,7 @@ pub(super) fn revised(
     old: &str,
     new: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let content = disk
-        .read(path)
-        .map_err(failed(disk, "read", path))?
-        .unwrap_or_default();
+    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
     let is_whole_line = |at: &usize| {
         let after = content.get(at + old.len());
         (*at == 0 || content[at - 1] == b'\n') && matches!(after, None | Some(b'\n'))
@@ -210,9 +184,7 @@ fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Res
 
 fn drop_journal(disk: &dyn Disk) -> Result<(), StoreError> {
     let path = layout::journal();
-    disk.remove(&path)
-        .and_then(|()| disk.sync_directory(""))
-        .map_err(failed(disk, "remove", &path))
+    disk.remove(&path).and_then(|()| disk.sync_directory("")).map_err(failed(disk, "remove", &path))
 }
 
 /// Directories that were taken back in the meantime need no synchronisation.

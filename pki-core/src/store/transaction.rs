@@ -109,10 +109,7 @@ struct Staged {
 
 impl Planned {
     fn new(disk: &dyn Disk, changes: ChangeSet) -> Result<Self, StoreError> {
-        let mut planned = Self {
-            steps: Vec::with_capacity(changes.changes.len()),
-            staged: Vec::new(),
-        };
+        let mut planned = Self { steps: Vec::with_capacity(changes.changes.len()), staged: Vec::new() };
         for change in changes.changes {
             planned.add(disk, change)?;
         }
@@ -155,11 +152,7 @@ impl Planned {
     }
 
     fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Zeroizing<Vec<u8>>) {
-        self.staged.push(Staged {
-            target: target.clone(),
-            mode,
-            content,
-        });
+        self.staged.push(Staged { target: target.clone(), mode, content });
     }
 
     /// Does whatever needs space, durably.
@@ -171,8 +164,7 @@ impl Planned {
                 }
                 Step::AppendLine { path, offset, line } => {
                     let needed = octets(line.len() + NEWLINES);
-                    disk.reserve(path, *offset, needed)
-                        .map_err(failed(disk, "write", path))?;
+                    disk.reserve(path, *offset, needed).map_err(failed(disk, "write", path))?;
                 }
                 Step::Create(..)
                 | Step::Replace(..)
@@ -181,17 +173,11 @@ impl Planned {
                 | Step::Remove(..) => {}
             }
         }
-        for Staged {
-            target,
-            mode,
-            content,
-        } in &self.staged
-        {
+        for Staged { target, mode, content } in &self.staged {
             write_staged(disk, target, *mode, content)?;
         }
         for Staged { target, .. } in &self.staged {
-            disk.sync(&target.staged())
-                .map_err(failed(disk, "write", target))?;
+            disk.sync(&target.staged()).map_err(failed(disk, "write", target))?;
         }
         sync_directories(disk, directories_of_staged(&self.steps))
     }
@@ -208,12 +194,9 @@ fn write_intent(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
 fn write_commit(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
     let path = layout::journal();
     let line = journal::commit(intent);
-    disk.write_at(&path, octets(intent.len()), line.as_bytes())
-        .map_err(failed(disk, "write", &path))?;
+    disk.write_at(&path, octets(intent.len()), line.as_bytes()).map_err(failed(disk, "write", &path))?;
     // The line is written: from here on only the disk knows whether it will last, so nothing may be undone.
-    disk.sync(&path)
-        .map_err(failed(disk, "write", &path))
-        .map_err(StoreError::after_commit)
+    disk.sync(&path).map_err(failed(disk, "write", &path)).map_err(StoreError::after_commit)
 }
 
 fn length(disk: &dyn Disk, path: &PkiPath) -> Result<u64, StoreError> {
@@ -269,11 +252,7 @@ mod tests {
         let mut changes = ChangeSet::default();
         changes.replace(path("serial"), FileMode::Private, "03\n");
         changes.append_line(path("index.txt"), NEW_ROW.into());
-        changes.create(
-            path("private/new.key"),
-            FileMode::Private,
-            "new key, longer than half of it",
-        );
+        changes.create(path("private/new.key"), FileMode::Private, "new key, longer than half of it");
         changes.create(path("issued/new.crt"), FileMode::Private, "new certificate");
         changes
     }
@@ -324,10 +303,7 @@ mod tests {
         for (name, operation) in OPERATIONS {
             let (before, after, _) = undisturbed(operation);
             assert_ne!(before, after, "{name}");
-            assert!(
-                !after.keys().any(|path| path.contains("postern")),
-                "{name}: {after:?}"
-            );
+            assert!(!after.keys().any(|path| path.contains("postern")), "{name}: {after:?}");
             let disk = pki();
             commit(&disk, operation()).unwrap();
             for crash in crashes() {
@@ -355,11 +331,7 @@ mod tests {
                     outcomes.insert(found == after);
                 }
             }
-            assert_eq!(
-                outcomes.len(),
-                2,
-                "{name}: crashes were seen on both sides of the commit"
-            );
+            assert_eq!(outcomes.len(), 2, "{name}: crashes were seen on both sides of the commit");
         }
     }
 
@@ -370,12 +342,9 @@ mod tests {
             for step in 0..steps {
                 let disk = pki().with_fault(Fault::KilledAt(step));
                 assert!(commit(&disk, operation()).is_err());
-                for crash in [
-                    Crash::Kill,
-                    Crash::PowerLosesAll,
-                    Crash::PowerLosesSome(5),
-                    Crash::PowerLosesSome(6),
-                ] {
+                for crash in
+                    [Crash::Kill, Crash::PowerLosesAll, Crash::PowerLosesSome(5), Crash::PowerLosesSome(6)]
+                {
                     recovery_survives_crashes(
                         &disk.after(crash),
                         &before,
@@ -393,12 +362,9 @@ mod tests {
         for step in 0..undisturbed.steps() {
             let disk = found.with_fault(Fault::KilledAt(step));
             assert!(recover(&disk).is_err(), "{place}: recovery step {step}");
-            for crash in [
-                Crash::Kill,
-                Crash::PowerLosesAll,
-                Crash::PowerLosesSome(7),
-                Crash::PowerLosesSome(8),
-            ] {
+            for crash in
+                [Crash::Kill, Crash::PowerLosesAll, Crash::PowerLosesSome(7), Crash::PowerLosesSome(8)]
+            {
                 let survivor = disk.after(crash);
                 recover(&survivor).unwrap();
                 let tree = survivor.tree();
@@ -473,8 +439,7 @@ mod tests {
                 if !index.ends_with(b"\n") {
                     continue;
                 }
-                disk.write_at(&path("index.txt"), octets(index.len()), FOREIGN_ROW.as_bytes())
-                    .unwrap();
+                disk.write_at(&path("index.txt"), octets(index.len()), FOREIGN_ROW.as_bytes()).unwrap();
                 recover(&disk).unwrap();
                 let index = String::from_utf8(disk.read(&path("index.txt")).unwrap().unwrap()).unwrap();
                 assert!(index.contains(FOREIGN_ROW), "step {step}: {index}");

@@ -41,8 +41,7 @@ fn h1_3_and_h1_4_strict_certificates_pass_openssls_strict_checks_with_every_kind
 #[test]
 fn a_certificate_for_both_ends_passes_as_both() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
-    pki.issue(&pki.request(CertificateKind::ServerClient, "both"))
-        .unwrap();
+    pki.issue(&pki.request(CertificateKind::ServerClient, "both")).unwrap();
     assert!(verify(&pki, "both", "sslserver", true).0);
     assert!(verify(&pki, "both", "sslclient", true).0);
 }
@@ -70,21 +69,10 @@ fn h1_5_files_lie_where_easy_rsa_puts_them_and_belong_together() {
     assert_eq!(by_serial, pki.read("issued/alice@company.com.crt"));
     let request = pki.file("reqs/alice@company.com.req");
     assert!(openssl(&["req", "-verify", "-noout", "-in", text(&request)]).contains("OK"));
-    let of_key = openssl(&[
-        "pkey",
-        "-pubout",
-        "-in",
-        text(&pki.file("private/alice@company.com.key")),
-    ]);
+    let of_key = openssl(&["pkey", "-pubout", "-in", text(&pki.file("private/alice@company.com.key"))]);
     let certificate = pki.file("issued/alice@company.com.crt");
-    assert_eq!(
-        of_key,
-        openssl(&["x509", "-pubkey", "-noout", "-in", text(&certificate)])
-    );
-    assert_eq!(
-        of_key,
-        openssl(&["req", "-pubkey", "-noout", "-in", text(&request)])
-    );
+    assert_eq!(of_key, openssl(&["x509", "-pubkey", "-noout", "-in", text(&certificate)]));
+    assert_eq!(of_key, openssl(&["req", "-pubkey", "-noout", "-in", text(&request)]));
 }
 
 #[test]
@@ -96,14 +84,9 @@ fn g_pki_4_secrets_are_for_the_owner_and_public_files_for_everybody() {
     for directory in ["", "private", "issued", "reqs", "certs_by_serial", "revoked"] {
         assert_eq!(mode(directory), 0o700, "{directory}");
     }
-    for file in [
-        "private/ca.key",
-        "private/alice.key",
-        "index.txt",
-        "serial",
-        "issued/alice.crt",
-        "reqs/alice.req",
-    ] {
+    for file in
+        ["private/ca.key", "private/alice.key", "index.txt", "serial", "issued/alice.crt", "reqs/alice.req"]
+    {
         assert_eq!(mode(file), 0o600, "{file}");
     }
     for file in ["ca.crt", "crl.pem", "crl.der"] {
@@ -116,9 +99,7 @@ fn pki_04_a_finished_command_leaves_nothing_but_its_files() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     pki.issue_client("alice");
     let files = pki.snapshot();
-    let strange = files
-        .paths()
-        .find(|path| path.contains("/pki/.") || path.contains("postern"));
+    let strange = files.paths().find(|path| path.contains("/pki/.") || path.contains("postern"));
     assert_eq!(strange, None);
     assert!(!pki.file("lock.file").exists());
 }
@@ -126,17 +107,11 @@ fn pki_04_a_finished_command_leaves_nothing_but_its_files() {
 #[test]
 fn key_06_serial_numbers_are_positive_random_and_20_octets_long() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
-    let serials: Vec<String> = (0..20)
-        .map(|number| pki.issue_client(&format!("c{number}")).serial.to_string())
-        .collect();
+    let serials: Vec<String> =
+        (0..20).map(|number| pki.issue_client(&format!("c{number}")).serial.to_string()).collect();
     let distinct: std::collections::BTreeSet<&String> = serials.iter().collect();
     assert_eq!(distinct.len(), serials.len());
-    assert!(
-        serials
-            .iter()
-            .all(|serial| serial.len() == 40 && serial.as_bytes()[0] < b'8'),
-        "{serials:?}"
-    );
+    assert!(serials.iter().all(|serial| serial.len() == 40 && serial.as_bytes()[0] < b'8'), "{serials:?}");
 }
 
 #[test]
@@ -165,12 +140,8 @@ fn alternative_names_and_organisations_come_out_as_openssl_reads_them() {
     request.names = Some(SubjectAltName::parse("DNS:vpn.example.test,IP:192.0.2.1,IP:2001:db8::1").unwrap());
     let mut organisation = Organisation::default();
     organisation.set(OrganisationField::Country, "DE").unwrap();
-    organisation
-        .set(OrganisationField::Organisation, "Acme, Inc.")
-        .unwrap();
-    organisation
-        .set(OrganisationField::Email, "ops@example.test")
-        .unwrap();
+    organisation.set(OrganisationField::Organisation, "Acme, Inc.").unwrap();
+    organisation.set(OrganisationField::Email, "ops@example.test").unwrap();
     request.subject = Subject::in_organisation(CommonName::parse("jürgen/ü+x").unwrap(), organisation);
     pki.issue(&request).unwrap();
     let certificate = pki.file("issued/server.crt");
@@ -189,10 +160,7 @@ fn alternative_names_and_organisations_come_out_as_openssl_reads_them() {
         shown.contains("DNS:vpn.example.test, IP Address:192.0.2.1, IP Address:2001:DB8:0:0:0:0:0:1"),
         "{shown}"
     );
-    assert!(
-        shown.contains("C=DE,O=Acme, Inc.,CN=jürgen/ü+x,emailAddress=ops@example.test"),
-        "{shown}"
-    );
+    assert!(shown.contains("C=DE,O=Acme, Inc.,CN=jürgen/ü+x,emailAddress=ops@example.test"), "{shown}");
     assert!(
         pki.read("index.txt").ends_with(
             "/C=DE/O=Acme, Inc./CN=j\\xC3\\xBCrgen\\/\\xC3\\xBC\\+x/emailAddress=ops@example.test\n"

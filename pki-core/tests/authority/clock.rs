@@ -12,16 +12,8 @@ fn pki_08_a_clock_before_the_authoritys_beginning_issues_nothing() {
     let mut pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
     let before = pki.snapshot();
     pki.now = pki.now.plus_days(-1);
-    let refusal = pki
-        .issue(&pki.request(CertificateKind::Client, "alice"))
-        .unwrap_err();
-    assert!(matches!(
-        refusal,
-        PkiError::ClockSetBack {
-            evidence: "ca.crt",
-            ..
-        }
-    ));
+    let refusal = pki.issue(&pki.request(CertificateKind::Client, "alice")).unwrap_err();
+    assert!(matches!(refusal, PkiError::ClockSetBack { evidence: "ca.crt", .. }));
     assert_eq!(refusal.kind(), ErrorKind::Denied);
     assert!(matches!(pki.gen_crl(180), Err(PkiError::ClockSetBack { .. })));
     assert_eq!(pki.snapshot(), before);
@@ -33,16 +25,8 @@ fn pki_08_a_clock_before_the_last_list_issues_nothing_unless_it_is_ignored() {
     pki.now = pki.now.plus_days(10);
     pki.gen_crl(180).unwrap();
     pki.now = pki.now.plus_days(-5);
-    let refusal = pki
-        .issue(&pki.request(CertificateKind::Client, "alice"))
-        .unwrap_err();
-    assert!(matches!(
-        refusal,
-        PkiError::ClockSetBack {
-            evidence: "crl.pem",
-            ..
-        }
-    ));
+    let refusal = pki.issue(&pki.request(CertificateKind::Client, "alice")).unwrap_err();
+    assert!(matches!(refusal, PkiError::ClockSetBack { evidence: "crl.pem", .. }));
     pki.settings.ignore_clock = true;
     pki.issue(&pki.request(CertificateKind::Client, "alice")).unwrap();
 }

@@ -11,13 +11,8 @@ use serde_json::Value;
 use crate::support::{Pki, openssl, text};
 
 /// Directory and passphrase of the CA key.
-const PKIS: [(&str, &str); 5] = [
-    ("rsa", "capass"),
-    ("ec", ""),
-    ("ec-subca", ""),
-    ("ed25519", ""),
-    ("v310-ec", ""),
-];
+const PKIS: [(&str, &str); 5] =
+    [("rsa", "capass"), ("ec", ""), ("ec-subca", ""), ("ed25519", ""), ("v310-ec", "")];
 
 /// Long enough to end after the published lists, which end in 2048.
 const DAYS: u32 = 9000;
@@ -36,9 +31,7 @@ fn manifest(name: &str) -> Value {
 
 fn serials_on_list(pki: &Pki) -> BTreeSet<String> {
     let list = openssl(&["crl", "-noout", "-text", "-in", text(&pki.file("crl.pem"))]);
-    let serials = list
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Serial Number: "));
+    let serials = list.lines().filter_map(|line| line.trim().strip_prefix("Serial Number: "));
     serials.map(str::to_owned).collect()
 }
 
@@ -52,9 +45,7 @@ fn crt_02_a_new_list_holds_exactly_what_easy_rsas_own_list_held() {
             .iter()
             .map(|serial| serial.as_str().unwrap().to_owned())
             .collect();
-        let list = pki
-            .gen_crl(DAYS)
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let list = pki.gen_crl(DAYS).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(list.entries, expected.len(), "{name}");
         assert_eq!(serials_on_list(&pki), expected, "{name}");
     }
@@ -66,25 +57,14 @@ fn certificates_are_issued_and_revoked_in_place() {
         let pki = golden(name, passphrase);
         let index = pki.read("index.txt");
         let issued = pki.issue_client("newcomer@example.test");
-        assert!(
-            pki.read("index.txt").starts_with(&index),
-            "{name}: earlier rows are untouched"
-        );
-        let chain = if name == "ec-subca" {
-            golden("ec", "").read("ca.crt")
-        } else {
-            String::new()
-        };
+        assert!(pki.read("index.txt").starts_with(&index), "{name}: earlier rows are untouched");
+        let chain = if name == "ec-subca" { golden("ec", "").read("ca.crt") } else { String::new() };
         let anchors = pki.file("anchors.pem");
         std::fs::write(&anchors, format!("{chain}{}", pki.read("ca.crt"))).unwrap();
         openssl(&["verify", "-CAfile", text(&anchors), text(&issued.certificate)]);
-        pki.revoke("newcomer@example.test", Some(RevocationReason::Superseded))
-            .unwrap();
+        pki.revoke("newcomer@example.test", Some(RevocationReason::Superseded)).unwrap();
         pki.gen_crl(DAYS).unwrap();
-        assert!(
-            serials_on_list(&pki).contains(&issued.serial.to_string()),
-            "{name}"
-        );
+        assert!(serials_on_list(&pki).contains(&issued.serial.to_string()), "{name}");
     }
 }
 
@@ -115,30 +95,15 @@ fn pki_10_a_wrong_passphrase_leaves_every_file_alone() {
     let pki = golden("rsa", "wrong");
     let before = pki.snapshot();
     let refusal = pki.issue(&pki.request(CertificateKind::Client, "x"));
-    assert!(matches!(
-        refusal,
-        Err(PkiError::Key {
-            cause: KeyError::WrongPassphrase,
-            ..
-        })
-    ));
-    assert!(matches!(
-        pki.gen_crl(DAYS),
-        Err(PkiError::Key {
-            cause: KeyError::WrongPassphrase,
-            ..
-        })
-    ));
+    assert!(matches!(refusal, Err(PkiError::Key { cause: KeyError::WrongPassphrase, .. })));
+    assert!(matches!(pki.gen_crl(DAYS), Err(PkiError::Key { cause: KeyError::WrongPassphrase, .. })));
     assert_eq!(pki.snapshot(), before);
 }
 
 #[test]
 fn the_easyrsa_profile_writes_what_easy_rsa_writes() {
     let pki = golden("rsa", "capass");
-    for (kind, model) in [
-        (CertificateKind::Client, "client1"),
-        (CertificateKind::Server, "server1"),
-    ] {
+    for (kind, model) in [(CertificateKind::Client, "client1"), (CertificateKind::Server, "server1")] {
         let mut request = pki.request(kind, "mine");
         request.algorithm = pki_core::key::KeyAlgorithm::RSA_2048;
         if kind == CertificateKind::Server {
@@ -161,10 +126,7 @@ fn dump(pki: &Pki, file: &str) -> String {
     let dump = openssl(&["x509", "-noout", "-text", "-certopt", options, "-in", text(&path)]);
     let lines: Vec<&str> = dump.lines().collect();
     let is_key_identifier = |at: usize| at > 0 && lines[at - 1].contains("Subject Key Identifier");
-    let kept: Vec<&str> = (0..lines.len())
-        .filter(|at| !is_key_identifier(*at))
-        .map(|at| lines[at])
-        .collect();
+    let kept: Vec<&str> = (0..lines.len()).filter(|at| !is_key_identifier(*at)).map(|at| lines[at]).collect();
     kept.join("\n")
 }
 
@@ -174,13 +136,8 @@ fn the_easyrsa_profile_lists_as_easy_rsa_lists() {
         let pki = golden(name, passphrase);
         let shape = |pki: &Pki| {
             let list = openssl(&["crl", "-noout", "-text", "-in", text(&pki.file("crl.pem"))]);
-            let until = list
-                .find("    Signature Algorithm: ")
-                .map(|first| first + 1)
-                .unwrap();
-            let end = list[until..]
-                .find("    Signature Algorithm: ")
-                .map_or(list.len(), |at| until + at);
+            let until = list.find("    Signature Algorithm: ").map(|first| first + 1).unwrap();
+            let end = list[until..].find("    Signature Algorithm: ").map_or(list.len(), |at| until + at);
             let dated = |line: &&str| !line.contains("Update:");
             list[..end].lines().filter(dated).collect::<Vec<_>>().join("\n")
         };

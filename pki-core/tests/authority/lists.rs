@@ -28,10 +28,7 @@ fn hr_2_and_hr_12_a_revoked_certificate_is_on_the_list_and_refused() {
         assert_eq!(pki.gen_crl(180).unwrap().entries, 1);
         let list = listed(&pki);
         assert!(list.contains("verify OK"), "{algorithm}: {list}");
-        assert!(
-            list.contains(&bob.serial.to_string()) && list.contains("Key Compromise"),
-            "{list}"
-        );
+        assert!(list.contains(&bob.serial.to_string()) && list.contains("Key Compromise"), "{list}");
         assert!(!list.contains(&alice.serial.to_string()), "{list}");
         let by_serial = pki.file(&format!("certs_by_serial/{}.pem", bob.serial));
         let check = |certificate: &str| {
@@ -70,10 +67,7 @@ fn hr_1_revoking_moves_the_files_aside_and_removes_what_was_made_from_them() {
     let (certificate, key) = (pki.read("issued/alice.crt"), pki.read("private/alice.key"));
     pki.revoke("alice", None).unwrap();
     let serial = alice.serial;
-    assert_eq!(
-        pki.read(&format!("revoked/certs_by_serial/{serial}.crt")),
-        certificate
-    );
+    assert_eq!(pki.read(&format!("revoked/certs_by_serial/{serial}.crt")), certificate);
     assert_eq!(pki.read(&format!("revoked/private_by_serial/{serial}.key")), key);
     assert!(pki.file(&format!("revoked/reqs_by_serial/{serial}.req")).exists());
     assert!(pki.file(&format!("certs_by_serial/{serial}.pem")).exists());
@@ -86,29 +80,17 @@ fn hr_1_revoking_moves_the_files_aside_and_removes_what_was_made_from_them() {
 #[test]
 fn hr_1_only_what_is_there_and_valid_can_be_revoked() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
-    assert!(matches!(
-        pki.revoke("nobody", None),
-        Err(PkiError::NoCertificate { .. })
-    ));
+    assert!(matches!(pki.revoke("nobody", None), Err(PkiError::NoCertificate { .. })));
     pki.issue_client("alice");
     let copy = pki.read("issued/alice.crt");
     pki.revoke("alice", None).unwrap();
     std::fs::write(pki.file("issued/alice.crt"), copy).unwrap();
     let before = pki.snapshot();
-    assert!(matches!(
-        pki.revoke("alice", None),
-        Err(PkiError::AlreadyRevoked { .. })
-    ));
+    assert!(matches!(pki.revoke("alice", None), Err(PkiError::AlreadyRevoked { .. })));
     std::fs::write(pki.file("index.txt"), "").unwrap();
-    assert!(matches!(
-        pki.revoke("alice", None),
-        Err(PkiError::NotInIndex { .. })
-    ));
+    assert!(matches!(pki.revoke("alice", None), Err(PkiError::NotInIndex { .. })));
     std::fs::write(pki.file("issued/alice.crt"), "scribble").unwrap();
-    assert!(matches!(
-        pki.revoke("alice", None),
-        Err(PkiError::Certificate { .. })
-    ));
+    assert!(matches!(pki.revoke("alice", None), Err(PkiError::Certificate { .. })));
     assert!(pki.snapshot().paths().eq(before.paths()));
 }
 
@@ -134,23 +116,12 @@ fn crl_05_a_list_that_would_end_earlier_needs_force() {
     pki.gen_crl(180).unwrap();
     let before = pki.snapshot();
     let refusal = pki.gen_crl(30).unwrap_err();
-    assert!(matches!(
-        refusal,
-        PkiError::Crl(PublishError::NextUpdateEarlier { .. })
-    ));
-    assert_eq!(
-        (refusal.code(), refusal.kind()),
-        ("crl-next-update-earlier", ErrorKind::Denied)
-    );
+    assert!(matches!(refusal, PkiError::Crl(PublishError::NextUpdateEarlier { .. })));
+    assert_eq!((refusal.code(), refusal.kind()), ("crl-next-update-earlier", ErrorKind::Denied));
     assert_eq!(pki.snapshot(), before);
     let number = listed(&pki);
-    let forced = pki_core::ca::GenCrl {
-        days: 30,
-        digest: None,
-        force: true,
-    };
-    pki.run(|authority, context| authority.gen_crl(&forced, context))
-        .unwrap();
+    let forced = pki_core::ca::GenCrl { days: 30, digest: None, force: true };
+    pki.run(|authority, context| authority.gen_crl(&forced, context)).unwrap();
     assert_ne!(listed(&pki), number);
 }
 
@@ -162,10 +133,7 @@ fn crl_05_a_certificate_does_not_silently_leave_the_list() {
     pki.gen_crl(180).unwrap();
     std::fs::write(pki.file("index.txt"), "").unwrap();
     let refusal = pki.gen_crl(180).unwrap_err();
-    assert!(matches!(
-        refusal,
-        PkiError::Crl(PublishError::WouldShrink { count: 1, .. })
-    ));
+    assert!(matches!(refusal, PkiError::Crl(PublishError::WouldShrink { count: 1, .. })));
     assert_eq!(refusal.kind(), ErrorKind::Denied);
 }
 
@@ -173,33 +141,18 @@ fn crl_05_a_certificate_does_not_silently_leave_the_list() {
 fn crl_05_a_list_that_cannot_be_read_or_is_not_ours_is_not_replaced_without_force() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
     std::fs::write(pki.file("crl.pem"), "scribble").unwrap();
-    assert!(matches!(
-        pki.gen_crl(180),
-        Err(PkiError::Crl(PublishError::PublishedDamaged))
-    ));
+    assert!(matches!(pki.gen_crl(180), Err(PkiError::Crl(PublishError::PublishedDamaged))));
     let other = Pki::new(Profile::Strict);
-    other
-        .build_ca("Other CA", KeyAlgorithm::Ed25519, pki_core::key::Protection::None)
-        .unwrap();
+    other.build_ca("Other CA", KeyAlgorithm::Ed25519, pki_core::key::Protection::None).unwrap();
     other.gen_crl(180).unwrap();
     std::fs::copy(other.file("crl.pem"), pki.file("crl.pem")).unwrap();
-    assert!(matches!(
-        pki.gen_crl(180),
-        Err(PkiError::Crl(PublishError::PublishedForeign))
-    ));
+    assert!(matches!(pki.gen_crl(180), Err(PkiError::Crl(PublishError::PublishedForeign))));
     assert_eq!(pki.read("crl.pem"), other.read("crl.pem"));
 }
 
 #[test]
 fn a_row_that_cannot_be_understood_stops_the_list_instead_of_shortening_it() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
-    std::fs::write(
-        pki.file("index.txt"),
-        "R\t480707074219Z\tnever\t07\tunknown\t/CN=x\n",
-    )
-    .unwrap();
-    assert!(matches!(
-        pki.gen_crl(180),
-        Err(PkiError::Crl(PublishError::IndexRow { .. }))
-    ));
+    std::fs::write(pki.file("index.txt"), "R\t480707074219Z\tnever\t07\tunknown\t/CN=x\n").unwrap();
+    assert!(matches!(pki.gen_crl(180), Err(PkiError::Crl(PublishError::IndexRow { .. }))));
 }

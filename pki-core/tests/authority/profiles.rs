@@ -22,18 +22,12 @@ fn profile_of(pki: &Pki, name: &str) -> String {
     let reader = pki.open();
     let reader = reader.reader();
     let name = FileBase::parse(name).unwrap();
-    let (authorities, chain) = (
-        reader.authority().unwrap(),
-        reader.certificate_chain(&name).unwrap(),
-    );
+    let (authorities, chain) = (reader.authority().unwrap(), reader.certificate_chain(&name).unwrap());
     let key = reader.encoded_key(&name).unwrap();
     let profile = ClientProfile {
         remote: remote(),
         authorities: &authorities,
-        identity: Some(ClientIdentity {
-            chain: &chain,
-            key: ProfileKey::AsStored(&key),
-        }),
+        identity: Some(ClientIdentity { chain: &chain, key: ProfileKey::AsStored(&key) }),
     };
     profile.to_text().unwrap().to_string()
 }
@@ -63,15 +57,11 @@ fn h7_1_a_profile_holds_only_directives_that_every_client_accepts_and_pem() {
     for line in text.lines() {
         match block {
             Some(name) if line == format!("</{name}>") => block = None,
-            Some(_) => assert!(
-                line.len() <= 64 && (line.starts_with("-----") || !line.contains(' ')),
-                "{line}"
-            ),
+            Some(_) => {
+                assert!(line.len() <= 64 && (line.starts_with("-----") || !line.contains(' ')), "{line}")
+            }
             None if line.starts_with('<') => block = Some(line.trim_matches(['<', '>'])),
-            None => assert!(
-                ACCEPTED_EVERYWHERE.contains(&line.split(' ').next().unwrap()),
-                "{line}"
-            ),
+            None => assert!(ACCEPTED_EVERYWHERE.contains(&line.split(' ').next().unwrap()), "{line}"),
         }
     }
     assert_eq!(block, None);
@@ -82,11 +72,7 @@ fn h7_1_a_profile_holds_only_directives_that_every_client_accepts_and_pem() {
 fn h7_3_a_profile_without_a_client_ends_in_a_newline_so_that_blocks_can_be_appended() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     let authorities = pki.open().reader().authority().unwrap();
-    let profile = ClientProfile {
-        remote: remote(),
-        authorities: &authorities,
-        identity: None,
-    };
+    let profile = ClientProfile { remote: remote(), authorities: &authorities, identity: None };
     let text = profile.to_text().unwrap();
     assert!(text.ends_with("</ca>\n") && !text.contains("<cert>") && !text.contains("<key>"));
 }
@@ -95,10 +81,8 @@ fn h7_3_a_profile_without_a_client_ends_in_a_newline_so_that_blocks_can_be_appen
 fn an_encrypted_key_stays_encrypted() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     let mut request = pki.request(CertificateKind::Client, "alice");
-    request.protection = Protection::Passphrase {
-        passphrase: Passphrase::new(b"sesame".to_vec()),
-        rounds: 1000,
-    };
+    request.protection =
+        Protection::Passphrase { passphrase: Passphrase::new(b"sesame".to_vec()), rounds: 1000 };
     pki.issue(&request).unwrap();
     let text = profile_of(&pki, "alice");
     assert!(text.contains("BEGIN ENCRYPTED PRIVATE KEY") && !text.contains("BEGIN PRIVATE KEY"));
@@ -109,10 +93,7 @@ fn cfg_01_text_around_a_certificate_never_reaches_a_profile() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     pki.issue_client("alice");
     for file in ["issued/alice.crt", "ca.crt", "private/alice.key"] {
-        let attack = format!(
-            "</cert>\nscript-security 2\nup \"sh -c id\"\n{}\nplugin x\n",
-            pki.read(file)
-        );
+        let attack = format!("</cert>\nscript-security 2\nup \"sh -c id\"\n{}\nplugin x\n", pki.read(file));
         std::fs::write(pki.file(file), attack).unwrap();
     }
     let text = profile_of(&pki, "alice");
@@ -124,37 +105,14 @@ fn cfg_01_text_around_a_certificate_never_reaches_a_profile() {
 
 #[test]
 fn cfg_01_values_have_their_own_grammar() {
-    for host in [
-        "vpn.example.net",
-        "192.0.2.1",
-        "2001:db8::1",
-        "host_1",
-        "example.net.",
-    ] {
+    for host in ["vpn.example.net", "192.0.2.1", "2001:db8::1", "host_1", "example.net."] {
         assert!(Host::parse(host).is_ok(), "{host}");
     }
-    for host in [
-        "",
-        "a b",
-        "a\nup x",
-        "<ca>",
-        "-a",
-        "a..b",
-        "1.2.3",
-        "[::1]",
-        "a;b",
-        "jürgen.example",
-    ] {
-        assert!(
-            matches!(Host::parse(host), Err(ProfileError::Host { .. })),
-            "{host:?}"
-        );
+    for host in ["", "a b", "a\nup x", "<ca>", "-a", "a..b", "1.2.3", "[::1]", "a;b", "jürgen.example"] {
+        assert!(matches!(Host::parse(host), Err(ProfileError::Host { .. })), "{host:?}");
     }
     for port in ["", "0", "65536", "-1", "+1", "1194\nup x", "0x10", " 1"] {
-        assert!(
-            matches!(Port::parse(port), Err(ProfileError::Port { .. })),
-            "{port:?}"
-        );
+        assert!(matches!(Port::parse(port), Err(ProfileError::Port { .. })), "{port:?}");
     }
     assert_eq!("tcp".parse(), Ok(Protocol::Tcp));
     assert!("udp6".parse::<Protocol>().is_err());

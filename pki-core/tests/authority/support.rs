@@ -32,10 +32,7 @@ impl Pki {
         let directory = tempfile::tempdir().unwrap();
         let pki = Self {
             directory,
-            settings: Settings {
-                profile,
-                ..Settings::default()
-            },
+            settings: Settings { profile, ..Settings::default() },
             now: std::time::SystemTime::now().into(),
             passphrase: "",
         };
@@ -53,18 +50,13 @@ impl Pki {
     /// A copy of a PKI that the real easy-rsa made, with the modes that it had.
     pub(crate) fn golden(name: &str) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-            .join("../testdata/easyrsa")
-            .join(name);
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/easyrsa").join(name);
         let target = directory.path().join("pki");
         run(Command::new("cp").arg("-r").arg(&source).arg(&target));
         run(Command::new("chmod").args(["-R", "u=rwX,go="]).arg(&target));
         Self {
             directory,
-            settings: Settings {
-                profile: Profile::EasyRsa,
-                ..Settings::default()
-            },
+            settings: Settings { profile: Profile::EasyRsa, ..Settings::default() },
             now: std::time::SystemTime::now().into(),
             passphrase: "",
         }
@@ -88,11 +80,8 @@ impl Pki {
 
     pub(crate) fn run<T>(&self, operate: impl FnOnce(&Authority, &mut Context<'_>) -> T) -> T {
         let mut passphrases = |_: &Path| Ok(Passphrase::new(self.passphrase.as_bytes().to_vec()));
-        let mut context = Context {
-            now: self.now,
-            random: &mut SystemSource::new(),
-            passphrases: &mut passphrases,
-        };
+        let mut context =
+            Context { now: self.now, random: &mut SystemSource::new(), passphrases: &mut passphrases };
         operate(&self.open(), &mut context)
     }
 
@@ -109,8 +98,7 @@ impl Pki {
             protection,
             days: 3650,
         };
-        self.run(|authority, context| authority.build_ca(&request, context))
-            .map(drop)
+        self.run(|authority, context| authority.build_ca(&request, context)).map(drop)
     }
 
     pub(crate) fn request(&self, kind: CertificateKind, name: &str) -> Issue {
@@ -137,20 +125,12 @@ impl Pki {
     }
 
     pub(crate) fn revoke(&self, name: &str, reason: Option<RevocationReason>) -> Result<(), PkiError> {
-        let request = Revoke {
-            name: FileBase::parse(name).unwrap(),
-            reason,
-        };
-        self.run(|authority, context| authority.revoke(&request, context))
-            .map(drop)
+        let request = Revoke { name: FileBase::parse(name).unwrap(), reason };
+        self.run(|authority, context| authority.revoke(&request, context)).map(drop)
     }
 
     pub(crate) fn gen_crl(&self, days: u32) -> Result<PublishedCrl, PkiError> {
-        let request = GenCrl {
-            days,
-            digest: None,
-            force: false,
-        };
+        let request = GenCrl { days, digest: None, force: false };
         self.run(|authority, context| authority.gen_crl(&request, context))
     }
 
@@ -206,14 +186,9 @@ pub(crate) fn run(command: &mut Command) -> String {
 }
 
 fn try_run(command: &mut Command) -> (bool, String) {
-    let output = command
-        .output()
-        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let said = [output.stdout, output.stderr].concat();
-    (
-        output.status.success(),
-        String::from_utf8_lossy(&said).into_owned(),
-    )
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
 }
 
 pub(crate) fn text(path: &Path) -> &str {
