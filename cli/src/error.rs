@@ -35,11 +35,7 @@ pub(crate) enum CliError {
     #[error("cannot read the passphrase from {argument}: {cause}")]
     UnreadablePassphrase { argument: String, cause: String },
     #[error("cannot {operation} {}: {cause}", .path.display())]
-    File {
-        operation: &'static str,
-        path: PathBuf,
-        cause: io::Error,
-    },
+    File { operation: &'static str, path: PathBuf, cause: io::Error },
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     /// A wrong word on the command line, found after the first parse.

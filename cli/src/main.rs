@@ -23,11 +23,7 @@ fn main() -> ExitCode {
     leave_no_core_dump();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = arguments.first().and_then(|program| program.to_str());
-    let exit = if easyrsa::is_called_as_easyrsa(program) {
-        drop_in(&arguments)
-    } else {
-        postern(&arguments)
-    };
+    let exit = if easyrsa::is_called_as_easyrsa(program) { drop_in(&arguments) } else { postern(&arguments) };
     exit.into()
 }
 
@@ -51,9 +47,6 @@ fn postern(arguments: &[OsString]) -> Exit {
 
 /// Octets that are no UTF-8 become replacement characters, which no name may contain.
 fn drop_in(arguments: &[OsString]) -> Exit {
-    let words = arguments
-        .iter()
-        .skip(1)
-        .map(|argument| argument.to_string_lossy().into_owned());
+    let words = arguments.iter().skip(1).map(|argument| argument.to_string_lossy().into_owned());
     easyrsa::run(words.collect())
 }

@@ -36,10 +36,7 @@ impl PassphraseArgument {
                 Some(value) => Ok(Passphrase::new(octets(&value))),
                 None => Err(unreadable(&format!("env:{name}"), "the variable is not set")),
             },
-            Self::Stdin => match prompter
-                .line_from_stdin()
-                .map_err(|cause| unreadable("stdin", cause))?
-            {
+            Self::Stdin => match prompter.line_from_stdin().map_err(|cause| unreadable("stdin", cause))? {
                 Some(line) => Ok(Passphrase::new(line.as_bytes().to_vec())),
                 None => Err(unreadable("stdin", "it is at its end")),
             },
@@ -73,10 +70,7 @@ fn first_line_of(path: &Path, argument: &str) -> Result<Passphrase, CliError> {
         .take(MAX_LINE)
         .read_until(b'\n', &mut line)
         .map_err(|cause| unreadable(argument, cause))?;
-    let end = line
-        .iter()
-        .position(|octet| matches!(octet, b'\n' | b'\r'))
-        .unwrap_or(line.len());
+    let end = line.iter().position(|octet| matches!(octet, b'\n' | b'\r')).unwrap_or(line.len());
     Ok(Passphrase::new(line[..end].to_vec()))
 }
 
@@ -87,10 +81,7 @@ fn octets(value: &OsStr) -> Vec<u8> {
 }
 
 fn unreadable(argument: &str, cause: impl ToString) -> CliError {
-    CliError::UnreadablePassphrase {
-        argument: argument.to_owned(),
-        cause: cause.to_string(),
-    }
+    CliError::UnreadablePassphrase { argument: argument.to_owned(), cause: cause.to_string() }
 }
 
 const MAX_LINE: u64 = 4096;

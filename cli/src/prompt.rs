@@ -67,10 +67,7 @@ impl Prompter {
         loop {
             let first = self.passphrase(question)?;
             if !first.is_acceptable() {
-                ask(&format!(
-                    "The passphrase must have at least {} characters.\n",
-                    Passphrase::MIN_LENGTH
-                ));
+                ask(&format!("The passphrase must have at least {} characters.\n", Passphrase::MIN_LENGTH));
                 continue;
             }
             let second = self.passphrase("Confirm the passphrase: ")?;
@@ -95,9 +92,7 @@ impl Prompter {
     fn secret_line(&self, question: &str) -> Result<Zeroizing<String>, CliError> {
         if io::stdin().is_terminal() {
             let answer = rpassword::prompt_password(question);
-            return answer
-                .map(Zeroizing::new)
-                .map_err(|cause| CliError::NoPassphrase(cause.to_string()));
+            return answer.map(Zeroizing::new).map_err(|cause| CliError::NoPassphrase(cause.to_string()));
         }
         ask(question);
         match self.line_from_stdin() {
@@ -111,7 +106,5 @@ impl Prompter {
 /// A question that cannot be shown is still waiting for its answer, so a failure here is no reason to stop.
 fn ask(question: &str) {
     let mut stderr = io::stderr().lock();
-    let _ = stderr
-        .write_all(question.as_bytes())
-        .and_then(|()| stderr.flush());
+    let _ = stderr.write_all(question.as_bytes()).and_then(|()| stderr.flush());
 }

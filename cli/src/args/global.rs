@@ -40,15 +40,9 @@ pub(crate) struct GlobalArgs {
 impl GlobalArgs {
     /// The PKI directory: option, POSTERN_PKI, EASYRSA_PKI, ./pki.
     pub(crate) fn directory(&self) -> PathBuf {
-        let from_easyrsa = || {
-            std::env::var_os(env::EASYRSA_PKI)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
-        self.pki_dir
-            .clone()
-            .or_else(from_easyrsa)
-            .unwrap_or_else(|| PathBuf::from("pki"))
+        let from_easyrsa =
+            || std::env::var_os(env::EASYRSA_PKI).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.pki_dir.clone().or_else(from_easyrsa).unwrap_or_else(|| PathBuf::from("pki"))
     }
 
     pub(crate) fn lock_timeout(&self) -> Duration {

@@ -24,10 +24,7 @@ pub(super) fn run(session: &Session, arguments: &BuildCaArgs) -> Result<Answer, 
         days: arguments.days,
     };
     let built = session.run(|context| authority.build_ca(&request, context))?;
-    let (certificate, key) = (
-        built.certificate.display().to_string(),
-        built.key.display().to_string(),
-    );
+    let (certificate, key) = (built.certificate.display().to_string(), built.key.display().to_string());
     Ok(Answer {
         text: format!(
             "Certificate authority made: {certificate}\n  key        {key}\n  valid to   {}\n",
@@ -47,9 +44,9 @@ pub(super) fn run(session: &Session, arguments: &BuildCaArgs) -> Result<Answer, 
 fn common_name(session: &Session, arguments: &BuildCaArgs) -> Result<String, CliError> {
     match &arguments.cn {
         Some(name) => Ok(name.clone()),
-        None if std::io::stdin().is_terminal() => session
-            .prompter()
-            .text("Common name of the authority", DEFAULT_NAME),
+        None if std::io::stdin().is_terminal() => {
+            session.prompter().text("Common name of the authority", DEFAULT_NAME)
+        }
         None => Ok(DEFAULT_NAME.to_owned()),
     }
 }

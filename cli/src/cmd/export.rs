@@ -30,10 +30,7 @@ pub(super) fn run(session: &Session, arguments: &ExportArgs) -> Result<Answer, C
         Some(path) => {
             write_new(path, &text)?;
             let path = path.display().to_string();
-            Ok(answer(
-                format!("Profile written: {path}\n"),
-                json!({ "file": path }),
-            ))
+            Ok(answer(format!("Profile written: {path}\n"), json!({ "file": path })))
         }
         None => {
             if has_key && std::io::stdout().is_terminal() {
@@ -55,11 +52,7 @@ fn profile(
 ) -> Result<zeroize::Zeroizing<String>, CliError> {
     let reader = authority.reader();
     let authorities = reader.authority()?;
-    let profile = |identity| ClientProfile {
-        remote,
-        authorities: &authorities,
-        identity,
-    };
+    let profile = |identity| ClientProfile { remote, authorities: &authorities, identity };
     let Some(name) = name else {
         return Ok(profile(None).to_text()?);
     };
@@ -77,26 +70,15 @@ fn profile(
         EncodedKey::Plain(_) => None,
         EncodedKey::Encrypted(_) => Some(session.existing_passphrase(&path)?),
     };
-    let key = stored
-        .unlock(passphrase.as_ref())
-        .map_err(|cause| PkiError::Key { path, cause })?;
+    let key = stored.unlock(passphrase.as_ref()).map_err(|cause| PkiError::Key { path, cause })?;
     let key = ProfileKey::Plain(&key);
     Ok(profile(Some(ClientIdentity { chain: &chain, key })).to_text()?)
 }
 
 /// A new file that only its owner can read, whatever the umask says.
 fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |cause| CliError::File {
-        operation: "write",
-        path: path.to_path_buf(),
-        cause,
-    };
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .map_err(failed)?;
+    let failed = |cause| CliError::File { operation: "write", path: path.to_path_buf(), cause };
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
     let written = file
         .set_permissions(std::fs::Permissions::from_mode(0o600))
         .and_then(|()| file.write_all(text.as_bytes()))
@@ -110,9 +92,5 @@ fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
 }
 
 fn answer(text: String, value: serde_json::Value) -> Answer {
-    Answer {
-        text,
-        value,
-        warnings: Vec::new(),
-    }
+    Answer { text, value, warnings: Vec::new() }
 }

@@ -10,11 +10,7 @@ use crate::output::Answer;
 
 pub(super) fn run(session: &Session, arguments: &GenCrlArgs) -> Result<Answer, CliError> {
     let authority = session.open()?;
-    let request = GenCrl {
-        days: arguments.days,
-        digest: None,
-        force: arguments.force,
-    };
+    let request = GenCrl { days: arguments.days, digest: None, force: arguments.force };
     let list = session.run(|context| authority.gen_crl(&request, context))?;
     let file = list.file.display().to_string();
     Ok(Answer {

@@ -26,19 +26,14 @@ pub(super) fn run(
         names: arguments.san.as_deref().map(SubjectAltName::parse).transpose()?,
         algorithm: arguments.key.algorithm()?,
         digest: arguments.key.digest(),
-        protection: session.protection(
-            arguments.key.is_unprotected(),
-            &format!("New passphrase of the key of {name}: "),
-        )?,
+        protection: session
+            .protection(arguments.key.is_unprotected(), &format!("New passphrase of the key of {name}: "))?,
         validity: Validity::days_from(session.now, arguments.days)?,
         serial_numbers: SerialNumbers::Random159,
         name,
     };
     let issued = session.run(|context| authority.issue(&request, context))?;
-    let (certificate, key) = (
-        issued.certificate.display().to_string(),
-        issued.key.display().to_string(),
-    );
+    let (certificate, key) = (issued.certificate.display().to_string(), issued.key.display().to_string());
     Ok(Answer {
         text: format!(
             "Certificate created at: {certificate}\n  key        {key}\n  serial     {}\n  valid to   {}\n",

@@ -20,11 +20,7 @@ pub(crate) use session::Session;
 
 /// Runs one command and reports what came of it.
 pub(crate) fn run(cli: Cli) -> Exit {
-    let output = Output::new(if cli.global.json {
-        Format::Json
-    } else {
-        Format::Human
-    });
+    let output = Output::new(if cli.global.json { Format::Json } else { Format::Human });
     match dispatch(cli, output) {
         Ok(()) => Exit::Success,
         Err(error) => {

@@ -12,16 +12,10 @@ use crate::output::Answer;
 
 pub(super) fn run(session: &Session, arguments: &RevokeArgs) -> Result<Answer, CliError> {
     let name = FileBase::parse(&arguments.name)?;
-    let reason = arguments
-        .reason
-        .as_deref()
-        .map(RevocationReason::from_user)
-        .transpose()?;
+    let reason = arguments.reason.as_deref().map(RevocationReason::from_user).transpose()?;
     let authority = session.open()?;
     let (serial, subject) = authority.revocable(&name)?;
-    session
-        .prompter()
-        .confirm(&format!("Revoke {subject} (serial {serial})?"))?;
+    session.prompter().confirm(&format!("Revoke {subject} (serial {serial})?"))?;
     let request = Revoke { name, reason };
     let revoked = session.run(|context| authority.revoke(&request, context))?;
     Ok(Answer {

@@ -28,12 +28,7 @@ pub(crate) struct Session {
 impl Session {
     pub(crate) fn new(global: GlobalArgs, output: Output) -> Self {
         let prompter = Prompter::new(global.batch);
-        Self {
-            global,
-            prompter,
-            output,
-            now: SystemTime::now().into(),
-        }
+        Self { global, prompter, output, now: SystemTime::now().into() }
     }
 
     pub(crate) fn directory(&self) -> PathBuf {
@@ -45,10 +40,7 @@ impl Session {
     }
 
     pub(crate) fn lock(&self) -> LockPolicy {
-        LockPolicy {
-            timeout: self.global.lock_timeout(),
-            ..LockPolicy::default()
-        }
+        LockPolicy { timeout: self.global.lock_timeout(), ..LockPolicy::default() }
     }
 
     pub(crate) fn open(&self) -> Result<Authority, CliError> {

@@ -16,11 +16,7 @@ use crate::error::CliError;
 use crate::output;
 
 pub(super) fn run(invocation: Invocation) -> Result<(), EasyRsaError> {
-    let Invocation {
-        variables,
-        command,
-        words,
-    } = invocation;
+    let Invocation { variables, command, words } = invocation;
     let mut session = Session::new(variables);
     let Some(command) = command else {
         return Ok(output::print(help::OVERVIEW)?);
@@ -48,10 +44,7 @@ fn read_vars(session: &mut Session) -> Result<(), EasyRsaError> {
     };
     session.variables.add_vars_file(vars::read(&path)?);
     let path = std::path::absolute(&path).unwrap_or(path);
-    session.messages.notice(&format!(
-        "Using Easy-RSA 'vars' configuration:\n* {}",
-        path.display()
-    ));
+    session.messages.notice(&format!("Using Easy-RSA 'vars' configuration:\n* {}", path.display()));
     Ok(())
 }
 
@@ -70,14 +63,10 @@ fn init_pki(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
             directory.display()
         ))?;
     }
-    let request = Init {
-        lock: session.lock()?,
-        vars: preset,
-    };
+    let request = Init { lock: session.lock()?, vars: preset };
     let outcome = pki_core::ca::replace(&directory, &request, session.now)?;
-    let backup = outcome
-        .backup
-        .map(|backup| format!("\nThe previous PKI was moved to:\n* {}\n", backup.display()));
+    let backup =
+        outcome.backup.map(|backup| format!("\nThe previous PKI was moved to:\n* {}\n", backup.display()));
     session.messages.notice(&format!(
         "'init-pki' complete; you may now create a CA or requests.\n\nYour newly created PKI dir is:\n* {}\n{}",
         directory.display(),
@@ -95,20 +84,11 @@ fn preset_vars(words: &[String]) -> Result<Option<String>, EasyRsaError> {
         [word] if word == "ed" => ("ed", KeyAlgorithm::Ed25519),
         [word] => {
             let curve = KeyAlgorithm::from_curve(word).map_err(CliError::from)?;
-            (
-                if curve == KeyAlgorithm::Ed25519 {
-                    "ed"
-                } else {
-                    "ec"
-                },
-                curve,
-            )
+            (if curve == KeyAlgorithm::Ed25519 { "ed" } else { "ec" }, curve)
         }
         [_, extra, ..] => return Err(EasyRsaError::UnknownWord(extra.clone())),
     };
-    Ok(Some(format!(
-        "set_var EASYRSA_ALGO {algorithm}\nset_var EASYRSA_CURVE {curve}\n"
-    )))
+    Ok(Some(format!("set_var EASYRSA_ALGO {algorithm}\nset_var EASYRSA_CURVE {curve}\n")))
 }
 
 fn build_ca(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
@@ -117,9 +97,7 @@ fn build_ca(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
     authority.require_no_authority()?;
     let protection = session.protection(is_unprotected, "Enter New CA Key Passphrase: ")?;
     let default = configured_name(session).unwrap_or("Easy-RSA CA");
-    let name = session
-        .prompter
-        .text("Common Name (eg: your user, host, or server name)", default)?;
+    let name = session.prompter.text("Common Name (eg: your user, host, or server name)", default)?;
     let request = BuildCa {
         subject: session.subject(CommonName::parse(&name)?, !session.prompter.is_batch())?,
         algorithm: session.algorithm()?,
@@ -141,9 +119,7 @@ fn build_full(
     command: &str,
     words: &[String],
 ) -> Result<(), EasyRsaError> {
-    let (name, options) = words
-        .split_first()
-        .ok_or_else(|| EasyRsaError::MissingName(command.to_owned()))?;
+    let (name, options) = words.split_first().ok_or_else(|| EasyRsaError::MissingName(command.to_owned()))?;
     let name = FileBase::parse(name)?;
     let is_unprotected = only_nopass(options)?;
     let authority = session.open()?;
@@ -163,23 +139,15 @@ fn build_full(
         serial_numbers: session.serial_numbers()?,
         name,
     };
-    session
-        .prompter
-        .confirm(&signing_question(&request, &common_name))?;
+    session.prompter.confirm(&signing_question(&request, &common_name))?;
     let issued = session.run(|context| authority.issue(&request, context))?;
     let days = (issued.not_after.unix_seconds() - session.now.unix_seconds()) / 86_400;
     session.messages.openssl(&format!(
         "Signature ok\nCertificate is to be certified until {} ({days} days)\nDatabase updated",
         openssl_date(issued.not_after)
     ));
-    issued
-        .warnings
-        .iter()
-        .for_each(|warning| session.messages.warning(warning));
-    session.messages.notice(&format!(
-        "Certificate created at:\n* {}",
-        issued.certificate.display()
-    ));
+    issued.warnings.iter().for_each(|warning| session.messages.warning(warning));
+    session.messages.notice(&format!("Certificate created at:\n* {}", issued.certificate.display()));
     Ok(())
 }
 
@@ -212,10 +180,7 @@ fn revoke(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
         reason.map_or("None given", RevocationReason::as_str)
     ))?;
     let revoked = session.run(|context| authority.revoke(&Revoke { name, reason }, context))?;
-    session.messages.openssl(&format!(
-        "Revoking Certificate {}.\nData Base Updated",
-        revoked.serial
-    ));
+    session.messages.openssl(&format!("Revoking Certificate {}.\nData Base Updated", revoked.serial));
     session.messages.notice(
         "Revocation was successful. You must run 'gen-crl' and upload the new CRL to your infrastructure, so that the \
          certificate is no longer accepted.",
@@ -228,15 +193,10 @@ fn gen_crl(session: &Session, words: &[String]) -> Result<(), EasyRsaError> {
         return Err(EasyRsaError::UnknownWord(extra.clone()));
     }
     let authority = session.open()?;
-    let request = GenCrl {
-        days: session.days("EASYRSA_CRL_DAYS", 180)?,
-        digest: session.digest()?,
-        force: false,
-    };
+    let request =
+        GenCrl { days: session.days("EASYRSA_CRL_DAYS", 180)?, digest: session.digest()?, force: false };
     let list = session.run(|context| authority.gen_crl(&request, context))?;
-    list.warnings
-        .iter()
-        .for_each(|warning| session.messages.warning(warning));
+    list.warnings.iter().for_each(|warning| session.messages.warning(warning));
     session.messages.notice(&format!(
         "An updated CRL has been created:\n* {}\n* {}",
         list.file.display(),
@@ -254,10 +214,7 @@ fn only_nopass(words: &[String]) -> Result<bool, EasyRsaError> {
 
 /// The value `ChangeMe` is easy-rsa's way of saying that none was set.
 fn configured_name(session: &Session) -> Option<&str> {
-    session
-        .variables
-        .value("EASYRSA_REQ_CN")
-        .filter(|name| *name != "ChangeMe")
+    session.variables.value("EASYRSA_REQ_CN").filter(|name| *name != "ChangeMe")
 }
 
 fn kind_name(kind: CertificateKind) -> &'static str {

@@ -21,11 +21,7 @@ pub(super) enum EasyRsaError {
     #[error("Unknown help topic '{0}'.")]
     UnknownTopic(String),
     #[error("Invalid value for {name}: '{value}' ({rule})")]
-    Value {
-        name: String,
-        value: String,
-        rule: &'static str,
-    },
+    Value { name: String, value: String, rule: &'static str },
     #[error("The 'vars' file was not found:\n* {0}")]
     NoVarsFile(String),
     #[error(

@@ -45,13 +45,10 @@ impl Messages {
 
 /// `Feb 22 07:21:48 2029 GMT`
 pub(super) fn openssl_date(at: Timestamp) -> String {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
     let date = at.calendar();
-    let month = usize::try_from(date.month - 1)
-        .ok()
-        .and_then(|month| MONTHS.get(month));
+    let month = usize::try_from(date.month - 1).ok().and_then(|month| MONTHS.get(month));
     format!(
         "{} {:>2} {:02}:{:02}:{:02} {} GMT",
         month.unwrap_or(&"???"),

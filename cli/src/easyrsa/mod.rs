@@ -19,10 +19,7 @@ use crate::exit::Exit;
 
 /// Whether the program was called under easy-rsa's name.
 pub(crate) fn is_called_as_easyrsa(program: Option<&str>) -> bool {
-    program
-        .map(Path::new)
-        .and_then(Path::file_name)
-        .is_some_and(|name| name == "easyrsa")
+    program.map(Path::new).and_then(Path::file_name).is_some_and(|name| name == "easyrsa")
 }
 
 /// Runs one command line, given without the program's name.

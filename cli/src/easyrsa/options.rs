@@ -29,11 +29,7 @@ impl Invocation {
             }
             variables.set_by_option(&argument)?;
         };
-        Ok(Self {
-            variables,
-            command,
-            words: arguments.collect(),
-        })
+        Ok(Self { variables, command, words: arguments.collect() })
     }
 }
 
@@ -52,10 +48,7 @@ impl Variables {
         };
         let pairs = std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Self {
-            environment: pairs.filter(of_easyrsa).collect(),
-            ..Self::default()
-        }
+        Self { environment: pairs.filter(of_easyrsa).collect(), ..Self::default() }
     }
 
     /// The value of a variable; an empty one counts as none.
@@ -131,11 +124,7 @@ enum Value {
 }
 
 const fn rule(names: &'static [&'static str], variable: &'static str, value: Value) -> OptionRule {
-    OptionRule {
-        names,
-        variable,
-        value,
-    }
+    OptionRule { names, variable, value }
 }
 
 /// The options that mean two.
@@ -176,16 +165,8 @@ const OPTIONS: &[OptionRule] = &[
     rule(&["--subject-alt-name", "--san"], "EASYRSA_SAN", Value::Repeated),
     rule(&["--auto-san"], "EASYRSA_AUTO_SAN", Value::Flag("1")),
     rule(&["--copy-ext"], "EASYRSA_CP_EXT", Value::Flag("1")),
-    rule(
-        &["--nolockfile", "--no-lockfile"],
-        "EASYRSA_NO_LOCKFILE",
-        Value::Flag("1"),
-    ),
-    rule(
-        &["--noinline", "--no-inline"],
-        "EASYRSA_NO_INLINE",
-        Value::Flag("1"),
-    ),
+    rule(&["--nolockfile", "--no-lockfile"], "EASYRSA_NO_LOCKFILE", Value::Flag("1")),
+    rule(&["--noinline", "--no-inline"], "EASYRSA_NO_INLINE", Value::Flag("1")),
     rule(&["--umask"], "EASYRSA_UMASK", Value::Given),
     rule(&["--no-umask", "--noumask"], "EASYRSA_NO_UMASK", Value::Flag("1")),
     rule(&["--tmp-dir"], "EASYRSA_TEMP_DIR", Value::Given),
@@ -222,10 +203,7 @@ mod tests {
     #[test]
     fn no_command_and_asking_options_are_understood() {
         assert_eq!(parsed(&[]).unwrap().command, None);
-        assert_eq!(
-            parsed(&["--batch", "--version"]).unwrap().command.as_deref(),
-            Some("--version")
-        );
+        assert_eq!(parsed(&["--batch", "--version"]).unwrap().command.as_deref(), Some("--version"));
     }
 
     #[test]
@@ -242,14 +220,8 @@ mod tests {
         assert!(
             matches!(parsed(&["--days", "7"]).err(), Some(EasyRsaError::MissingValue(name)) if name == "--days")
         );
-        assert!(matches!(
-            parsed(&["--days="]).err(),
-            Some(EasyRsaError::MissingValue(_))
-        ));
-        assert!(matches!(
-            parsed(&["--batch=1"]).err(),
-            Some(EasyRsaError::UnknownOption(_))
-        ));
+        assert!(matches!(parsed(&["--days="]).err(), Some(EasyRsaError::MissingValue(_))));
+        assert!(matches!(parsed(&["--batch=1"]).err(), Some(EasyRsaError::UnknownOption(_))));
         assert!(parsed(&["--req-email="]).is_ok());
     }
 
@@ -257,10 +229,7 @@ mod tests {
     fn silent_batch_is_both() {
         for option in ["--sbatch", "--sb", "--silent-batch"] {
             let variables = parsed(&[option]).unwrap().variables;
-            assert!(
-                variables.is_set("EASYRSA_BATCH") && variables.is_set("EASYRSA_SILENT"),
-                "{option}"
-            );
+            assert!(variables.is_set("EASYRSA_BATCH") && variables.is_set("EASYRSA_SILENT"), "{option}");
         }
         assert!(!parsed(&["--batch"]).unwrap().variables.is_set("EASYRSA_SILENT"));
     }
@@ -269,10 +238,7 @@ mod tests {
     fn options_beat_the_vars_file() {
         let mut variables = parsed(&["--keysize=4096"]).unwrap().variables;
         let file = [("EASYRSA_KEY_SIZE", "3072"), ("EASYRSA_CURVE", "secp521r1")];
-        variables.add_vars_file(
-            file.map(|(name, value)| (name.to_owned(), value.to_owned()))
-                .into(),
-        );
+        variables.add_vars_file(file.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
         assert_eq!(variables.value("EASYRSA_KEY_SIZE"), Some("4096"));
         assert_eq!(variables.value("EASYRSA_CURVE"), Some("secp521r1"));
     }

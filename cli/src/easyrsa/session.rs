@@ -46,15 +46,10 @@ impl Session {
     /// `EASYRSA_PKI`, or `pki` below `EASYRSA`, or `pki` here: always absolute, as easy-rsa prints it.
     pub(super) fn directory(&self) -> Result<PathBuf, EasyRsaError> {
         let base = self.variables.value("EASYRSA").unwrap_or(".");
-        let directory = self
-            .variables
-            .value("EASYRSA_PKI")
-            .map_or_else(|| Path::new(base).join("pki"), PathBuf::from);
-        let no_current_directory = |cause| CliError::File {
-            operation: "find",
-            path: PathBuf::from("."),
-            cause,
-        };
+        let directory =
+            self.variables.value("EASYRSA_PKI").map_or_else(|| Path::new(base).join("pki"), PathBuf::from);
+        let no_current_directory =
+            |cause| CliError::File { operation: "find", path: PathBuf::from("."), cause };
         let absolute = std::path::absolute(directory).map_err(no_current_directory)?;
         Ok(absolute)
     }
@@ -143,10 +138,7 @@ impl Session {
         match (start, end) {
             (Some(_), None) => Err(invalid("--startdate", "", "it needs --enddate as well")),
             (start, Some(end)) => Ok(Validity::between(start.unwrap_or(self.now), end)?),
-            (None, None) => Ok(Validity::days_from(
-                self.now,
-                self.days("EASYRSA_CERT_EXPIRE", 825)?,
-            )?),
+            (None, None) => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
         }
     }
 
@@ -196,24 +188,17 @@ impl Session {
         operate: impl FnOnce(&mut Context<'_>) -> Result<T, PkiError>,
     ) -> Result<T, EasyRsaError> {
         let mut passphrases = |path: &Path| {
-            let given = self
-                .passphrase_from("EASYRSA_PASSIN")
-                .map_err(|error| error.to_string())?;
+            let given = self.passphrase_from("EASYRSA_PASSIN").map_err(|error| error.to_string())?;
             match given {
                 Some(passphrase) => Ok(passphrase),
                 None => {
                     let question = format!("Enter pass phrase for {}:", path.display());
-                    self.prompter
-                        .passphrase(&question)
-                        .map_err(|error| error.to_string())
+                    self.prompter.passphrase(&question).map_err(|error| error.to_string())
                 }
             }
         };
-        let mut context = Context {
-            now: self.now,
-            random: &mut SystemSource::new(),
-            passphrases: &mut passphrases,
-        };
+        let mut context =
+            Context { now: self.now, random: &mut SystemSource::new(), passphrases: &mut passphrases };
         Ok(operate(&mut context)?)
     }
 
@@ -233,11 +218,7 @@ impl Session {
         let mut organisation = Organisation::default();
         for (field, variable, question, default) in ORGANISATION {
             let configured = self.variables.even_if_empty(variable).unwrap_or(default);
-            let value = if ask {
-                self.prompter.text(question, configured)?
-            } else {
-                configured.to_owned()
-            };
+            let value = if ask { self.prompter.text(question, configured)? } else { configured.to_owned() };
             let is_dropped = ask && value == ".";
             organisation.set(field, if is_dropped { "" } else { &value })?;
         }
@@ -268,35 +249,16 @@ impl Session {
 }
 
 pub(super) fn invalid(name: &str, value: &str, rule: &'static str) -> EasyRsaError {
-    EasyRsaError::Value {
-        name: name.to_owned(),
-        value: value.escape_debug().to_string(),
-        rule,
-    }
+    EasyRsaError::Value { name: name.to_owned(), value: value.escape_debug().to_string(), rule }
 }
 
 const DEFAULT_LOCK_TIMEOUT: u32 = 30;
 
 /// Fields of the `org` mode: variable, question, built-in default.
 const ORGANISATION: [(OrganisationField, &str, &str, &str); 7] = [
-    (
-        OrganisationField::Country,
-        "EASYRSA_REQ_COUNTRY",
-        "Country Name (2 letter code)",
-        "US",
-    ),
-    (
-        OrganisationField::Province,
-        "EASYRSA_REQ_PROVINCE",
-        "State or Province Name (full name)",
-        "California",
-    ),
-    (
-        OrganisationField::City,
-        "EASYRSA_REQ_CITY",
-        "Locality Name (eg, city)",
-        "San Francisco",
-    ),
+    (OrganisationField::Country, "EASYRSA_REQ_COUNTRY", "Country Name (2 letter code)", "US"),
+    (OrganisationField::Province, "EASYRSA_REQ_PROVINCE", "State or Province Name (full name)", "California"),
+    (OrganisationField::City, "EASYRSA_REQ_CITY", "Locality Name (eg, city)", "San Francisco"),
     (
         OrganisationField::Organisation,
         "EASYRSA_REQ_ORG",
@@ -309,16 +271,6 @@ const ORGANISATION: [(OrganisationField, &str, &str, &str); 7] = [
         "Organizational Unit Name (eg, section)",
         "My Organizational Unit",
     ),
-    (
-        OrganisationField::Email,
-        "EASYRSA_REQ_EMAIL",
-        "Email Address",
-        "me@example.net",
-    ),
-    (
-        OrganisationField::SerialNumber,
-        "EASYRSA_REQ_SERIAL",
-        "Serial-number (eg, device serial-number)",
-        "",
-    ),
+    (OrganisationField::Email, "EASYRSA_REQ_EMAIL", "Email Address", "me@example.net"),
+    (OrganisationField::SerialNumber, "EASYRSA_REQ_SERIAL", "Serial-number (eg, device serial-number)", ""),
 ];

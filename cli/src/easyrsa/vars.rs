@@ -17,18 +17,10 @@ pub(super) fn find(variables: &Variables) -> Result<Option<PathBuf>, EasyRsaErro
     }
     if let Some(named) = variables.value("EASYRSA_VARS_FILE") {
         let path = PathBuf::from(named);
-        return if path.is_file() {
-            Ok(Some(path))
-        } else {
-            Err(EasyRsaError::NoVarsFile(named.to_owned()))
-        };
+        return if path.is_file() { Ok(Some(path)) } else { Err(EasyRsaError::NoVarsFile(named.to_owned())) };
     }
     let (pki, base) = (variables.value("EASYRSA_PKI"), variables.value("EASYRSA"));
-    let usual = if pki.is_none() && base.is_none() {
-        Some("pki")
-    } else {
-        None
-    };
+    let usual = if pki.is_none() && base.is_none() { Some("pki") } else { None };
     let directories = [pki, base, usual, Some(".")];
     Ok(directories
         .into_iter()
@@ -70,10 +62,10 @@ fn parse(file: &str, text: &str) -> Result<BTreeMap<String, String>, EasyRsaErro
 
 /// What easy-rsa refuses in a vars file as well.
 fn refuse_forbidden(file: &str, line: usize, content: &str) -> Result<(), EasyRsaError> {
-    let is_assignment = content.split_whitespace().next().is_some_and(|word| {
-        word.split_once('=')
-            .is_some_and(|(name, _)| name.starts_with("EASYRSA"))
-    });
+    let is_assignment = content
+        .split_whitespace()
+        .next()
+        .is_some_and(|word| word.split_once('=').is_some_and(|(name, _)| name.starts_with("EASYRSA")));
     let what = if content.contains("EASYRSA_PASSIN") || content.contains("EASYRSA_PASSOUT") {
         "a passphrase"
     } else if content.contains('`') {
@@ -87,11 +79,7 @@ fn refuse_forbidden(file: &str, line: usize, content: &str) -> Result<(), EasyRs
     } else {
         return Ok(());
     };
-    Err(EasyRsaError::VarsForbidden {
-        file: file.to_owned(),
-        line,
-        what: what.to_owned(),
-    })
+    Err(EasyRsaError::VarsForbidden { file: file.to_owned(), line, what: what.to_owned() })
 }
 
 #[derive(Default)]
@@ -101,14 +89,10 @@ impl Settings {
     /// `None` if the line is anything but a setting.
     fn apply(&mut self, line: &str) -> Option<()> {
         let (verb, rest) = line.split_once(char::is_whitespace)?;
-        let (name, value) = rest
-            .trim_start()
-            .split_once(char::is_whitespace)
-            .unwrap_or((rest.trim_start(), ""));
-        let is_name = !name.is_empty()
-            && name
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+        let (name, value) =
+            rest.trim_start().split_once(char::is_whitespace).unwrap_or((rest.trim_start(), ""));
+        let is_name =
+            !name.is_empty() && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
         if !is_name {
             return None;
         }
@@ -169,10 +153,8 @@ impl Settings {
                     rest = after;
                 }
                 '\\' => {
-                    let escaped = after
-                        .chars()
-                        .next()
-                        .filter(|escaped| matches!(escaped, '"' | '\\' | '$'))?;
+                    let escaped =
+                        after.chars().next().filter(|escaped| matches!(escaped, '"' | '\\' | '$'))?;
                     content.push(escaped);
                     rest = &after[1..];
                 }
@@ -195,18 +177,11 @@ impl Settings {
         };
         let is_name = !name.is_empty()
             && !name.starts_with(|first: char| first.is_ascii_digit())
-            && name
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
+            && name.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'_');
         if !is_name {
             return None;
         }
-        let value = self
-            .0
-            .get(name)
-            .cloned()
-            .or_else(|| std::env::var(name).ok())
-            .unwrap_or_default();
+        let value = self.0.get(name).cloned().or_else(|| std::env::var(name).ok()).unwrap_or_default();
         Some((value, after))
     }
 }
@@ -272,10 +247,7 @@ mod tests {
             "if true; then",
             "source other",
         ] {
-            assert!(
-                matches!(parse("vars", line), Err(EasyRsaError::VarsLine { line: 1, .. })),
-                "{line}"
-            );
+            assert!(matches!(parse("vars", line), Err(EasyRsaError::VarsLine { line: 1, .. })), "{line}");
         }
     }
 
@@ -288,10 +260,7 @@ mod tests {
             "unset EASYRSA_A",
             "EASYRSA_A=1",
         ] {
-            assert!(
-                matches!(parse("vars", line), Err(EasyRsaError::VarsForbidden { .. })),
-                "{line}"
-            );
+            assert!(matches!(parse("vars", line), Err(EasyRsaError::VarsForbidden { .. })), "{line}");
         }
     }
 }

@@ -74,9 +74,7 @@ pub(crate) trait Disk: Send + Sync {
 
     /// Returns when all of this would survive a power cut; names the first thing that would not.
     fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
-        targets
-            .iter()
-            .try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)))
+        targets.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)))
     }
 }
 

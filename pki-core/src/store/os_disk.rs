@@ -258,9 +258,8 @@ impl Disk for OsDisk {
             };
             let (others, last) = targets.split_at(targets.len().saturating_sub(1));
             let started: Vec<_> = others.iter().map(start).collect();
-            let mut outcome = last
-                .iter()
-                .try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)));
+            let mut outcome =
+                last.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)));
             for (target, thread) in started {
                 // Without another thread the work is done here.
                 let finished = match thread {

@@ -175,18 +175,14 @@ impl Planned {
         for Staged { target, mode, content } in &self.staged {
             write_staged(disk, target, *mode, content)?;
         }
-        let contents = self
-            .staged
-            .iter()
-            .map(|staged| Unsynced::Content(staged.target.staged()));
+        let contents = self.staged.iter().map(|staged| Unsynced::Content(staged.target.staged()));
         sync_all(disk, contents.chain(directories_of_staged(&self.steps)))
     }
 }
 
 fn write_intent(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
     let path = layout::journal();
-    disk.create(&path, FileMode::Private, intent)
-        .map_err(failed(disk, "write", &path))?;
+    disk.create(&path, FileMode::Private, intent).map_err(failed(disk, "write", &path))?;
     sync_all(disk, [Unsynced::Content(path), Unsynced::Entries(String::new())])
 }
 
