@@ -86,7 +86,7 @@ impl Authority {
         for directory in layout::authority_directories() {
             changes.directory(directory);
         }
-        changes.create(layout::authority_key(), FileMode::Private, key_text.as_bytes());
+        changes.create_secret(layout::authority_key(), &key_text);
         changes.replace(layout::index(), FileMode::Private, "");
         changes.replace(
             layout::index_attributes(),

@@ -181,11 +181,7 @@ impl Authority {
             FileMode::Private,
             prepared.request.to_pem(),
         );
-        changes.create(
-            layout::private_key(&request.name),
-            FileMode::Private,
-            prepared.key_text.as_bytes(),
-        );
+        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         Ok(locked.commit(changes)?)
     }
