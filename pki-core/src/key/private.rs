@@ -149,7 +149,7 @@ impl PrivateKey {
     /// The key in PEM without encryption: `BEGIN PRIVATE KEY`.
     #[must_use]
     pub fn to_plain_pem(&self) -> Zeroizing<String> {
-        pem::armour("PRIVATE KEY", self.pkcs8_der())
+        pem::armour_secret("PRIVATE KEY", self.pkcs8_der())
     }
 
     fn from_ec_parts(curve: KeyAlgorithm, pkcs8: &[u8], point: &[u8]) -> Self {

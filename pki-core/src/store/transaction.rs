@@ -29,12 +29,27 @@ pub(crate) struct ChangeSet {
 
 enum Change {
     MakeDirectory(PkiPath),
-    Create(PkiPath, FileMode, Zeroizing<Vec<u8>>),
-    Replace(PkiPath, FileMode, Zeroizing<Vec<u8>>),
+    Create(PkiPath, FileMode, Content),
+    Replace(PkiPath, FileMode, Content),
     AppendLine(PkiPath, String),
     ReviseLine(PkiPath, String, String),
     Move(PkiPath, PkiPath),
     Remove(PkiPath),
+}
+
+/// What a file shall hold.
+enum Content {
+    Plain(Vec<u8>),
+    Secret(Zeroizing<Vec<u8>>),
+}
+
+impl Content {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(octets) => octets,
+            Self::Secret(octets) => octets,
+        }
+    }
 }
 
 impl ChangeSet {
@@ -45,13 +60,20 @@ impl ChangeSet {
 
     /// A file that must not exist yet.
     pub(crate) fn create(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        let content = Zeroizing::new(content.into());
+        let content = Content::Plain(content.into());
         self.changes.push(Change::Create(path, mode, content));
+    }
+
+    /// A file of its owner's that must not exist yet, whose content shall not stay in memory.
+    pub(crate) fn create_secret(&mut self, path: PkiPath, content: &str) {
+        let content = Content::Secret(Zeroizing::new(content.into()));
+        self.changes
+            .push(Change::Create(path, FileMode::Private, content));
     }
 
     /// A file with this content, whether or not there was one.
     pub(crate) fn replace(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        let content = Zeroizing::new(content.into());
+        let content = Content::Plain(content.into());
         self.changes.push(Change::Replace(path, mode, content));
     }
 
@@ -103,7 +125,7 @@ struct Planned {
 struct Staged {
     target: PkiPath,
     mode: FileMode,
-    content: Zeroizing<Vec<u8>>,
+    content: Content,
 }
 
 impl Planned {
@@ -138,7 +160,7 @@ impl Planned {
             }
             Change::ReviseLine(path, old, new) => {
                 let content = revised(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
-                self.stage_later(&path, FileMode::Private, Zeroizing::new(content));
+                self.stage_later(&path, FileMode::Private, Content::Plain(content));
                 self.steps.push(Step::ReviseLine { path, old, new });
             }
             Change::Move(from, to) => {
@@ -150,8 +172,12 @@ impl Planned {
         Ok(())
     }
 
-    fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Zeroizing<Vec<u8>>) {
-        self.staged.push(Staged { target: target.clone(), mode, content });
+    fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Content) {
+        self.staged.push(Staged {
+            target: target.clone(),
+            mode,
+            content,
+        });
     }
 
     /// Does whatever needs space, durably.
@@ -172,8 +198,13 @@ impl Planned {
                 | Step::Remove(..) => {}
             }
         }
-        for Staged { target, mode, content } in &self.staged {
-            write_staged(disk, target, *mode, content)?;
+        for Staged {
+            target,
+            mode,
+            content,
+        } in &self.staged
+        {
+            write_staged(disk, target, *mode, content.as_bytes())?;
         }
         let contents = self.staged.iter().map(|staged| Unsynced::Content(staged.target.staged()));
         sync_all(disk, contents.chain(directories_of_staged(&self.steps)))

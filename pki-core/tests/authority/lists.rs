@@ -95,6 +95,20 @@ fn hr_1_only_what_is_there_and_valid_can_be_revoked() {
 }
 
 #[test]
+fn hr_2_lists_are_sorted_by_number_whatever_the_order_of_the_index() {
+    let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
+    let row = |serial: &str| format!("R\t480707074219Z\t261120074219Z\t{serial}\tunknown\t/CN=x\n");
+    std::fs::write(pki.file("index.txt"), ["0100", "FF", "02"].map(row).concat()).unwrap();
+    pki.gen_crl(180).unwrap();
+    let list = listed(&pki);
+    let serials: Vec<&str> = list
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("Serial Number: "))
+        .collect();
+    assert_eq!(serials, ["02", "FF", "0100"]);
+}
+
+#[test]
 fn crl_05_the_number_of_the_list_only_goes_up() {
     let mut pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
     let mut last = pki.gen_crl(180).unwrap().number;
