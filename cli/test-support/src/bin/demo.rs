@@ -3,7 +3,7 @@
 //! Needs root for network namespaces; changes nothing outside of them and of a temporary directory.
 #![expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -178,15 +178,20 @@ fn try_again(postern: &Postern, host: &Host) -> Result<()> {
 
 fn stop(lab: &Lab, server: &mut Server, stays: &StockClient<'_>) -> Result<()> {
     heading("The server stops, and tells who is still there");
-    let connections =
-        File::open(lab.scratch().join("connections.jsonl")).context("opening the connection log")?;
     let mark = stays.log().mark();
     require(server.stop()?.success(), "the server must stop by itself")?;
     let told = stays.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT)?;
     say(&format!("client-1: {}", told.text));
-    let records = std::io::read_to_string(connections).context("reading the connection log")?;
-    say(&format!("{} records in the connection log, the last one:", records.lines().count()));
-    say(records.lines().last().unwrap_or_default());
+
+    heading("What the connection log says, in short");
+    let log =
+        fs::read_to_string(lab.scratch().join("connections.jsonl")).context("reading the connection log")?;
+    for line in log.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).context("parsing the connection log")?;
+        let shown =
+            ["connection-start-time", "common-name", "event", "reason", "ingress-bytes", "egress-bytes"];
+        say(&shown.map(|key| record[key].as_str().unwrap_or_default()).join("  "));
+    }
     println!("\nThat was all: machines, certificates and processes are gone now.");
     Ok(())
 }
