@@ -119,10 +119,7 @@ mod tests {
 
     #[test]
     fn h7_3_text_around_a_block_is_ignored() {
-        let text = format!(
-            "Certificate:\n    Data:\n{}trailing",
-            armour("CERTIFICATE", b"abc")
-        );
+        let text = format!("Certificate:\n    Data:\n{}trailing", armour("CERTIFICATE", b"abc"));
         let found: Vec<Block> = blocks(text.as_bytes()).collect();
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].label, "CERTIFICATE");
@@ -131,11 +128,7 @@ mod tests {
 
     #[test]
     fn blocks_are_found_by_label_and_windows_line_ends_do_not_matter() {
-        let text = format!(
-            "{}{}",
-            armour("EC PARAMETERS", b"p"),
-            armour("EC PRIVATE KEY", b"k")
-        );
+        let text = format!("{}{}", armour("EC PARAMETERS", b"p"), armour("EC PRIVATE KEY", b"k"));
         let text = text.replace('\n', "\r\n");
         assert_eq!(*first(text.as_bytes(), "EC PRIVATE KEY").unwrap().der, b"k");
         assert!(first(text.as_bytes(), "CERTIFICATE").is_none());

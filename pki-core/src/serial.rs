@@ -30,11 +30,7 @@ impl Serial {
         let (odd, pairs) = digits.split_at(digits.len() % 2);
         let mut octets = Vec::with_capacity(digits.len() / 2 + 1);
         octets.extend(odd.iter().map(nibble));
-        octets.extend(
-            pairs
-                .chunks_exact(2)
-                .map(|pair| nibble(&pair[0]) << 4 | nibble(&pair[1])),
-        );
+        octets.extend(pairs.chunks_exact(2).map(|pair| nibble(&pair[0]) << 4 | nibble(&pair[1])));
         Some(Self::from_be_bytes(&octets))
     }
 

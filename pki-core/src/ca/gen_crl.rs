@@ -142,19 +142,13 @@ fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) ->
             next += 1;
         }
         let is_next = revoked.get(next).is_some_and(|entry| entry.serial == *serial);
-        !is_next
-            && revoked
-                .binary_search_by(|entry| entry.serial.cmp(serial))
-                .is_err()
+        !is_next && revoked.binary_search_by(|entry| entry.serial.cmp(serial)).is_err()
     };
     let mut lost = published.serials().filter(|serial| is_lost(serial));
     let Some(example) = lost.next() else {
         return Ok(());
     };
-    Err(PublishError::WouldShrink {
-        count: 1 + lost.count(),
-        example: example.to_string(),
-    })
+    Err(PublishError::WouldShrink { count: 1 + lost.count(), example: example.to_string() })
 }
 
 fn publication(list: &RevocationList) -> ChangeSet {

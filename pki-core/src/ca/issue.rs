@@ -161,16 +161,8 @@ impl Authority {
         let mut changes = ChangeSet::default();
         changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
         changes.append_line(layout::index(), row);
-        changes.create(
-            layout::certificate_by_serial(serial),
-            FileMode::Private,
-            text.as_bytes(),
-        );
-        changes.create(
-            layout::request(&request.name),
-            FileMode::Private,
-            prepared.request.to_pem(),
-        );
+        changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
+        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
         changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         Ok(locked.commit(changes)?)

@@ -67,8 +67,7 @@ impl ChangeSet {
     /// A file of its owner's that must not exist yet, whose content shall not stay in memory.
     pub(crate) fn create_secret(&mut self, path: PkiPath, content: &str) {
         let content = Content::Secret(Zeroizing::new(content.into()));
-        self.changes
-            .push(Change::Create(path, FileMode::Private, content));
+        self.changes.push(Change::Create(path, FileMode::Private, content));
     }
 
     /// A file with this content, whether or not there was one.
@@ -173,11 +172,7 @@ impl Planned {
     }
 
     fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Content) {
-        self.staged.push(Staged {
-            target: target.clone(),
-            mode,
-            content,
-        });
+        self.staged.push(Staged { target: target.clone(), mode, content });
     }
 
     /// Does whatever needs space, durably.
@@ -198,12 +193,7 @@ impl Planned {
                 | Step::Remove(..) => {}
             }
         }
-        for Staged {
-            target,
-            mode,
-            content,
-        } in &self.staged
-        {
+        for Staged { target, mode, content } in &self.staged {
             write_staged(disk, target, *mode, content.as_bytes())?;
         }
         let contents = self.staged.iter().map(|staged| Unsynced::Content(staged.target.staged()));

@@ -101,10 +101,8 @@ fn hr_2_lists_are_sorted_by_number_whatever_the_order_of_the_index() {
     std::fs::write(pki.file("index.txt"), ["0100", "FF", "02"].map(row).concat()).unwrap();
     pki.gen_crl(180).unwrap();
     let list = listed(&pki);
-    let serials: Vec<&str> = list
-        .lines()
-        .filter_map(|line| line.trim().strip_prefix("Serial Number: "))
-        .collect();
+    let serials: Vec<&str> =
+        list.lines().filter_map(|line| line.trim().strip_prefix("Serial Number: ")).collect();
     assert_eq!(serials, ["02", "FF", "0100"]);
 }
 
