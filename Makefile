@@ -44,8 +44,8 @@ lint: ## Run clippy on everything, with both crypto backends
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --workspace --all-targets --no-default-features --features ring -- --deny warnings
 
-docs: ## Build the documentation of the crates, private items included
-	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+docs: ## Build the documentation of the library crates, private items included
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources

@@ -10,9 +10,6 @@ use crate::lab;
 use crate::pki::Pki;
 use crate::server::ServerPlan;
 
-/// The tunnel device of a server.
-pub const DEVICE: &str = "vpn0";
-
 /// The command line of a server that does what `plan` says.
 #[must_use]
 pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -> Command {
@@ -21,7 +18,7 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
     command.arg("serve").arg("--pki").arg(pki.directory());
     command.args(["--server-name", &plan.certificate]);
     command.args(["--listen", &format!("udp:{}:{}", host.address(), plan.port)]);
-    command.args(["--tun", DEVICE, "--client-cidr", &plan.client_cidr]);
+    command.args(["--tun", &plan.device, "--client-cidr", &plan.client_cidr]);
     command.args(["--keepalive", &format!("{ping},{restart}")]);
     command.arg("--state-dir").arg(state_directory(pki));
     command.arg("--connection-log").arg(connection_log(pki));

@@ -81,7 +81,7 @@ impl Authority {
         for directory in layout::authority_directories() {
             changes.directory(directory);
         }
-        changes.create(layout::authority_key(), FileMode::Private, key_text.as_bytes());
+        changes.create_secret(layout::authority_key(), &key_text);
         changes.replace(layout::index(), FileMode::Private, "");
         changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
         changes.replace(layout::serial(), FileMode::Private, "01\n");

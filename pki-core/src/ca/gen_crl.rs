@@ -54,7 +54,8 @@ impl Authority {
 
         let locked = self.store.lock(&self.settings.lock)?;
         let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
+        let mut revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
+        revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
         let number = self.next_number(request, &signing, validity, &revoked)?;
         let entries = revoked.len();
         let content =
@@ -133,15 +134,21 @@ fn refuse_earlier_end(published: &PublishedList<'_>, validity: Validity) -> Resu
     }
 }
 
+/// Both sides are sorted by number, unless somebody else wrote the published list.
 fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) -> Result<(), PublishError> {
-    let revoked: std::collections::HashSet<&Serial> = revoked.iter().map(|entry| &entry.serial).collect();
-    let mut lost = published.serials().filter(|serial| !revoked.contains(serial));
-    match lost.next() {
-        Some(example) => {
-            Err(PublishError::WouldShrink { count: 1 + lost.count(), example: example.to_string() })
+    let mut next = 0;
+    let mut is_lost = |serial: &Serial| {
+        while revoked.get(next).is_some_and(|entry| entry.serial < *serial) {
+            next += 1;
         }
-        None => Ok(()),
-    }
+        let is_next = revoked.get(next).is_some_and(|entry| entry.serial == *serial);
+        !is_next && revoked.binary_search_by(|entry| entry.serial.cmp(serial)).is_err()
+    };
+    let mut lost = published.serials().filter(|serial| is_lost(serial));
+    let Some(example) = lost.next() else {
+        return Ok(());
+    };
+    Err(PublishError::WouldShrink { count: 1 + lost.count(), example: example.to_string() })
 }
 
 fn publication(list: &RevocationList) -> ChangeSet {

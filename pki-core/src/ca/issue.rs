@@ -163,7 +163,7 @@ impl Authority {
         changes.append_line(layout::index(), row);
         changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
         changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
-        changes.create(layout::private_key(&request.name), FileMode::Private, prepared.key_text.as_bytes());
+        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         Ok(locked.commit(changes)?)
     }

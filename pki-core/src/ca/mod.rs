@@ -101,7 +101,9 @@ impl Authority {
     /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::Store`].
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, PkiError> {
         let store = open_store(directory)?;
-        store.recover_if_needed(&settings.lock)?;
+        // Whoever only reads goes on without, for example on a read-only mount; whoever changes something recovers
+        // again under the lock, and is told what is in the way.
+        let _ = store.recover_if_needed(&settings.lock);
         Self::with_store(store, settings)
     }
 

@@ -28,7 +28,7 @@ impl Request {
     /// The request in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::armour("CERTIFICATE REQUEST", &self.0).to_string()
+        pem::armour("CERTIFICATE REQUEST", &self.0)
     }
 }
 

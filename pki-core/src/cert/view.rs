@@ -86,7 +86,7 @@ impl Certificate {
     /// The certificate re-encoded in PEM, without any text around it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::armour("CERTIFICATE", &self.der).to_string()
+        pem::armour("CERTIFICATE", &self.der)
     }
 
     /// The serial number.

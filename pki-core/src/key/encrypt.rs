@@ -76,7 +76,7 @@ impl PrivateKey {
                     .map_err(|_| der::ErrorKind::Failed.into())
             })
             .map_err(|_| KeyError::Damaged)?;
-        Ok(pem::armour("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
+        Ok(pem::armour_secret("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
     }
 }
 
@@ -151,7 +151,7 @@ impl EncryptedKey {
     #[must_use]
     pub fn to_pem(&self) -> Option<Zeroizing<String>> {
         match &self.0 {
-            Scheme::Pbes2(key) => Some(pem::armour("ENCRYPTED PRIVATE KEY", &key.block.der)),
+            Scheme::Pbes2(key) => Some(pem::armour_secret("ENCRYPTED PRIVATE KEY", &key.block.der)),
             Scheme::Legacy(_) => None,
         }
     }

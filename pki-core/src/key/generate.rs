@@ -71,7 +71,7 @@ fn rsa(bits: u32, random: &mut dyn RandomSource) -> Result<PrivateKey, KeyError>
         return Err(KeyError::UnsupportedSize { bits });
     }
     let size = usize::try_from(bits).map_err(|_| KeyError::UnsupportedSize { bits })?;
-    let mut generator = self::infallible::Generator::new(random);
+    let mut generator = infallible::Generator::new(random);
     let key = rsa::RsaPrivateKey::new(&mut generator, size).map_err(|_| KeyError::Damaged)?;
     generator.outcome()?;
     let pkcs8 = key.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;

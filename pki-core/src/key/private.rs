@@ -7,7 +7,7 @@ use der::SecretDocument;
 use der::asn1::{AnyRef, OctetStringRef};
 use der::oid::ObjectIdentifier;
 use pkcs8::spki::AlgorithmIdentifierRef;
-use pkcs8::{DecodePrivateKey, EncodePrivateKey, PrivateKeyInfoRef};
+use pkcs8::{EncodePrivateKey, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -41,7 +41,8 @@ impl PrivateKey {
         }
         if algorithm_oid == oid::EC.as_bytes() {
             let curve = algorithm.expect(tag::OID).ok_or_else(explicit_parameters)?;
-            return Self::from_ec_pkcs8(named_curve(curve)?, der);
+            // With or without the public point inside: re-encoding gives one form.
+            return Self::from_ec_scalar(named_curve(curve)?, scalar_of_sec1(octets)?);
         }
         if algorithm_oid == oid::ED25519.as_bytes() {
             let seed = Reader::new(octets).expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
@@ -76,9 +77,10 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::Damaged`] or [`KeyError::UnsupportedAlgorithm`].
     pub fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
+        let scalar = scalar_of_sec1(der)?;
         let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-        key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let scalar = key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
+        key.element();
+        key.element();
         let parameters = key.expect(tag::context(0)).ok_or(KeyError::Damaged)?;
         let curve = Reader::new(parameters).expect(tag::OID).ok_or_else(explicit_parameters)?;
         Self::from_ec_scalar(named_curve(curve)?, scalar)
@@ -130,6 +132,14 @@ impl PrivateKey {
         self.pkcs8.expose()
     }
 
+    /// The secret number of an EC key, big-endian.
+    pub(super) fn ec_scalar(&self) -> Result<&[u8], KeyError> {
+        let mut info = Reader::only(self.pkcs8_der(), tag::SEQUENCE).ok_or(KeyError::Damaged)?;
+        info.element();
+        info.element();
+        scalar_of_sec1(info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?)
+    }
+
     /// The SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn public_key_info(&self) -> &[u8] {
@@ -139,25 +149,7 @@ impl PrivateKey {
     /// The key in PEM without encryption: `BEGIN PRIVATE KEY`.
     #[must_use]
     pub fn to_plain_pem(&self) -> Zeroizing<String> {
-        pem::armour("PRIVATE KEY", self.pkcs8_der())
-    }
-
-    /// PKCS#8 may carry the scalar with or without the public point; re-encoding gives one form.
-    fn from_ec_pkcs8(curve: KeyAlgorithm, der: &[u8]) -> Result<Self, KeyError> {
-        macro_rules! scalar_on {
-            ($family:ident) => {
-                $family::SecretKey::from_pkcs8_der(der)
-                    .map(|secret| Zeroizing::new(secret.to_bytes().to_vec()))
-                    .map_err(|_| KeyError::Damaged)
-            };
-        }
-        let scalar = match curve {
-            KeyAlgorithm::P256 => scalar_on!(p256),
-            KeyAlgorithm::P384 => scalar_on!(p384),
-            KeyAlgorithm::P521 => scalar_on!(p521),
-            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ed25519 => Err(KeyError::Damaged),
-        }?;
-        Self::from_ec_scalar(curve, &scalar)
+        pem::armour_secret("PRIVATE KEY", self.pkcs8_der())
     }
 
     fn from_ec_parts(curve: KeyAlgorithm, pkcs8: &[u8], point: &[u8]) -> Self {
@@ -173,6 +165,12 @@ impl PrivateKey {
             public_key_info: public_key_info(algorithm, point),
         }
     }
+}
+
+fn scalar_of_sec1(der: &[u8]) -> Result<&[u8], KeyError> {
+    let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
+    key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
+    key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)
 }
 
 fn public_key_info(algorithm: impl FnOnce(&mut Encoder), public_key: &[u8]) -> Vec<u8> {
@@ -266,10 +264,10 @@ mod tests {
     #[test]
     fn sec1_and_pkcs1_become_the_same_key() {
         let made = key(KeyAlgorithm::P384);
-        let secret = p384::SecretKey::from_pkcs8_der(made.pkcs8_der()).unwrap();
+        let scalar = made.ec_scalar().unwrap();
         let sec1 = Encoder::sequence_of(|key| {
             key.unsigned(&[1]);
-            key.value(tag::OCTET_STRING, &secret.to_bytes());
+            key.value(tag::OCTET_STRING, scalar);
             key.nested(tag::context(0), |parameters| parameters.oid(&oid::P384));
         });
         assert_eq!(PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(), made.pkcs8_der());

@@ -17,6 +17,7 @@ use super::disk::{Disk, FileMode};
 use super::error::StoreError;
 use super::layout;
 use super::os_disk::OsDisk;
+use super::publish::write_staged;
 
 /// How long to wait, and whether to tell easy-rsa.
 #[derive(Clone, Copy, Debug)]
@@ -95,10 +96,11 @@ impl<'a> LockFile<'a> {
         let failed = |cause: io::Error| StoreError::io("make", disk.root().join(path.as_str()), cause);
         let content = format!("{} {OUR_MARK}\n", rustix::process::getpid().as_raw_nonzero());
         loop {
-            match disk.create(&path, FileMode::Private, content.as_bytes()) {
+            write_staged(disk, &path, FileMode::Private, content.as_bytes())?;
+            match disk.rename_new(&path.staged(), &path) {
                 Ok(()) => return Ok(Self(disk)),
                 Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failed(cause)),
-                Err(_) => {}
+                Err(_) => disk.remove(&path.staged()).map_err(failed)?,
             }
             let holder = disk.read(&path).map_err(failed)?.map(|content| Holder::parse(&content));
             match holder {

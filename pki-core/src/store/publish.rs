@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, Unsynced};
 use super::error::StoreError;
 use super::journal::{self, Found, Step};
 use super::layout;
@@ -41,12 +41,16 @@ pub(super) fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), S
     for step in steps {
         publish_step(disk, step, run)?;
     }
-    for step in steps {
-        if let Step::AppendLine { path, .. } = step {
-            disk.sync(path).map_err(failed(disk, "write", path))?;
-        }
-    }
-    sync_directories(disk, touched_directories(steps))?;
+    let appended = steps.iter().filter_map(|step| match step {
+        Step::AppendLine { path, .. } => Some(Unsynced::Content(path.clone())),
+        Step::MakeDirectory(_)
+        | Step::Create(..)
+        | Step::Replace(..)
+        | Step::ReviseLine { .. }
+        | Step::Move(..)
+        | Step::Remove(_) => None,
+    });
+    sync_all(disk, appended.chain(touched_directories(steps)))?;
     drop_journal(disk)
 }
 
@@ -66,7 +70,11 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
             disk.remove_directory_if_empty(path).map_err(failed(disk, "remove", path))?;
         }
     }
-    sync_directories(disk, directories_of_staged(steps))?;
+    let directories = directories_of_staged(steps).into_iter();
+    let is_there = |directory: &Unsynced| {
+        PkiPath::parse(directory.as_str()).is_none_or(|path| disk.exists(&path).unwrap_or(true))
+    };
+    sync_all(disk, directories.filter(is_there))?;
     drop_journal(disk)
 }
 
@@ -182,26 +190,23 @@ fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Res
     Ok(())
 }
 
+/// A journal that a power cut brings back is found to be done, so nobody waits for the disk here.
 fn drop_journal(disk: &dyn Disk) -> Result<(), StoreError> {
     let path = layout::journal();
-    disk.remove(&path).and_then(|()| disk.sync_directory("")).map_err(failed(disk, "remove", &path))
+    disk.remove(&path).map_err(failed(disk, "remove", &path))
 }
 
-/// Directories that were taken back in the meantime need no synchronisation.
-pub(super) fn sync_directories(disk: &dyn Disk, directories: BTreeSet<String>) -> Result<(), StoreError> {
-    for directory in directories {
-        match disk.sync_directory(&directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            outcome => {
-                outcome.map_err(|cause| StoreError::io("write", disk.root().join(&directory), cause))?
-            }
-        }
-    }
-    Ok(())
+pub(super) fn sync_all(
+    disk: &dyn Disk,
+    targets: impl IntoIterator<Item = Unsynced>,
+) -> Result<(), StoreError> {
+    let targets: Vec<Unsynced> = targets.into_iter().collect();
+    disk.sync_all(&targets)
+        .map_err(|(target, cause)| StoreError::io("write", disk.root().join(target.as_str()), cause))
 }
 
 /// Directories whose entries change before the commit.
-pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<String> {
+pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<Unsynced> {
     let paths = steps.iter().filter_map(|step| match step {
         Step::MakeDirectory(path)
         | Step::Create(path, _)
@@ -213,7 +218,7 @@ pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<String> {
 }
 
 /// Directories whose entries change after the commit.
-fn touched_directories(steps: &[Step]) -> BTreeSet<String> {
+fn touched_directories(steps: &[Step]) -> BTreeSet<Unsynced> {
     let paths = steps.iter().flat_map(|step| match step {
         Step::MakeDirectory(path)
         | Step::Create(path, _)
@@ -226,8 +231,8 @@ fn touched_directories(steps: &[Step]) -> BTreeSet<String> {
     paths.flatten().map(parent).collect()
 }
 
-fn parent(path: &PkiPath) -> String {
-    path.split().0.to_owned()
+fn parent(path: &PkiPath) -> Unsynced {
+    Unsynced::Entries(path.split().0.to_owned())
 }
 
 pub(super) fn exists(disk: &dyn Disk, path: &PkiPath) -> Result<bool, StoreError> {

@@ -12,14 +12,13 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, Unsynced};
 use super::error::StoreError;
 use super::journal::{self, Step};
 use super::layout;
 use super::path::PkiPath;
 use super::publish::{
-    Run, directories_of_staged, exists, failed, octets, publish, revised, sync_directories, undo,
-    write_staged,
+    Run, directories_of_staged, exists, failed, octets, publish, revised, sync_all, undo, write_staged,
 };
 
 /// What shall be different afterwards, in the order in which it shall become visible.
@@ -30,12 +29,27 @@ pub(crate) struct ChangeSet {
 
 enum Change {
     MakeDirectory(PkiPath),
-    Create(PkiPath, FileMode, Zeroizing<Vec<u8>>),
-    Replace(PkiPath, FileMode, Zeroizing<Vec<u8>>),
+    Create(PkiPath, FileMode, Content),
+    Replace(PkiPath, FileMode, Content),
     AppendLine(PkiPath, String),
     ReviseLine(PkiPath, String, String),
     Move(PkiPath, PkiPath),
     Remove(PkiPath),
+}
+
+/// What a file shall hold.
+enum Content {
+    Plain(Vec<u8>),
+    Secret(Zeroizing<Vec<u8>>),
+}
+
+impl Content {
+    fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Plain(octets) => octets,
+            Self::Secret(octets) => octets,
+        }
+    }
 }
 
 impl ChangeSet {
@@ -46,13 +60,19 @@ impl ChangeSet {
 
     /// A file that must not exist yet.
     pub(crate) fn create(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        let content = Zeroizing::new(content.into());
+        let content = Content::Plain(content.into());
         self.changes.push(Change::Create(path, mode, content));
+    }
+
+    /// A file of its owner's that must not exist yet, whose content shall not stay in memory.
+    pub(crate) fn create_secret(&mut self, path: PkiPath, content: &str) {
+        let content = Content::Secret(Zeroizing::new(content.into()));
+        self.changes.push(Change::Create(path, FileMode::Private, content));
     }
 
     /// A file with this content, whether or not there was one.
     pub(crate) fn replace(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
-        let content = Zeroizing::new(content.into());
+        let content = Content::Plain(content.into());
         self.changes.push(Change::Replace(path, mode, content));
     }
 
@@ -104,7 +124,7 @@ struct Planned {
 struct Staged {
     target: PkiPath,
     mode: FileMode,
-    content: Zeroizing<Vec<u8>>,
+    content: Content,
 }
 
 impl Planned {
@@ -139,7 +159,7 @@ impl Planned {
             }
             Change::ReviseLine(path, old, new) => {
                 let content = revised(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
-                self.stage_later(&path, FileMode::Private, Zeroizing::new(content));
+                self.stage_later(&path, FileMode::Private, Content::Plain(content));
                 self.steps.push(Step::ReviseLine { path, old, new });
             }
             Change::Move(from, to) => {
@@ -151,7 +171,7 @@ impl Planned {
         Ok(())
     }
 
-    fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Zeroizing<Vec<u8>>) {
+    fn stage_later(&mut self, target: &PkiPath, mode: FileMode, content: Content) {
         self.staged.push(Staged { target: target.clone(), mode, content });
     }
 
@@ -174,21 +194,17 @@ impl Planned {
             }
         }
         for Staged { target, mode, content } in &self.staged {
-            write_staged(disk, target, *mode, content)?;
+            write_staged(disk, target, *mode, content.as_bytes())?;
         }
-        for Staged { target, .. } in &self.staged {
-            disk.sync(&target.staged()).map_err(failed(disk, "write", target))?;
-        }
-        sync_directories(disk, directories_of_staged(&self.steps))
+        let contents = self.staged.iter().map(|staged| Unsynced::Content(staged.target.staged()));
+        sync_all(disk, contents.chain(directories_of_staged(&self.steps)))
     }
 }
 
 fn write_intent(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
     let path = layout::journal();
-    disk.create(&path, FileMode::Private, intent)
-        .and_then(|()| disk.sync(&path))
-        .and_then(|()| disk.sync_directory(""))
-        .map_err(failed(disk, "write", &path))
+    disk.create(&path, FileMode::Private, intent).map_err(failed(disk, "write", &path))?;
+    sync_all(disk, [Unsynced::Content(path), Unsynced::Entries(String::new())])
 }
 
 fn write_commit(disk: &dyn Disk, intent: &[u8]) -> Result<(), StoreError> {
@@ -307,7 +323,10 @@ mod tests {
             let disk = pki();
             commit(&disk, operation()).unwrap();
             for crash in crashes() {
-                assert_eq!(disk.after(crash).tree(), after, "{name}: {crash:?}");
+                // The journal may come back, and is then found to be done.
+                let survivor = disk.after(crash);
+                recover(&survivor).unwrap();
+                assert_eq!(survivor.tree(), after, "{name}: {crash:?}");
             }
         }
     }

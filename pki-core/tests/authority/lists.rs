@@ -71,9 +71,7 @@ fn hr_1_revoking_moves_the_files_aside_and_removes_what_was_made_from_them() {
     assert_eq!(pki.read(&format!("revoked/private_by_serial/{serial}.key")), key);
     assert!(pki.file(&format!("revoked/reqs_by_serial/{serial}.req")).exists());
     assert!(pki.file(&format!("certs_by_serial/{serial}.pem")).exists());
-    let left: Vec<_> =
-        pki.snapshot().into_iter().filter(|(path, _)| path.to_str().unwrap().contains("alice")).collect();
-    assert_eq!(left, []);
+    assert_eq!(pki.snapshot().paths().find(|path| path.contains("alice")), None);
     assert!(pki.file("inline/private/other.inline").exists());
     let again = pki.issue_client("alice");
     assert_ne!(again.serial, serial);
@@ -93,7 +91,19 @@ fn hr_1_only_what_is_there_and_valid_can_be_revoked() {
     assert!(matches!(pki.revoke("alice", None), Err(PkiError::NotInIndex { .. })));
     std::fs::write(pki.file("issued/alice.crt"), "scribble").unwrap();
     assert!(matches!(pki.revoke("alice", None), Err(PkiError::Certificate { .. })));
-    assert_eq!(pki.snapshot().len(), before.len());
+    assert!(pki.snapshot().paths().eq(before.paths()));
+}
+
+#[test]
+fn hr_2_lists_are_sorted_by_number_whatever_the_order_of_the_index() {
+    let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
+    let row = |serial: &str| format!("R\t480707074219Z\t261120074219Z\t{serial}\tunknown\t/CN=x\n");
+    std::fs::write(pki.file("index.txt"), ["0100", "FF", "02"].map(row).concat()).unwrap();
+    pki.gen_crl(180).unwrap();
+    let list = listed(&pki);
+    let serials: Vec<&str> =
+        list.lines().filter_map(|line| line.trim().strip_prefix("Serial Number: ")).collect();
+    assert_eq!(serials, ["02", "FF", "0100"]);
 }
 
 #[test]

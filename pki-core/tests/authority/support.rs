@@ -135,7 +135,7 @@ impl Pki {
     }
 
     /// Every file with its content, to see whether anything changed.
-    pub(crate) fn snapshot(&self) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    pub(crate) fn snapshot(&self) -> Snapshot {
         let mut found = Vec::new();
         let mut waiting = vec![self.path()];
         while let Some(directory) = waiting.pop() {
@@ -149,7 +149,23 @@ impl Pki {
             }
         }
         found.sort();
-        found
+        Snapshot(found)
+    }
+}
+
+/// Paths and contents; directories have none. Compared, but never printed.
+#[derive(PartialEq, Eq)]
+pub(crate) struct Snapshot(Vec<(PathBuf, Option<Vec<u8>>)>);
+
+impl Snapshot {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(path, _)| text(path))
+    }
+}
+
+impl std::fmt::Debug for Snapshot {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_list().entries(self.paths()).finish()
     }
 }
 
