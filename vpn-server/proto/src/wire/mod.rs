@@ -11,6 +11,7 @@ pub mod occ;
 pub mod opcode;
 pub mod peer_info;
 pub mod push;
+pub mod tcp;
 pub mod wrapping;
 
 pub(crate) use cursor::Cursor;
