@@ -25,7 +25,7 @@ use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::entropy::Entropy;
 use crate::event::{Authorization, CloseReason, Event, Farewell, Wakeup};
-use crate::identity::PeerIdentity;
+use crate::identity::{Denial, PeerIdentity};
 use crate::ids::SessionHandle;
 use crate::moment::Moment;
 use crate::path::Path;
@@ -125,6 +125,19 @@ impl Session {
         });
     }
 
+    /// The connection to the client is gone: the session ends without a farewell and without lingering.
+    pub(crate) fn disconnect(&mut self, context: &mut Context<'_>) {
+        let identity = self.identity().cloned();
+        let is_undecided = matches!(self.phase, Phase::Handshake(_)) || identity.is_some();
+        if self.is_half_open() && is_undecided {
+            let detail = "the connection was lost before the client was let in";
+            let failure = Denial::new(CloseReason::ConnectionLost.code(), "", detail);
+            context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
+        }
+        self.close(context, CloseReason::ConnectionLost, Farewell::Silent);
+        self.phase = Phase::Gone;
+    }
+
     fn step(&mut self, transition: impl FnOnce(Phase) -> Phase) {
         self.phase = transition(std::mem::replace(&mut self.phase, Phase::Gone));
     }
@@ -176,6 +189,15 @@ impl Session {
     /// Whether a farewell is on its way that the client has not acknowledged.
     pub(crate) fn is_saying_farewell(&self) -> bool {
         matches!(&self.phase, Phase::Closing(closing) if !closing.is_flushed())
+    }
+
+    /// Whether the session is over and nothing that was said is unacknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        match &self.phase {
+            Phase::Closing(closing) => closing.is_flushed(),
+            Phase::Gone => true,
+            Phase::Handshake(_) | Phase::Admission(_) | Phase::Active(_) => false,
+        }
     }
 
     /// Whether nothing is left to do.
