@@ -9,8 +9,8 @@ use crate::auth::{CredentialsError, RevocationError};
 use crate::config::ConfigError;
 use crate::net::NetworkError;
 use crate::observe::connection_log::ConnectionLogError;
+use crate::transport::bind::BindError;
 use crate::transport::tun::TunError;
-use crate::transport::udp::BindError;
 
 /// Why a server does not start. Everything that was done until then is undone.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +28,14 @@ pub enum StartError {
     /// The connection log cannot be opened.
     #[error(transparent)]
     ConnectionLog(#[from] ConnectionLogError),
+    /// TCP connections take descriptors, and the process may have too few.
+    #[error("at most {limit} files can be open, {needed} are needed at least")]
+    FileLimit {
+        /// What is allowed.
+        limit: u64,
+        /// What is needed.
+        needed: u64,
+    },
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -72,6 +80,7 @@ impl Explain for StartError {
             Self::Credentials(error) => error.code(),
             Self::Revocation(error) => error.code(),
             Self::ConnectionLog(error) => error.code(),
+            Self::FileLimit { .. } => "file-limit-too-low",
             Self::Bind(error) => error.code(),
             Self::Tun(error) => error.code(),
             Self::Network(error) => error.code(),
@@ -89,6 +98,9 @@ impl Explain for StartError {
             Self::Credentials(error) => error.help(),
             Self::Revocation(error) => error.help().to_owned(),
             Self::ConnectionLog(error) => error.help().to_owned(),
+            Self::FileLimit { needed, .. } => {
+                format!("raise the hard limit to {needed} or more (systemd: LimitNOFILE=; shell: ulimit -Hn)")
+            }
             Self::Bind(error) => error.help(),
             Self::Tun(error) => error.help(),
             Self::Network(error) => error.help().to_owned(),
