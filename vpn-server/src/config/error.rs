@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::listen::InvalidListenAddress;
 use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
 use super::session::InvalidSessionOption;
+use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
 
 /// Why options are not a configuration.
@@ -67,6 +68,12 @@ pub enum ConfigError {
         /// The other.
         second: &'static str,
     },
+    /// An option that means nothing without a TCP listener.
+    #[error("--{option} needs a TCP port to listen on")]
+    NeedsTcp {
+        /// The option.
+        option: &'static str,
+    },
     /// The same value twice where it can only count once.
     #[error("--{option} {value} is given twice")]
     Duplicate {
@@ -108,6 +115,9 @@ pub enum InvalidValue {
     /// Not an interface name.
     #[error(transparent)]
     Interface(#[from] InvalidDeviceName),
+    /// Not a server to share a port with.
+    #[error(transparent)]
+    Backend(#[from] InvalidBackend),
     /// Not a session parameter.
     #[error(transparent)]
     Session(#[from] InvalidSessionOption),
@@ -134,6 +144,7 @@ impl ConfigError {
             Self::Missing { .. } => "config-option-missing",
             Self::NoCredentials => "config-credentials-missing",
             Self::Exclusive { .. } => "config-options-exclusive",
+            Self::NeedsTcp { .. } => "config-needs-tcp",
             Self::Duplicate { .. } => "config-value-duplicate",
             Self::TooMany { .. } => "config-too-many-values",
             Self::ClientCidrOverlapsRoute { .. } => "config-client-cidr-overlap",
@@ -157,6 +168,7 @@ impl ConfigError {
                     .to_owned()
             }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::NeedsTcp { option } => format!("add --listen tcp:ADDRESS:PORT, or remove --{option}"),
             Self::Duplicate { option, .. } => format!("remove one --{option}"),
             Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the --{option}"),
             Self::ClientCidrOverlapsRoute { .. } => {
@@ -171,7 +183,9 @@ impl ConfigError {
 impl InvalidValue {
     const fn help(&self) -> &'static str {
         match self {
-            Self::Listen(_) => "write udp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or udp:[::]:1194",
+            Self::Listen(_) => {
+                "write udp:ADDRESS:PORT or tcp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or tcp:[::]:443"
+            }
             Self::Network(InvalidNetwork::ClientCidrSize(_)) => {
                 "choose a network between /29 (5 clients) and /12 (1,048,573 clients)"
             }
@@ -180,6 +194,7 @@ impl InvalidValue {
                  10.7.0.0/24@eth1"
             }
             Self::Interface(_) => "choose a name such as postern0",
+            Self::Backend(_) => "write HOST:PORT, e.g. 127.0.0.1:8443 or [::1]:8443",
             Self::Session(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",

@@ -23,9 +23,11 @@ pub struct Options {
     pub crl: Option<PathBuf>,
     /// File whose first line is the passphrase of the key.
     pub askpass: Option<PathBuf>,
-    /// Listen addresses: `udp:ADDRESS:PORT`.
+    /// Listen addresses: `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
+    /// The server that gets TCP connections which do not speak our protocol: `HOST:PORT`.
+    pub port_share: Option<String>,
     /// The name of the TUN device.
     pub tun: Option<String>,
     /// The network of client addresses.
@@ -67,7 +69,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 26] = [
         "pki",
         "server-name",
         "ca",
@@ -76,6 +78,7 @@ impl Options {
         "crl",
         "askpass",
         "listen",
+        "port-share",
         "tun",
         "client-cidr",
         "route",
@@ -110,6 +113,7 @@ impl Options {
             crl: self.crl.or(fallback.crl),
             askpass: self.askpass.or(fallback.askpass),
             listen: self.listen.or(fallback.listen),
+            port_share: self.port_share.or(fallback.port_share),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
             route: self.route.or(fallback.route),

@@ -5,8 +5,10 @@
 
 mod check;
 mod error;
+mod file_limit;
 pub mod file_watch;
 pub(crate) mod files;
+mod listeners;
 mod reload;
 #[cfg(test)]
 mod scenarios;

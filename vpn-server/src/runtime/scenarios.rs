@@ -49,7 +49,7 @@ fn a_server_leaves_the_host_as_it_found_it() {
         add_interface("eth1", "10.7.0.1/24");
         let server = start(&pki, "route = '10.7.0.0/24@eth1'").unwrap();
         assert_eq!(server.ready().address.to_string(), "10.8.0.1");
-        assert_eq!(server.ready().listen[0].port(), 1194);
+        assert_eq!(server.ready().listen[0].address.port(), 1194);
         assert!(run("ip", &["-brief", "addr", "show", "vpn0"]).contains("10.8.0.1/24"));
         assert_eq!(switch("conf/eth1/forwarding"), "1");
         assert!(server.tick());
