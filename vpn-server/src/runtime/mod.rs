@@ -16,6 +16,8 @@ mod serve;
 mod server;
 mod state_directory;
 mod systemd;
+#[cfg(test)]
+mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};
