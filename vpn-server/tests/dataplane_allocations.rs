@@ -12,18 +12,22 @@ mod sessions;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::Ipv4Addr;
+use std::io::Read;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use packets::{syn, udp};
 use sessions::{Session, Sessions};
-use vpn_proto::{DATA_HEADROOM, ListenerId, Moment};
+use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
+use vpn_proto::{DATA_HEADROOM, ListenerId, Moment, Path};
 use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
-use vpn_server::transport::{ReceiveBatch, Received};
+use vpn_server::transport::poller::{Poller, Token};
+use vpn_server::transport::tcp::{Connection, Precedence};
+use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER, Transports};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
 const ROUNDS: usize = 200;
@@ -35,7 +39,8 @@ fn a_packet_allocates_nothing_in_either_direction() {
     let tables = Tables::new(4, policy());
     let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
-    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
+    let transports = Transports::default();
+    let pipeline = Pipeline { tables: &tables, transports: &transports, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
     let down =
@@ -65,6 +70,62 @@ fn a_packet_allocates_nothing_in_either_direction() {
     let from_network = PlaneCounters::sum([&counters]).happened(Event::PacketFromNetwork);
     assert_eq!(from_network, ((ROUNDS + 1) * DATAGRAMS) as u64);
     assert_eq!(PlaneCounters::sum([&counters]).drops().map(|(_, count)| count).sum::<u64>(), 0);
+}
+
+#[test]
+fn a_packet_in_a_frame_allocates_nothing_in_either_direction() {
+    let mut sessions = Sessions::new();
+    let tables = Tables::new(4, policy());
+    let peer = join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, 2));
+    let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
+    let transports = Transports::with_connections([ListenerId(0)]);
+    let pipeline = Pipeline { tables: &tables, transports: &transports, sink: &sink, counters: &counters };
+    let now = sessions.now();
+    let (mut deframer, mut buffer) = (Deframer::default(), vec![0; SUPER_BUFFER]);
+    let (connection, mut far) = connection();
+    let packet = udp(TARGET, peer.address, &[7; 900]);
+    let frames: Vec<Vec<u8>> = (0..(ROUNDS + 1) * DATAGRAMS)
+        .map(|_| {
+            let sealed = peer.seal(now, &udp(peer.address, TARGET, &[7; 900]));
+            [&prefix(sealed.len()).unwrap()[..], &sealed].concat()
+        })
+        .collect();
+    let stream = frames.concat();
+    // Reads end within frames.
+    let mut reads = stream.chunks(10_000);
+    let mut sent = vec![0; DATAGRAMS * (PREFIX + packet.len())];
+
+    let mut delivered = 0;
+    let mut rounds = |reads: &mut dyn Iterator<Item = &[u8]>| {
+        for read in reads {
+            let receive = |space: &mut [u8]| {
+                space[..read.len()].copy_from_slice(read);
+                Ok::<_, ()>(read.len())
+            };
+            let (_, mut frames) = deframer.fill(&mut buffer, receive).unwrap();
+            pipeline.inbound_frames(now, peer.path, &mut frames, |_| delivered += 1).unwrap();
+            deframer.keep(&frames);
+            for _ in 0..DATAGRAMS {
+                connection.send(&packet, packet.len(), Precedence::Data).unwrap();
+            }
+            far.read_exact(&mut sent).unwrap();
+        }
+    };
+    rounds(&mut reads.by_ref().take(10));
+    let allocations = counted(|| rounds(&mut reads));
+    // A frame that has begun can be longer than any that had begun before.
+    assert!(allocations <= 10, "{allocations}");
+    assert_eq!(delivered, (ROUNDS + 1) * DATAGRAMS);
+}
+
+/// Both ends of a connection over the loopback interface.
+fn connection() -> (Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, remote) = listener.accept().unwrap();
+    near.set_nonblocking(true).unwrap();
+    let path = Path { listener: ListenerId(0), remote, local: None };
+    (Connection::open(path, near, Poller::new().unwrap(), Token(0)).unwrap(), far)
 }
 
 #[test]

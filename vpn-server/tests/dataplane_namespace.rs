@@ -34,9 +34,10 @@ use vpn_proto::{
 };
 use vpn_server::clock::Clock;
 use vpn_server::dataplane::{
-    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, Transmitter,
+    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, TcpEdge, Transmitter,
 };
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::tcp::{Standing, StrangerLimits};
 use vpn_server::transport::tun::{TunDevice, TunError, TunSettings};
 use vpn_server::transport::udp::UdpListener;
 
@@ -143,7 +144,7 @@ fn crl_04_a_removed_client_is_cut_off_and_another_is_not_disturbed() {
 #[test]
 fn net_12_a_panic_on_a_worker_is_contained_and_counted() {
     in_namespace(|| {
-        let edge = Edge { sockets: vec![(ListenerId(0), listener())], tun: tun("tun-test").unwrap() };
+        let edge = edge(vec![(ListenerId(0), listener())], TcpEdge::default());
         let address = edge.sockets[0].1.address();
         let (heard, hears) = channel();
         let sink: ControlSink = Arc::new(move |input| {
@@ -303,7 +304,7 @@ impl Server {
         let inputs = commands.clone();
         let sink: ControlSink = Arc::new(move |input| inputs.send(ToControl::Input(input)).is_ok());
         let clock = Clock::start();
-        let edge = Edge { sockets, tun: tun("tun-test").unwrap() };
+        let edge = edge(sockets, TcpEdge::default());
         let plane = Plane::start(edge, Arc::clone(&tables), sink, clock).unwrap();
         let (endpoint, client) = configurations();
         let control = Control::new(endpoint, Arc::clone(&tables), plane.transmitter(), clock);
@@ -346,12 +347,13 @@ struct Control {
     transmitter: Transmitter,
     clock: Clock,
     granted: Vec<(SessionHandle, PeerSlot, Ipv4Addr)>,
+    settled: Vec<Path>,
 }
 
 impl Control {
     fn new(config: EndpointConfig, tables: Arc<Tables>, transmitter: Transmitter, clock: Clock) -> Self {
         let endpoint = Endpoint::new(Arc::new(config), entropy(1));
-        Self { endpoint, tables, transmitter, clock, granted: vec![] }
+        Self { endpoint, tables, transmitter, clock, granted: vec![], settled: vec![] }
     }
 
     fn run(mut self, inbox: &std::sync::mpsc::Receiver<ToControl>) {
@@ -362,6 +364,9 @@ impl Control {
                 }
                 Ok(ToControl::Input(ControlInput::PeerExit { session, .. })) => {
                     self.endpoint.peer_exited(self.clock.now(), session);
+                }
+                Ok(ToControl::Input(ControlInput::Disconnected { path })) => {
+                    self.endpoint.disconnected(self.clock.now(), &path);
                 }
                 Ok(ToControl::Close(session)) => {
                     let farewell = vpn_proto::Farewell::AuthFailed("revoked".to_owned());
@@ -375,6 +380,9 @@ impl Control {
             }
             while let Some(transmit) = self.endpoint.poll_transmit() {
                 let _ = self.transmitter.send(transmit.path, &transmit.payload);
+            }
+            for path in self.settled.drain(..) {
+                self.transmitter.set_standing(&path, Standing::Over);
             }
         }
     }
@@ -391,18 +399,24 @@ impl Control {
                     address,
                     netmask: Ipv4Addr::new(255, 255, 255, 0),
                     gateway: SERVER,
+                    reauthenticate: false,
                     options: vec![],
                 };
                 self.endpoint.authorize(self.clock.now(), session, Authorization::Grant(grant));
             }
             EndpointEvent::Established { session, channel } => {
                 let (_, slot, address) = self.granted.iter().find(|(handle, ..)| *handle == session).unwrap();
+                self.transmitter.set_standing(&channel.path(), Standing::Session);
                 self.tables.insert(*slot, Peer::new(session, 0, channel, *address)).unwrap();
             }
             EndpointEvent::Closed { session, .. } => {
                 let index = self.granted.iter().position(|(handle, ..)| *handle == session).unwrap();
                 self.tables.remove(self.granted.swap_remove(index).1);
             }
+            EndpointEvent::HandshakeBegun { path } => {
+                self.transmitter.set_standing(&path, Standing::Handshake);
+            }
+            EndpointEvent::PathSettled { path } => self.settled.push(path),
             EndpointEvent::Renegotiated { .. } | EndpointEvent::AttemptFailed { .. } => {}
         }
     }
@@ -465,6 +479,10 @@ impl RemoteClient {
             self.socket.send_to(&transmit.payload, self.server).unwrap();
         }
     }
+}
+
+fn edge(sockets: Vec<(ListenerId, UdpListener)>, tcp: TcpEdge) -> Edge {
+    Edge { sockets, tcp, strangers: StrangerLimits::default(), tun: tun("tun-test").unwrap() }
 }
 
 fn listener() -> UdpListener {

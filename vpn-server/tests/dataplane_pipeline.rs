@@ -14,13 +14,14 @@ use std::sync::{Arc, Mutex};
 use packets::{announced_segment_size, echo, icmp, ipv4, syn, udp};
 use proptest::prelude::*;
 use sessions::{Session, Sessions};
+use vpn_proto::wire::tcp::{FrameError, Frames, prefix};
 use vpn_proto::{ListenerId, Path, PeerId};
 use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
-use vpn_server::transport::{ReceiveBatch, Received};
+use vpn_server::transport::{ReceiveBatch, Received, Transports};
 
 const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
 const BOB: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 3);
@@ -374,6 +375,52 @@ fn an_exit_notification_is_passed_on_once_it_finds_room_and_not_again() {
     assert_eq!(world.counters().happened(Event::ExitForwarded), 1);
 }
 
+#[test]
+fn the_frames_of_a_connection_are_judged_like_datagrams() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    let now = world.sessions.now();
+    let good = udp(ALICE, TARGET, b"hello");
+    let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
+    let packets = [
+        alice.seal(now, &good),
+        alice.seal(now, &udp(BOB, TARGET, &[2; 900])),
+        reset.clone(),
+        alice.seal(now, &good),
+    ];
+    let (delivered, outcome) = world.receive_frames(bob.path.remote, &framed(&packets));
+    assert_eq!((delivered, outcome), (vec![], Ok(())), "a peer's packets on another peer's connection");
+    assert_eq!(world.drops(), [(DropReason::ForeignPath, 3)]);
+    world.heard();
+    let (delivered, outcome) = world.receive_frames(alice.path.remote, &framed(&packets));
+    assert_eq!((delivered, outcome), (vec![good.clone(), good], Ok(())));
+    assert_eq!(world.drops(), [(DropReason::ForeignPath, 3), (DropReason::SourceNotAssigned, 1)]);
+    assert_eq!(world.heard(), [ControlInput::Datagram { path: alice.path, bytes: reset }]);
+}
+
+#[test]
+fn net_06_what_comes_before_a_bad_frame_is_taken_and_nothing_after_it() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let now = world.sessions.now();
+    let [first, second] = [(); 2].map(|()| alice.seal(now, &udp(ALICE, TARGET, b"hello")));
+    let octets = [framed(&[first]), vec![0, 0], framed(&[second])].concat();
+    let (delivered, outcome) = world.receive_frames(alice.path.remote, &octets);
+    assert_eq!((delivered.len(), outcome), (1, Err(FrameError::Empty)));
+}
+
+#[test]
+fn over_tcp_segments_are_smaller_in_both_directions() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let mut alice = world.join(ALICE);
+    let datagram = alice.seal(world.sessions.now(), &syn(ALICE, TARGET, 1460));
+    let (delivered, _) = world.receive_frames(alice.path.remote, &framed(&[datagram]));
+    assert_eq!(announced_segment_size(&delivered[0]), Some(1386));
+    let sent = world.network_sends(&[syn(TARGET, ALICE, 1460)]);
+    let opened = alice.open(world.sessions.now(), &sent[0].1[0]);
+    assert_eq!(announced_segment_size(&opened), Some(1386));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
@@ -461,6 +508,7 @@ fn fragment(source: Ipv4Addr, destination: Ipv4Addr, field: u16) -> Vec<u8> {
 struct World {
     sessions: Sessions,
     tables: Tables,
+    transports: Transports,
     sink: ControlSink,
     heard: Arc<Mutex<Heard>>,
     counters: WorkerCounters,
@@ -481,6 +529,11 @@ impl World {
         Self::with_capacity(4, authorized, Sessions::new())
     }
 
+    /// Clients use connections instead of datagrams.
+    fn over_tcp(authorized: &[&str]) -> Self {
+        Self { transports: Transports::with_connections([ListenerId(0)]), ..Self::new(authorized) }
+    }
+
     fn with_capacity(capacity: usize, authorized: &[&str], sessions: Sessions) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let listener = Arc::clone(&heard);
@@ -494,6 +547,7 @@ impl World {
         Self {
             sessions,
             tables: Tables::new(capacity, policy(authorized)),
+            transports: Transports::default(),
             sink,
             heard,
             counters: WorkerCounters::new(),
@@ -542,19 +596,36 @@ impl World {
             Ok(())
         };
         self.batch.refill(fill).unwrap();
-        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        let Self { tables, transports, sink, counters, batch, .. } = self;
+        let pipeline = Pipeline { tables, transports, sink, counters };
         let mut delivered = Vec::new();
-        pipeline.inbound(self.sessions.now(), ListenerId(0), &mut self.batch, |packet| {
-            delivered.push(packet.to_vec())
-        });
+        pipeline.inbound(self.sessions.now(), ListenerId(0), batch, |packet| delivered.push(packet.to_vec()));
         delivered
+    }
+
+    /// Runs what one read of a connection brought through the pipeline: the packets for the network, and whether the
+    /// connection consists of frames.
+    fn receive_frames(
+        &mut self,
+        remote: SocketAddr,
+        octets: &[u8],
+    ) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
+        let Self { tables, transports, sink, counters, .. } = self;
+        let pipeline = Pipeline { tables, transports, sink, counters };
+        let path = Path { listener: ListenerId(0), remote, local: None };
+        let (mut octets, mut delivered) = (octets.to_vec(), Vec::new());
+        let mut frames = Frames::new(&mut octets);
+        let deliver = |packet: &mut [u8]| delivered.push(packet.to_vec());
+        let outcome = pipeline.inbound_frames(self.sessions.now(), path, &mut frames, deliver);
+        (delivered, outcome)
     }
 
     /// Runs packets of the tunnel device through the pipeline: the sends that come of it, cut into datagrams.
     fn network_sends(&mut self, packets: &[Vec<u8>]) -> Vec<(Path, Vec<Vec<u8>>)> {
-        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        let Self { tables, transports, sink, counters, queue, .. } = self;
+        let pipeline = Pipeline { tables, transports, sink, counters };
         for packet in packets {
-            pipeline.outbound(self.sessions.now(), &self.tables.policy(), packet, &mut self.queue);
+            pipeline.outbound(self.sessions.now(), &tables.policy(), packet, queue);
         }
         let mut sent = Vec::new();
         self.queue.drain(|group| {
@@ -575,6 +646,11 @@ impl World {
     fn heard(&self) -> Vec<ControlInput> {
         std::mem::take(&mut self.heard.lock().unwrap().inputs)
     }
+}
+
+fn framed(packets: &[Vec<u8>]) -> Vec<u8> {
+    let frame = |packet: &Vec<u8>| [&prefix(packet.len()).unwrap()[..], packet].concat();
+    packets.iter().flat_map(frame).collect()
 }
 
 fn policy(authorized: &[&str]) -> Policy {

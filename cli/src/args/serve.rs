@@ -78,9 +78,13 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Control channel")]
     allow_plain: bool,
 
-    /// Where clients connect to, repeatable: udp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
-    #[arg(long, value_name = "udp:ADDRESS:PORT", help_heading = "Network")]
+    /// Where clients connect to, repeatable: udp: or tcp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
+    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", help_heading = "Network")]
     listen: Vec<String>,
+
+    /// Hand TCP connections that do not speak the VPN's protocol to this server, which is usually an HTTPS server
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
+    port_share: Option<String>,
 
     /// The name of the TUN device [default: postern0]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
@@ -179,6 +183,7 @@ impl ServeArgs {
             tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.clone(),
             allow_plain: self.allow_plain.then_some(true),
             listen: unless_empty(&self.listen),
+            port_share: self.port_share.clone(),
             tun: self.tun.clone(),
             client_cidr: self.client_cidr.clone(),
             route: unless_empty(&self.route),
@@ -243,13 +248,16 @@ mod tests {
             "--listen",
             "udp:[::]:1",
             "--listen",
-            "udp:0.0.0.0:1",
+            "tcp:0.0.0.0:1",
+            "--port-share",
+            "localhost:8443",
             "--keepalive",
             "5,20",
             "--split-tunnel",
             "--no-nat",
         ]);
         assert_eq!(options.listen.map(|addresses| addresses.len()), Some(2));
+        assert_eq!(options.port_share.as_deref(), Some("localhost:8443"));
         assert_eq!(options.keepalive, Some([5, 20]));
         assert_eq!((options.split_tunnel, options.full_tunnel), (Some(true), None));
         assert_eq!(options.no_nat, Some(true));

@@ -121,14 +121,13 @@ impl Daemon<'_> {
 }
 
 fn in_one_line(ready: &Ready) -> String {
-    let listen: Vec<String> = ready.listen.iter().map(|address| format!("udp:{address}")).collect();
     let routes = match ready.routes.as_slice() {
         [] => "none".to_owned(),
         routes => routes.join(", "),
     };
     format!(
         "ready: listening on {}, device {} with {} of {}, routes: {routes}",
-        listen.join(", "),
+        ready.addresses(),
         ready.tun,
         ready.address,
         ready.client_cidr,

@@ -15,6 +15,7 @@ use crate::wire::opcode::{Class, classify};
 use crate::wire::peer_info::PeerInfo;
 use crate::wire::replay_id::ReplayId;
 use crate::wire::static_key::{KeyDirection, StaticKey};
+use crate::wire::tcp;
 use crate::wire::tls_auth::{AuthDigest, TlsAuth};
 use crate::wire::tls_crypt::TlsCrypt;
 use crate::wire::tls_crypt_v2::TlsCryptV2Key;
@@ -59,6 +60,44 @@ fn list<'a>(capture: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> 
 fn octets(value: &Value) -> Vec<u8> {
     let digits = value.as_str().unwrap();
     (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+}
+
+/// The TCP payloads of a packet capture (Ethernet, IPv4, little-endian) that one side sent, in their order.
+fn stream_from(capture: &[u8], sender: [u8; 4]) -> Vec<u8> {
+    let (mut records, mut stream) = (&capture[24..], vec![]);
+    while let Some((header, rest)) = records.split_first_chunk::<16>() {
+        let length = u32::from_le_bytes(*header[8..].first_chunk().unwrap());
+        let (frame, later) = rest.split_at(usize::try_from(length).unwrap());
+        records = later;
+        let packet = &frame[14..];
+        if packet[9] != 6 || packet[12..16] != sender {
+            continue;
+        }
+        let total = usize::from(u16::from_be_bytes([packet[2], packet[3]]));
+        let segment = &packet[usize::from(packet[0] & 15) * 4..total];
+        stream.extend_from_slice(&segment[usize::from(segment[12] >> 4) * 4..]);
+    }
+    stream
+}
+
+#[test]
+fn the_streams_of_a_capture_over_tcp_are_frames_of_its_packets() {
+    let pcap = include_bytes!("../../../testdata/openvpn/tcp-plain-ekm/capture.pcap");
+    let (_, expected) = captures().next().unwrap();
+    for (direction, sender) in [("c2s", [192, 0, 2, 2]), ("s2c", [192, 0, 2, 1])] {
+        let mut stream = stream_from(pcap, sender);
+        if direction == "c2s" {
+            assert_eq!(tcp::opening(&stream), tcp::Opening::OpenVpn);
+        }
+        let (mut frames, mut found) = (tcp::Frames::new(&mut stream), vec![]);
+        while let Some(packet) = frames.next_packet().unwrap() {
+            found.push(packet.to_vec());
+        }
+        assert!(frames.rest().is_empty());
+        let mut sent = list(&expected, "control").chain(list(&expected, "data"));
+        let is_found = |packet: &Value| found.contains(&octets(&packet["wire"]));
+        assert!(sent.all(|packet| packet["dir"] != direction || is_found(packet)), "{direction}");
+    }
 }
 
 #[test]

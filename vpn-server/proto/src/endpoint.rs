@@ -35,6 +35,8 @@ pub struct Endpoint {
     wakeups: BTreeMap<SessionHandle, Wakeup>,
     agenda: BTreeSet<(Wakeup, SessionHandle)>,
     half_open: BTreeSet<SessionHandle>,
+    /// Sessions that may still have something to say.
+    unsettled: BTreeSet<SessionHandle>,
     next_handle: u64,
     events: VecDeque<Event>,
     transmits: VecDeque<Transmit>,
@@ -85,6 +87,7 @@ impl Endpoint {
             wakeups: BTreeMap::new(),
             agenda: BTreeSet::new(),
             half_open: BTreeSet::new(),
+            unsettled: BTreeSet::new(),
             next_handle: 0,
             events: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -149,6 +152,15 @@ impl Endpoint {
         });
     }
 
+    /// The connection that `path` stands for is gone: its sessions end at once, and nothing more is said there.
+    ///
+    /// For transports with connections; datagrams that arrive later begin anew.
+    pub fn disconnected(&mut self, now: Moment, path: &Path) {
+        for handle in self.paths.get(path).cloned().unwrap_or_default() {
+            self.with_session(now, handle, Session::disconnect);
+        }
+    }
+
     /// Replaces the settings for handshakes and renegotiations that begin from here on.
     pub fn set_config(&mut self, config: Arc<EndpointConfig>) {
         self.config = config;
@@ -174,6 +186,11 @@ impl Endpoint {
     #[must_use]
     pub fn half_open(&self) -> usize {
         self.half_open.len()
+    }
+
+    /// The paths on which there is a session, whatever its state.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.keys()
     }
 
     /// Sessions whose tunnel is up.
@@ -358,6 +375,8 @@ impl Endpoint {
         self.sessions.insert(handle, session);
         self.paths.entry(path).or_default().push(handle);
         self.half_open.insert(handle);
+        self.unsettled.insert(handle);
+        self.events.push_back(Event::HandshakeBegun { path });
         self.feed(now, handle, packet);
     }
 
@@ -407,12 +426,24 @@ impl Endpoint {
             return;
         };
         let (wakeup, is_gone, is_half_open) = (session.deadline(), session.is_gone(), session.is_half_open());
+        let (path, is_settled) = (session.path(), session.is_settled());
         self.reschedule(handle, wakeup);
         if !is_half_open {
             self.half_open.remove(&handle);
         }
+        if is_settled && self.unsettled.remove(&handle) {
+            self.note_settled(path);
+        }
         if is_gone {
             self.forget(handle);
+        }
+    }
+
+    /// Tells that nothing will be said on `path` any more, unless another session there goes on.
+    fn note_settled(&mut self, path: Path) {
+        let siblings = self.paths.get(&path).map_or(&[][..], Vec::as_slice);
+        if !siblings.iter().any(|sibling| self.unsettled.contains(sibling)) {
+            self.events.push_back(Event::PathSettled { path });
         }
     }
 

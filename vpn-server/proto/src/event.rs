@@ -37,6 +37,12 @@ pub struct Wakeup {
 /// Something happened in a session.
 #[derive(Debug)]
 pub enum Event {
+    /// A stranger has proved that it receives what is sent to it; its handshake is timed from here on. For transports
+    /// with connections, which tell strangers from guests.
+    HandshakeBegun {
+        /// Where it is.
+        path: Path,
+    },
     /// A client proved who it is; answer with [`Endpoint::authorize`](crate::Endpoint::authorize).
     AuthorizationRequested {
         /// The session to answer for.
@@ -88,6 +94,12 @@ pub enum Event {
         identity: Option<PeerIdentity>,
         /// Why it failed.
         failure: Denial,
+    },
+    /// All sessions of a path are over, and what there was to say was acknowledged or given up: a connection can be
+    /// closed once the datagrams that wait in [`Endpoint::poll_transmit`](crate::Endpoint::poll_transmit) have left.
+    PathSettled {
+        /// The path.
+        path: Path,
     },
 }
 
@@ -217,6 +229,8 @@ pub enum CloseReason {
     ClientExit,
     /// Nothing was heard of the client for too long.
     PingTimeout,
+    /// The connection to the client was lost, or it closed it without a word.
+    ConnectionLost,
     /// The same client began a new session from the same address and port.
     ReplacedBySamePort,
     /// The client did not take up the tunnel it had been granted.
@@ -236,6 +250,7 @@ impl CloseReason {
         match self {
             Self::ClientExit => "client-exit",
             Self::PingTimeout => "ping-timeout",
+            Self::ConnectionLost => "connection-lost",
             Self::ReplacedBySamePort => "replaced-by-same-port",
             Self::HandshakeTimeout => "handshake-timeout",
             Self::RenegotiationFailed => "renegotiation-failed",

@@ -14,6 +14,8 @@ use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
 use super::wrapping::WrappingPaths;
+use crate::transport::Transport;
+use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 
 /// How many name servers clients are told at most, as in AWS Client VPN.
@@ -34,6 +36,8 @@ pub struct Config {
     pub wrapping: WrappingPaths,
     /// Where clients connect to; never empty.
     pub listen: Vec<ListenAddress>,
+    /// The server that gets TCP connections which do not speak our protocol.
+    pub port_share: Option<Backend>,
     /// The name of the TUN device.
     pub tun: DeviceName,
     /// The network of client addresses.
@@ -107,7 +111,8 @@ impl Config {
     /// The first [`ConfigError`] that is found.
     pub fn check(options: Options) -> Result<Self, ConfigError> {
         let credentials = CredentialPaths::check(&options)?;
-        let listen = parse_all("listen", options.listen.as_deref())?;
+        let listen: Vec<ListenAddress> = parse_all("listen", options.listen.as_deref())?;
+        let port_share = check_port_share(&options, &listen)?;
         let client_cidr: ClientCidr =
             parse("client-cidr", options.client_cidr.as_deref())?.ok_or(ConfigError::Missing {
                 option: "client-cidr",
@@ -123,6 +128,7 @@ impl Config {
             passphrase_file: options.askpass,
             wrapping,
             listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
+            port_share,
             client_cidr,
             sessions,
             nat: !options.no_nat.unwrap_or(false),
@@ -227,6 +233,15 @@ impl SessionSettings {
             per_client: at_least_one("duplicate-cn", options.duplicate_cn)?.unwrap_or(1),
         })
     }
+}
+
+fn check_port_share(options: &Options, listen: &[ListenAddress]) -> Result<Option<Backend>, ConfigError> {
+    let backend = parse("port-share", options.port_share.as_deref())?;
+    let has_port = listen.iter().any(|address| address.transport == Transport::Tcp);
+    if backend.is_some() && !has_port {
+        return Err(ConfigError::NeedsTcp { option: "port-share" });
+    }
+    Ok(backend)
 }
 
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
@@ -373,7 +388,12 @@ mod tests {
                 "@\nclient-cidr='10.8.0.1/24'",
                 "--client-cidr 10.8.0.1/24: 10.8.0.1/24 has host bits set; the network is 10.8.0.0/24",
             ),
-            ("#\nlisten='tcp:0.0.0.0:443'", "--listen tcp:0.0.0.0:443: TCP is not served, only UDP is"),
+            ("#\nlisten='sctp:0.0.0.0:443'", "--listen sctp:0.0.0.0:443: 'sctp' is not a transport"),
+            ("#\nport-share='127.0.0.1:443'", "--port-share needs a TCP port to listen on"),
+            (
+                "#\nlisten='tcp:[::]:443'\nport-share='localhost'",
+                "--port-share localhost: 'localhost' is not a host with a port",
+            ),
             ("#\nlisten='0.0.0.0:443'", "--listen 0.0.0.0:443: the transport is missing"),
             ("#\nlisten=['udp:[::]:1','udp:[::]:1']", "--listen udp:[::]:1 is given twice"),
             (
@@ -412,6 +432,15 @@ mod tests {
             assert!(error.code().starts_with("config-"), "{given}");
             assert!(!error.help().is_empty(), "{given}");
         }
+    }
+
+    #[test]
+    fn one_server_listens_over_both_transports_and_shares_its_tcp_port() {
+        let config =
+            check("#\nlisten=['udp:[::]:1194','tcp:[::]:1194','tcp:0.0.0.0:443']\nport-share='[::1]:8443'")
+                .unwrap();
+        assert_eq!(config.listen.len(), 3);
+        assert_eq!(config.port_share.map(|backend| backend.to_string()), Some("[::1]:8443".to_owned()));
     }
 
     #[test]

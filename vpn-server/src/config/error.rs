@@ -7,6 +7,7 @@ use super::listen::InvalidListenAddress;
 use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
 
 /// Why options are not a configuration.
@@ -68,6 +69,12 @@ pub enum ConfigError {
         /// The other.
         second: &'static str,
     },
+    /// An option that means nothing without a TCP listener.
+    #[error("--{option} needs a TCP port to listen on")]
+    NeedsTcp {
+        /// The option.
+        option: &'static str,
+    },
     /// The same value twice where it can only count once.
     #[error("--{option} {value} is given twice")]
     Duplicate {
@@ -109,6 +116,9 @@ pub enum InvalidValue {
     /// Not an interface name.
     #[error(transparent)]
     Interface(#[from] InvalidDeviceName),
+    /// Not a server to share a port with.
+    #[error(transparent)]
+    Backend(#[from] InvalidBackend),
     /// Not a session parameter.
     #[error(transparent)]
     Session(#[from] InvalidSessionOption),
@@ -138,6 +148,7 @@ impl ConfigError {
             Self::Missing { .. } => "config-option-missing",
             Self::NoCredentials => "config-credentials-missing",
             Self::Exclusive { .. } => "config-options-exclusive",
+            Self::NeedsTcp { .. } => "config-needs-tcp",
             Self::Duplicate { .. } => "config-value-duplicate",
             Self::TooMany { .. } => "config-too-many-values",
             Self::ClientCidrOverlapsRoute { .. } => "config-client-cidr-overlap",
@@ -161,6 +172,7 @@ impl ConfigError {
                     .to_owned()
             }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::NeedsTcp { option } => format!("add --listen tcp:ADDRESS:PORT, or remove --{option}"),
             Self::Duplicate { option, .. } => format!("remove one --{option}"),
             Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the --{option}"),
             Self::ClientCidrOverlapsRoute { .. } => {
@@ -175,7 +187,9 @@ impl ConfigError {
 impl InvalidValue {
     const fn help(&self) -> &'static str {
         match self {
-            Self::Listen(_) => "write udp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or udp:[::]:1194",
+            Self::Listen(_) => {
+                "write udp:ADDRESS:PORT or tcp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or tcp:[::]:443"
+            }
             Self::Network(InvalidNetwork::ClientCidrSize(_)) => {
                 "choose a network between /29 (5 clients) and /12 (1,048,573 clients)"
             }
@@ -184,6 +198,7 @@ impl InvalidValue {
                  10.7.0.0/24@eth1"
             }
             Self::Interface(_) => "choose a name such as postern0",
+            Self::Backend(_) => "write HOST:PORT, e.g. 127.0.0.1:8443 or [::1]:8443",
             Self::Session(problem) => problem.help(),
             Self::Wrapping(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",

@@ -35,9 +35,11 @@ pub struct Options {
     pub tls_crypt_v2_cookie: Option<String>,
     /// Take clients without wrapping although there is a key.
     pub allow_plain: Option<bool>,
-    /// Listen addresses: `udp:ADDRESS:PORT`.
+    /// Listen addresses: `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
+    /// The server that gets TCP connections which do not speak our protocol: `HOST:PORT`.
+    pub port_share: Option<String>,
     /// The name of the TUN device.
     pub tun: Option<String>,
     /// The network of client addresses.
@@ -79,7 +81,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 31] = [
+    pub const NAMES: [&'static str; 32] = [
         "pki",
         "server-name",
         "ca",
@@ -94,6 +96,7 @@ impl Options {
         "tls-crypt-v2-cookie",
         "allow-plain",
         "listen",
+        "port-share",
         "tun",
         "client-cidr",
         "route",
@@ -134,6 +137,7 @@ impl Options {
             tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.or(fallback.tls_crypt_v2_cookie),
             allow_plain: self.allow_plain.or(fallback.allow_plain),
             listen: self.listen.or(fallback.listen),
+            port_share: self.port_share.or(fallback.port_share),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
             route: self.route.or(fallback.route),

@@ -24,6 +24,7 @@ impl From<&Config> for Options {
             tls_crypt_v2_cookie: wrapping.force_cookie.then(|| "force-cookie".to_owned()),
             allow_plain: (wrapping.has_keys() && wrapping.plain).then_some(true),
             listen: Some(printed(&config.listen)),
+            port_share: config.port_share.as_ref().map(ToString::to_string),
             tun: Some(config.tun.to_string()),
             client_cidr: Some(config.client_cidr.to_string()),
             route: Some(printed(&live.routes)),
@@ -75,7 +76,7 @@ mod tests {
     fn what_is_printed_reads_back_as_the_same_configuration() {
         let given = [
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'",
-            "ca='a'\ncert='b'\nkey='c'\ncrl='d'\naskpass='e'\nclient-cidr='10.8.0.0/12'\nlisten=['udp:[::]:443','udp:0.0.0.0:443']\n\
+            "ca='a'\ncert='b'\nkey='c'\ncrl='d'\naskpass='e'\nclient-cidr='10.8.0.0/12'\nlisten=['tcp:[::]:443','udp:0.0.0.0:443']\nport-share='web:8443'\n\
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'",

@@ -1,7 +1,8 @@
-//! The queue into one control shard: commands first, then datagrams.
+//! The queue into one control shard: commands first, then what arrived from the network.
 //!
 //! Datagrams come from anybody; there is room for [`DATAGRAMS`] of them, and further ones are dropped, as a socket
-//! would. Commands come from this process (revocation, shutdown, exits of authenticated peers); they are never dropped
+//! would. The end of a connection is never dropped, but waits behind its datagrams: the last of them may say why it
+//! ended. Commands come from this process (revocation, shutdown, exits of authenticated peers); they are never dropped
 //! and never wait behind datagrams, so that no flood can delay the end of a session.
 
 use std::collections::VecDeque;
@@ -13,8 +14,8 @@ use vpn_proto::Path;
 /// How many datagrams may wait.
 pub(super) const DATAGRAMS: usize = 4096;
 
-/// How many datagrams are delivered at once: commands that arrive meanwhile wait for no more than these.
-const DATAGRAMS_PER_DELIVERY: usize = 16;
+/// How many arrivals are delivered at once: commands that come meanwhile wait for no more than these.
+const ARRIVALS_PER_DELIVERY: usize = 16;
 
 /// A queue with any number of senders and one receiver.
 #[derive(Debug)]
@@ -26,40 +27,49 @@ pub(super) struct Mailbox<Command> {
 #[derive(Debug)]
 struct Queue<Command> {
     commands: VecDeque<Command>,
-    datagrams: VecDeque<Datagram>,
+    arrivals: VecDeque<Arrival>,
     receiver_is_waiting: bool,
 }
 
-/// A datagram and where it came from.
+/// What came from the network.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Datagram {
-    pub(super) path: Path,
-    pub(super) bytes: Vec<u8>,
+pub(super) enum Arrival {
+    /// A datagram, or a packet of a connection.
+    Datagram { path: Path, bytes: Vec<u8> },
+    /// The end of a connection.
+    Disconnected { path: Path },
 }
 
 /// What one wait brought.
 #[derive(Debug)]
 pub(super) struct Delivery<Command> {
     pub(super) commands: VecDeque<Command>,
-    pub(super) datagrams: Vec<Datagram>,
+    pub(super) arrivals: Vec<Arrival>,
 }
 
 impl<Command> Mailbox<Command> {
     pub(super) const fn new() -> Self {
         let queue =
-            Queue { commands: VecDeque::new(), datagrams: VecDeque::new(), receiver_is_waiting: false };
+            Queue { commands: VecDeque::new(), arrivals: VecDeque::new(), receiver_is_waiting: false };
         Self { queue: Mutex::new(queue), filled: Condvar::new() }
     }
 
     /// Puts a datagram in; `false` when there is no room for it.
     pub(super) fn post_datagram(&self, path: Path, bytes: Vec<u8>) -> bool {
         let mut queue = self.lock();
-        let has_room = queue.datagrams.len() < DATAGRAMS;
+        let has_room = queue.arrivals.len() < DATAGRAMS;
         if has_room {
-            queue.datagrams.push_back(Datagram { path, bytes });
+            queue.arrivals.push_back(Arrival::Datagram { path, bytes });
             self.wake(queue);
         }
         has_room
+    }
+
+    /// Puts in that a connection ended, of which the receiver took note: there are no more of these than connections.
+    pub(super) fn post_disconnected(&self, path: Path) {
+        let mut queue = self.lock();
+        queue.arrivals.push_back(Arrival::Disconnected { path });
+        self.wake(queue);
     }
 
     pub(super) fn post_command(&self, command: Command) {
@@ -68,7 +78,7 @@ impl<Command> Mailbox<Command> {
         self.wake(queue);
     }
 
-    /// Takes out all commands and the oldest datagrams, after waiting for something for at most `patience`.
+    /// Takes out all commands and the oldest arrivals, after waiting for something for at most `patience`.
     pub(super) fn take(&self, patience: Duration) -> Delivery<Command> {
         let mut queue = self.lock();
         if queue.is_empty() && !patience.is_zero() {
@@ -80,10 +90,10 @@ impl<Command> Mailbox<Command> {
                 .0;
             queue.receiver_is_waiting = false;
         }
-        let oldest = queue.datagrams.len().min(DATAGRAMS_PER_DELIVERY);
+        let oldest = queue.arrivals.len().min(ARRIVALS_PER_DELIVERY);
         Delivery {
             commands: std::mem::take(&mut queue.commands),
-            datagrams: queue.datagrams.drain(..oldest).collect(),
+            arrivals: queue.arrivals.drain(..oldest).collect(),
         }
     }
 
@@ -104,7 +114,7 @@ impl<Command> Mailbox<Command> {
 
 impl<Command> Queue<Command> {
     fn is_empty(&self) -> bool {
-        self.commands.is_empty() && self.datagrams.is_empty()
+        self.commands.is_empty() && self.arrivals.is_empty()
     }
 }
 
@@ -127,11 +137,26 @@ mod tests {
         mailbox.post_command("stop");
         let delivery = mailbox.take(Duration::ZERO);
         assert_eq!(delivery.commands, ["stop"]);
-        assert_eq!(delivery.datagrams.len(), DATAGRAMS_PER_DELIVERY);
-        for _ in 0..DATAGRAMS_PER_DELIVERY {
+        assert_eq!(delivery.arrivals.len(), ARRIVALS_PER_DELIVERY);
+        for _ in 0..ARRIVALS_PER_DELIVERY {
             assert!(mailbox.post_datagram(path(), vec![3]));
         }
         assert!(!mailbox.post_datagram(path(), vec![3]));
+    }
+
+    #[test]
+    fn the_end_of_a_connection_finds_room_and_comes_after_its_datagrams() {
+        let mailbox = Mailbox::<()>::new();
+        for _ in 0..DATAGRAMS {
+            mailbox.post_datagram(path(), vec![1]);
+        }
+        mailbox.post_disconnected(path());
+        let mut arrivals = Vec::new();
+        while arrivals.len() <= DATAGRAMS {
+            arrivals.extend(mailbox.take(Duration::ZERO).arrivals);
+        }
+        let end = arrivals.iter().position(|arrival| matches!(arrival, Arrival::Disconnected { .. }));
+        assert_eq!(end, Some(DATAGRAMS));
     }
 
     #[test]
@@ -163,7 +188,7 @@ mod tests {
     #[test]
     fn patience_ends_the_wait_with_nothing() {
         let delivery = Mailbox::<()>::new().take(Duration::from_millis(10));
-        assert!(delivery.commands.is_empty() && delivery.datagrams.is_empty());
+        assert!(delivery.commands.is_empty() && delivery.arrivals.is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The control plane: who may connect, who is connected, and who no longer is.
 //!
 //! ```text
-//!   data plane ── control datagrams, exits ──► mailbox ─► shard ─► datagrams ──► data plane
+//!   data plane ── datagrams, exits, ends ──► mailbox ─► shard ─► datagrams, standings ──► data plane
 //!                                                          │ ▲
 //!       revocation, reload, shutdown ───── commands ───────┘ └── one protocol endpoint per shard
 //! ```
@@ -10,7 +10,7 @@
 //! client's address, so that one client's handshake never waits for its own shard's lock: there is none. What shards
 //! share is the registry (places, addresses, peer ids), the trust snapshot and the connection log.
 //!
-//! Knows no sockets: datagrams leave through a trait that the data plane's transmitter implements.
+//! Knows no sockets and no connections: datagrams leave through [`SendDatagrams`], whatever carries them.
 
 mod admission;
 mod chronicle;
@@ -28,6 +28,8 @@ use std::io;
 
 use vpn_proto::Path;
 
+use crate::transport::tcp::Standing;
+
 pub use counters::ControlTotals;
 pub(crate) use plane::{ControlHandle, ControlPlane, ControlSettings, Mailroom};
 pub use registry::ConnectionSnapshot;
@@ -36,4 +38,7 @@ pub use registry::ConnectionSnapshot;
 pub(crate) trait SendDatagrams: Send {
     /// Sends one datagram; what cannot be sent at once is lost, as on any network.
     fn send(&self, path: Path, datagram: &[u8]) -> io::Result<()>;
+
+    /// Says how a path stands: a transport with connections closes those that nobody needs, or shall have.
+    fn set_standing(&self, path: Path, standing: Standing);
 }

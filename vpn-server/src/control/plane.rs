@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::error;
-use vpn_proto::EndpointConfig;
+use vpn_proto::{EndpointConfig, Path};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
@@ -108,19 +108,27 @@ impl Shared {
     fn post(&self, hasher: &RandomState, input: ControlInput) -> bool {
         match input {
             ControlInput::Datagram { path, bytes } => {
-                let shards = u64::try_from(self.mailboxes.len()).unwrap_or(1);
-                let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
-                let accepted = self.mailboxes[shard].post_datagram(path, bytes);
+                let accepted = self.mailbox_of(hasher, path).post_datagram(path, bytes);
                 if !accepted {
                     self.chronicle.counters.count(Counted::DatagramDropped);
                 }
                 accepted
+            }
+            ControlInput::Disconnected { path } => {
+                self.mailbox_of(hasher, path).post_disconnected(path);
+                true
             }
             ControlInput::PeerExit { session, shard } => {
                 let mailbox = self.mailboxes.get(shard);
                 mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
             }
         }
+    }
+
+    fn mailbox_of(&self, hasher: &RandomState, path: Path) -> &Mailbox<Command> {
+        let shards = u64::try_from(self.mailboxes.len()).unwrap_or(1);
+        let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
+        &self.mailboxes[shard]
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {

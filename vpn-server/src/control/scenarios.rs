@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pki_core::time::Timestamp;
@@ -23,6 +23,7 @@ use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Policy, Ruleset, TunnelNetwork};
 use crate::random::OperatingSystem;
 use crate::testing::pki::{Issued, TestPki};
+use crate::transport::tcp::Standing;
 
 /// Far more than anything in here takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -269,6 +270,55 @@ fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
     assert_eq!(world.connect(&mut again).address, address_of_bob);
 }
 
+#[test]
+fn a_connection_that_is_closed_ends_its_session_at_once() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let (mut of_alice, mut of_bob) = (world.client(&alice, 1), world.client(&bob, 2));
+    let address = world.connect(&mut of_alice).address;
+    world.connect(&mut of_bob);
+    world.disconnect(&of_alice);
+    assert_eq!(world.tables.peer_id_of(address), None);
+    assert_eq!(world.plane().handle().connections().len(), 1);
+    let log = world.end();
+    assert_eq!(events(&log)[2..], ["closed alice connection-lost", "closed bob server-stopping"]);
+}
+
+#[test]
+fn a_client_that_takes_leave_before_its_connection_ends_is_not_lost() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1);
+    world.connect(&mut client);
+    client.client.exit(world.clock.now());
+    world.exchange(&mut client);
+    world.disconnect(&client);
+    let log = world.end();
+    assert_eq!(events(&log)[1], "closed alice client-exit");
+}
+
+#[test]
+fn the_transport_hears_how_each_connection_stands() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let stranger = TestPki::new().issue_client("alice");
+    let (mut of_alice, mut of_stranger) = (world.client(&alice, 1), world.client(&stranger, 2));
+    world.connect(&mut of_alice);
+    world.run(&mut [&mut of_stranger], |clients| clients[0].has_failed());
+    world.revoke(&alice);
+    world.wait_for(&mut of_alice, ClientEvent::AuthFailed("certificate revoked".to_owned()));
+    let standings = Arc::clone(&world.standings);
+    let of = move |port: u16| -> Vec<Standing> {
+        let standings = standings.lock().unwrap();
+        standings.iter().filter(|(of, _)| *of == port).map(|(_, standing)| *standing).collect()
+    };
+    world.run(&mut [&mut of_alice, &mut of_stranger], |_| {
+        [1, 2].iter().all(|port| of(*port).contains(&Standing::Over))
+    });
+    assert_eq!(of(1), [Standing::Handshake, Standing::Session, Standing::Over]);
+    assert_eq!(of(2), [Standing::Handshake, Standing::Over]);
+}
+
 /// Sending to this port panics, as a defect in the protocol core would.
 const FATAL_PORT: u16 = 666;
 
@@ -278,6 +328,7 @@ struct World {
     plane: Option<ControlPlane>,
     sink: ControlSink,
     sent: Receiver<(Path, Vec<u8>)>,
+    standings: Standings,
     undelivered: BTreeMap<SocketAddr, Vec<Vec<u8>>>,
     tables: Arc<Tables>,
     clock: Clock,
@@ -292,12 +343,23 @@ struct TestClient {
     events: Vec<ClientEvent>,
 }
 
-struct MemoryOutbound(Sender<(Path, Vec<u8>)>);
+#[derive(Clone)]
+struct MemoryOutbound {
+    datagrams: Sender<(Path, Vec<u8>)>,
+    standings: Standings,
+}
+
+/// The ports of paths, and how each was said to stand.
+type Standings = Arc<Mutex<Vec<(u16, Standing)>>>;
 
 impl SendDatagrams for MemoryOutbound {
     fn send(&self, path: Path, datagram: &[u8]) -> std::io::Result<()> {
         assert_ne!(path.remote.port(), FATAL_PORT, "a test asked for this panic");
-        self.0.send((path, datagram.to_vec())).map_err(std::io::Error::other)
+        self.datagrams.send((path, datagram.to_vec())).map_err(std::io::Error::other)
+    }
+
+    fn set_standing(&self, path: Path, standing: Standing) {
+        self.standings.lock().unwrap().push((path.remote.port(), standing));
     }
 }
 
@@ -334,15 +396,18 @@ impl World {
         change(&mut settings);
         let mailroom = Mailroom::open(4, settings);
         let sink = mailroom.sink();
-        let (outbound, sent) = channel();
+        let (datagrams, sent) = channel();
+        let outbound = MemoryOutbound { datagrams, standings: Standings::default() };
+        let standings = Arc::clone(&outbound.standings);
         let config = EndpointConfig::new(credentials.tls, Arc::clone(keeper.trust()) as _);
-        let plane = mailroom.start(&Arc::new(config), || Box::new(MemoryOutbound(outbound.clone()))).unwrap();
+        let plane = mailroom.start(&Arc::new(config), || Box::new(outbound.clone())).unwrap();
         Self {
             pki,
             keeper,
             plane: Some(plane),
             sink,
             sent,
+            standings,
             undelivered: BTreeMap::new(),
             tables,
             clock,
@@ -402,6 +467,14 @@ impl World {
         client.client.exit(self.clock.now());
         let handle = self.plane().handle().clone();
         self.run(&mut [client], |_| handle.connections().len() < connected);
+    }
+
+    /// Closes the client's connection, as the transport tells it, and waits until the server knows.
+    fn disconnect(&mut self, client: &TestClient) {
+        let path = Path { listener: ListenerId(0), remote: client.remote, local: None };
+        (self.sink)(ControlInput::Disconnected { path });
+        let (handle, remote) = (self.plane().handle().clone(), client.remote);
+        self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));
     }
 
     /// Carries datagrams until `is_done`.

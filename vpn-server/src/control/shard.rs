@@ -1,7 +1,7 @@
 //! One control shard: a thread, a protocol endpoint, and the sessions in it.
 //!
 //! After every input the endpoint's events are handled before its datagrams leave, so that a client is in the data
-//! plane's tables before it hears that it is connected.
+//! plane's tables before it hears that it is connected. Paths on which nothing more will be said are given up last.
 //!
 //! A panic in the protocol core is contained (NET-12): the sessions at the address whose datagram caused it are dropped,
 //! everybody else goes on. When timers panic again and again, there is no telling whose they are, and the shard starts
@@ -24,12 +24,13 @@ use super::admission::{Admissions, Admitted, device_facts, internal};
 use super::chronicle::{Chronicle, wall_clock};
 use super::connection::{Connection, DeviceFacts};
 use super::counters::Counted;
-use super::mailbox::{Datagram, Mailbox};
+use super::mailbox::{Arrival, Mailbox};
 use super::registry::{SessionKey, usage};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
 use crate::dataplane::PeerSlot;
 use crate::random::OperatingSystem;
+use crate::transport::tcp::Standing;
 
 /// How often the counters of a connection go to the connection log.
 const USAGE_INTERVAL: Duration = Duration::from_secs(300);
@@ -71,6 +72,7 @@ pub(super) struct Shard {
     endpoint_config: Arc<EndpointConfig>,
     outbound: Box<dyn SendDatagrams>,
     sessions: BTreeMap<SessionHandle, Session>,
+    settled: Vec<Path>,
     next_usage_report: Moment,
     timer_panics: u32,
     stopping: Option<Stopping>,
@@ -115,6 +117,7 @@ impl Shard {
             shared,
             outbound,
             sessions: BTreeMap::new(),
+            settled: Vec::new(),
             next_usage_report,
             timer_panics: 0,
             stopping: None,
@@ -128,8 +131,8 @@ impl Shard {
             for command in delivery.commands {
                 self.obey(command);
             }
-            for datagram in delivery.datagrams {
-                self.receive(&datagram);
+            for arrival in delivery.arrivals {
+                self.receive(&arrival);
             }
             self.keep_time();
         }
@@ -150,15 +153,18 @@ impl Shard {
         });
     }
 
-    fn receive(&mut self, datagram: &Datagram) {
-        if self.stopping.as_ref().is_some_and(|stopping| !stopping.told.contains(&datagram.path.remote)) {
+    fn receive(&mut self, arrival: &Arrival) {
+        let remote = arrival.path().remote;
+        if self.stopping.as_ref().is_some_and(|stopping| !stopping.told.contains(&remote)) {
             return;
         }
         let now = self.now();
-        let survived =
-            self.contain(|shard| shard.endpoint.handle_datagram(now, datagram.path, &datagram.bytes));
+        let survived = self.contain(|shard| match arrival {
+            Arrival::Datagram { path, bytes } => shard.endpoint.handle_datagram(now, *path, bytes),
+            Arrival::Disconnected { path } => shard.endpoint.disconnected(now, path),
+        });
         if !survived {
-            self.drop_sessions_at(datagram.path);
+            self.drop_sessions_at(*arrival.path());
         }
     }
 
@@ -200,6 +206,9 @@ impl Shard {
                 debug!(remote = %transmit.path.remote, %error, "a control datagram was not sent");
             }
         }
+        for path in self.settled.drain(..) {
+            self.outbound.set_standing(path, Standing::Over);
+        }
     }
 
     fn handle(&mut self, event: Event) {
@@ -217,6 +226,8 @@ impl Shard {
             Event::AttemptFailed { path, identity, failure } => {
                 self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }
+            Event::HandshakeBegun { path } => self.outbound.set_standing(path, Standing::Handshake),
+            Event::PathSettled { path } => self.settled.push(path),
         }
     }
 
@@ -297,6 +308,7 @@ impl Shard {
             debug!(%error, connection.id = %connection.id, "the session lost its place before it was established");
             return;
         }
+        self.outbound.set_standing(channel.path(), Standing::Session);
         session.live = Some(Live { since: now, channel });
         self.shared.chronicle.connected(&connection);
     }
@@ -392,6 +404,7 @@ impl Shard {
             self.contain(|shard| shard.close(now, handle, Farewell::Silent, "internal-error"));
             self.forget(handle, "internal-error");
         }
+        self.outbound.set_standing(path, Standing::Over);
     }
 
     fn start_over(&mut self) {
@@ -400,6 +413,9 @@ impl Shard {
             sessions = self.sessions.len(),
             "the shard starts over; its clients reconnect"
         );
+        for path in self.endpoint.paths() {
+            self.outbound.set_standing(*path, Standing::Over);
+        }
         self.endpoint = Endpoint::new(Arc::clone(&self.endpoint_config), Box::new(OperatingSystem));
         self.timer_panics = 0;
         self.forget_everybody("internal-error");

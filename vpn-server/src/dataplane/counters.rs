@@ -86,6 +86,10 @@ counted! {
         SendTooLong = "send-too-long",
         /// A datagram that the network refused.
         SendFailed = "send-failed",
+        /// A packet for a connection that is closed.
+        ConnectionGone = "connection-gone",
+        /// A packet for a connection whose reader is too slow.
+        OutputQueueFull = "output-queue-full",
         /// A datagram that waited to be sent when a defect of this program ended the turn.
         Panicked = "panicked",
     }
@@ -94,9 +98,9 @@ counted! {
 counted! {
     /// What the data plane counts besides drops.
     Event {
-        /// Calls that received datagrams.
+        /// Calls that received something.
         ReceiveCall = "receive-calls",
-        /// Datagrams received.
+        /// Datagrams received, and packets in frames.
         DatagramReceived = "datagrams-received",
         /// Control datagrams handed to the control side.
         ControlForwarded = "control-forwarded",
@@ -108,14 +112,30 @@ counted! {
         PacketToNetwork = "packets-to-network",
         /// Inner packets read from the tunnel device.
         PacketFromNetwork = "packets-from-network",
-        /// Calls that sent datagrams.
+        /// Calls that sent something.
         SendCall = "send-calls",
-        /// Datagrams sent.
+        /// Datagrams sent, and packets in frames.
         DatagramSent = "datagrams-sent",
         /// Segmented sends that had to be repeated datagram by datagram.
         SegmentationRefused = "segmentation-refused",
         /// Receive calls that the system refused.
         ReceiveFailed = "receive-failures",
+        /// Connections taken in.
+        ConnectionAccepted = "connections-accepted",
+        /// Connections that ended, whoever ended them.
+        ConnectionClosed = "connections-closed",
+        /// Connections of strangers that had to go for others.
+        ConnectionEvicted = "connections-evicted",
+        /// Connections of strangers that sent no hard reset in time.
+        ConnectionTimedOut = "connections-timed-out",
+        /// Connections closed because they did not consist of frames.
+        ConnectionMalformed = "connections-malformed",
+        /// Connections handed to the server that shares the port.
+        ConnectionShared = "connections-shared",
+        /// Connections closed at once for want of room.
+        ConnectionRefused = "connections-refused",
+        /// Connections that the system could not give us.
+        AcceptFailed = "accept-failures",
         /// Defects of this program that were contained.
         Panic = "panics",
     }

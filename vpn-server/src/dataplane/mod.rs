@@ -1,9 +1,10 @@
-//! The data plane: moves packets between the UDP sockets and the TUN device, on threads of its own.
+//! The data plane: moves packets between UDP sockets, TCP connections and the TUN device, on threads of its own.
 //!
 //! ```text
 //!            ┌───────────────────────── worker ─────────────────────────┐
 //!  UDP ────► │ classify ─► open ─► source, routes, rules ─► clamp MSS ──┼─► TUN
-//!   ▲        │    └─ control datagrams, exits ─► ControlSink            │    │
+//!  TCP       │    └─ control packets, exits, ends ─► ControlSink        │    │
+//!   ▲        │                                                          │    │
 //!   └────────┼── send per peer ◄─ seal ◄─ clamp MSS ◄─ peer by address ◄┼────┘
 //!            └──────────────────────────────────────────────────────────┘
 //! ```
@@ -18,12 +19,14 @@
 pub mod counters;
 mod egress;
 pub mod mss;
+mod outlets;
 pub mod packet;
 pub mod pipeline;
 pub mod plane;
 pub mod send_queue;
 mod sink;
 mod station;
+mod streams;
 pub mod tables;
 #[cfg(test)]
 mod testing;
@@ -32,4 +35,5 @@ mod worker;
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};
 pub use plane::{Edge, Plane, Transmitter};
 pub use sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
+pub use streams::TcpEdge;
 pub use tables::{InsertError, Peer, PeerCounters, PeerSlot, Tables};

@@ -7,14 +7,23 @@
 use std::net::SocketAddr;
 
 use vpn_proto::data::DATA_HEADROOM;
+use vpn_proto::wire::tcp::PREFIX;
 
-/// The largest segment size for connections through the tunnel of a peer at `remote`: 1400 over IPv4, 1380 over IPv6.
+use crate::transport::Transport;
+
+/// The largest segment size for connections through the tunnel of a peer at `remote`: over UDP 1400 with IPv4 and 1380
+/// with IPv6, over TCP 1386 and 1366.
 #[must_use]
-pub const fn limit(remote: &SocketAddr) -> u16 {
-    match remote {
-        SocketAddr::V4(_) => OUTER_LIMIT - UDP_OVER_IPV4 - SEAL - TCP_OVER_IPV4,
-        SocketAddr::V6(_) => OUTER_LIMIT - UDP_OVER_IPV6 - SEAL - TCP_OVER_IPV4,
-    }
+pub const fn limit(transport: Transport, remote: &SocketAddr) -> u16 {
+    let ip = match remote {
+        SocketAddr::V4(_) => IPV4,
+        SocketAddr::V6(_) => IPV6,
+    };
+    let carrier = match transport {
+        Transport::Udp => UDP,
+        Transport::Tcp => TCP + FRAME,
+    };
+    OUTER_LIMIT - ip - carrier - SEAL - TCP_OVER_IPV4
 }
 
 /// Lowers the maximum segment size that the TCP header at the start of `segment` announces to `limit` and corrects the
@@ -72,9 +81,14 @@ const OUTER_LIMIT: u16 = 1492;
 /// What sealing adds to an inner packet.
 const SEAL: u16 = 24;
 const _: () = assert!(SEAL as usize == DATA_HEADROOM);
-const UDP_OVER_IPV4: u16 = 28;
-const UDP_OVER_IPV6: u16 = 48;
-const TCP_OVER_IPV4: u16 = 40;
+const IPV4: u16 = 20;
+const IPV6: u16 = 40;
+const UDP: u16 = 8;
+const TCP: u16 = 20;
+/// The length in front of a packet on a TCP connection.
+const FRAME: u16 = 2;
+const _: () = assert!(FRAME as usize == PREFIX);
+const TCP_OVER_IPV4: u16 = IPV4 + TCP;
 
 const TCP_MINIMUM: usize = 20;
 const DATA_OFFSET: usize = 12;
@@ -93,8 +107,9 @@ mod tests {
 
     #[test]
     fn the_limit_is_the_one_of_stock_servers() {
-        assert_eq!(limit(&"192.0.2.1:1194".parse().unwrap()), 1400);
-        assert_eq!(limit(&"[2001:db8::1]:1194".parse().unwrap()), 1380);
+        let (v4, v6) = ("192.0.2.1:1194".parse().unwrap(), "[2001:db8::1]:1194".parse().unwrap());
+        assert_eq!([limit(Transport::Udp, &v4), limit(Transport::Tcp, &v4)], [1400, 1386]);
+        assert_eq!([limit(Transport::Udp, &v6), limit(Transport::Tcp, &v6)], [1380, 1366]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What happens to a packet between the edges: pure over buffers and tables.
 //!
-//! Inbound is UDP to TUN, outbound TUN to UDP. Each step of a packet answers with what is to be done with it or why it
+//! Inbound is to the TUN device, outbound from it, whatever transport is at the other side. Each step of a packet answers with what is to be done with it or why it
 //! is dropped; drops are counted, never logged. The tables are read through snapshots held for one batch.
 
 use std::sync::Arc;
@@ -8,10 +8,11 @@ use std::sync::Arc;
 use arc_swap::Guard;
 use vpn_proto::data::{DATA_HEADROOM, Inbound, OpenError, SealError};
 use vpn_proto::wire::opcode::{Class, classify};
+use vpn_proto::wire::tcp::{FrameError, Frames};
 use vpn_proto::{ListenerId, Moment, Path, PeerId};
 
 use crate::policy::{Policy, Verdict};
-use crate::transport::ReceiveBatch;
+use crate::transport::{ReceiveBatch, Transports};
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::mss;
@@ -25,6 +26,8 @@ use super::tables::{Leaving, Peer, Tables};
 pub struct Pipeline<'t> {
     /// Who and what is known.
     pub tables: &'t Tables,
+    /// What carries the packets of each listener.
+    pub transports: &'t Transports,
     /// Where control datagrams go.
     pub sink: &'t ControlSink,
     /// Where this worker counts.
@@ -45,19 +48,34 @@ impl Pipeline<'_> {
         let policy = self.tables.policy();
         for (received, buffer) in batch.iter_mut() {
             let path = Path { listener, remote: received.remote, local: received.local };
-            let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
+            let mut pass = InboundPass::new(*self, now, path, &policy);
             if buffer.is_empty() {
                 self.counters.dropped(DropReason::NotOpenVpn);
             }
             for datagram in buffer.chunks_mut(received.stride.max(1)) {
-                self.counters.happened(Event::DatagramReceived);
-                match pass.datagram(datagram) {
-                    Ok(Some(packet)) => deliver(packet),
-                    Ok(None) => {}
-                    Err(reason) => self.counters.dropped(reason),
-                }
+                pass.take(datagram, &mut deliver);
             }
         }
+    }
+
+    /// Takes what the connection on `path` brought and hands every inner packet that may pass to `deliver`, decrypted
+    /// in place.
+    ///
+    /// # Errors
+    /// The connection does not consist of frames; the packets before that were taken.
+    pub fn inbound_frames<'b>(
+        &self,
+        now: Moment,
+        path: Path,
+        frames: &mut Frames<'b>,
+        mut deliver: impl FnMut(&'b mut [u8]),
+    ) -> Result<(), FrameError> {
+        let policy = self.tables.policy();
+        let mut pass = InboundPass::new(*self, now, path, &policy);
+        while let Some(packet) = frames.next_packet()? {
+            pass.take(packet, &mut deliver);
+        }
+        Ok(())
     }
 
     /// Takes one packet from the TUN device and, if it may pass, queues it for its peer, sealed.
@@ -89,22 +107,60 @@ impl Pipeline<'_> {
         let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
         let peer = peer.ok_or(DropReason::NoSession)?;
         permit_return(policy, peer, &header, packet)
-            .and_then(|()| seal_into(queue, now, peer, &header, packet))
+            .and_then(|()| self.seal_into(queue, now, peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer())
+    }
+
+    fn seal_into(
+        &self,
+        queue: &mut SendQueue,
+        now: Moment,
+        peer: &Peer,
+        header: &Ipv4Header,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let path = peer.channel.path();
+        let mut room = queue.room(&path, DATA_HEADROOM + packet.len()).ok_or(DropReason::TooLongToSeal)?;
+        let datagram = room.datagram();
+        let inner = &mut datagram[DATA_HEADROOM..];
+        inner.copy_from_slice(packet);
+        if header.starts_tcp() {
+            let limit = mss::limit(self.transports.of(path.listener), &path.remote);
+            mss::clamp(&mut inner[header.payload()], limit);
+        }
+        peer.channel.seal(now, datagram).map_err(unsealed)?;
+        room.commit();
+        Ok(())
     }
 }
 
-/// The datagrams of one sender that arrived together: one super-packet.
+/// The packets of one sender that arrived together: one super-packet, or what one read of a connection brought.
 struct InboundPass<'p, 't> {
     pipeline: Pipeline<'t>,
     now: Moment,
     path: Path,
+    largest_segment: u16,
     policy: &'p Policy,
     /// The peer of the datagram before: nearly always the next one's too.
     peer: Option<(PeerId, Guard<Option<Arc<Peer>>>)>,
 }
 
-impl InboundPass<'_, '_> {
+impl<'p, 't> InboundPass<'p, 't> {
+    fn new(pipeline: Pipeline<'t>, now: Moment, path: Path, policy: &'p Policy) -> Self {
+        let largest_segment = mss::limit(pipeline.transports.of(path.listener), &path.remote);
+        Self { pipeline, now, path, largest_segment, policy, peer: None }
+    }
+
+    fn take<'b>(&mut self, datagram: &'b mut [u8], deliver: &mut impl FnMut(&'b mut [u8])) {
+        let counters = self.pipeline.counters;
+        counters.happened(Event::DatagramReceived);
+        match self.datagram(datagram) {
+            Ok(Some(packet)) => deliver(packet),
+            Ok(None) => {}
+            Err(reason) => counters.dropped(reason),
+        }
+    }
+
     /// The inner packet of a data datagram, if it may pass; nothing for what was dealt with here.
     fn datagram<'b>(&mut self, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         match classify(datagram) {
@@ -132,10 +188,11 @@ impl InboundPass<'_, '_> {
 
     fn data<'b>(&mut self, id: PeerId, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         let (pipeline, policy, path, now) = (self.pipeline, self.policy, self.path, self.now);
+        let largest_segment = self.largest_segment;
         let peer = self.peer(id).ok_or(DropReason::UnknownPeer)?;
         admit(peer, &path)?;
         match peer.channel.open(now, datagram).map_err(unopened)? {
-            Inbound::Packet(packet) => permit(policy, peer, packet, mss::limit(&path.remote))
+            Inbound::Packet(packet) => permit(policy, peer, packet, largest_segment)
                 .map(Some)
                 .inspect_err(|_| peer.counters.count_from_peer()),
             Inbound::Exit => pipeline.exit(peer).map(|()| None),
@@ -167,7 +224,7 @@ impl Pipeline<'_> {
 }
 
 /// Whether a data packet that arrived by `path` may be one of `peer`: the place where floating is decided. A peer
-/// whose address changes has to start a new session.
+/// whose address changes has to start a new session; so has one that changes its connection, always.
 fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
     let known = peer.channel.path();
     let is_same = known.remote == path.remote && known.listener == path.listener;
@@ -209,26 +266,6 @@ fn permit_return(policy: &Policy, peer: &Peer, header: &Ipv4Header, packet: &[u8
         }
         Some(_) | None => refuse(verdict),
     }
-}
-
-fn seal_into(
-    queue: &mut SendQueue,
-    now: Moment,
-    peer: &Peer,
-    header: &Ipv4Header,
-    packet: &[u8],
-) -> Result<(), DropReason> {
-    let path = peer.channel.path();
-    let mut room = queue.room(&path, DATA_HEADROOM + packet.len()).ok_or(DropReason::TooLongToSeal)?;
-    let datagram = room.datagram();
-    let inner = &mut datagram[DATA_HEADROOM..];
-    inner.copy_from_slice(packet);
-    if header.starts_tcp() {
-        mss::clamp(&mut inner[header.payload()], mss::limit(&path.remote));
-    }
-    peer.channel.seal(now, datagram).map_err(unsealed)?;
-    room.commit();
-    Ok(())
 }
 
 fn refuse(verdict: Verdict) -> Result<(), DropReason> {

@@ -19,6 +19,12 @@ pub enum ControlInput {
         /// The whole datagram; 1 to [`LONGEST_CONTROL_DATAGRAM`] octets.
         bytes: Vec<u8>,
     },
+    /// A connection is closed, of which the control side took note by a [`Standing`](crate::transport::tcp::Standing).
+    /// Comes after every datagram of it, and must find room always.
+    Disconnected {
+        /// Where it was.
+        path: Path,
+    },
     /// A peer said, authentically, that it leaves.
     PeerExit {
         /// Its session.

@@ -5,9 +5,11 @@
 
 mod check;
 mod error;
+mod file_limit;
 pub mod file_watch;
 pub(crate) mod files;
 mod hardening;
+mod listeners;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -15,6 +17,8 @@ mod serve;
 mod server;
 mod state_directory;
 mod systemd;
+#[cfg(test)]
+mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};

@@ -96,8 +96,7 @@ async fn stop(server: Server, mut signals: Signals) -> Ending {
 }
 
 fn status(ready: &Ready) -> String {
-    let listen: Vec<String> = ready.listen.iter().map(ToString::to_string).collect();
-    format!("listening on udp {}, device {}", listen.join(", "), ready.tun)
+    format!("listening on {}, device {}", ready.addresses(), ready.tun)
 }
 
 /// What a signal asks for.

@@ -3,7 +3,7 @@
 //! Parts are started in the order in which each needs the one before, and dropped in the reverse one, whether the
 //! server is stopped or a later part fails to start.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
@@ -12,24 +12,27 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, ListenerId, TlsSettings, WrappingSettings};
+use vpn_proto::{EndpointConfig, TlsSettings, WrappingSettings};
 
 use super::error::StartError;
+use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
+use super::listeners::Listeners;
 use super::state_directory::StateDirectory;
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
-use crate::config::{ClientCidr, Config, LiveSettings};
+use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings};
 use crate::control::{
     ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
 };
-use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, Transmitter};
+use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
 use crate::random;
+use crate::transport::port_share::PortShare;
+use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
-use crate::transport::udp::UdpListener;
 
 /// The MTU of the tunnel.
 const TUN_MTU: u16 = 1500;
@@ -60,8 +63,8 @@ pub struct Server {
 /// What a server that is ready says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Ready {
-    /// The UDP addresses it listens on.
-    pub listen: Vec<SocketAddr>,
+    /// The addresses it listens on.
+    pub listen: Vec<ListenAddress>,
     /// Its TUN device.
     pub tun: String,
     /// Its address inside the tunnel.
@@ -89,9 +92,10 @@ impl Server {
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
-        let sockets = bind(&config)?;
-        let listen: Vec<SocketAddr> = sockets.iter().map(|(_, socket)| socket.address()).collect();
+        let listeners = Listeners::bind(&config)?;
+        let listen = listeners.addresses.clone();
         let tun = TunDevice::create(&tun_settings(&config))?;
+        let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
 
         let clock = Clock::start();
@@ -110,7 +114,7 @@ impl Server {
                 clock,
             },
         );
-        let plane = Plane::start(Edge { sockets, tun }, Arc::clone(&tables), mailroom.sink(), clock)
+        let plane = Plane::start(edge, Arc::clone(&tables), mailroom.sink(), clock)
             .map_err(StartError::system("the packet workers"))?;
         let endpoint_config = endpoint_config(&config, tls, wrapping, &keeper, clock, shards);
         let control = mailroom
@@ -118,7 +122,7 @@ impl Server {
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
         let ready = Ready::new(&config, listen);
-        info!(listen = ?ready.listen, tun = ready.tun, address = %ready.address, "the server is ready");
+        info!(listen = ready.addresses(), tun = ready.tun, address = %ready.address, "the server is ready");
         Ok(Self {
             watch,
             control,
@@ -198,7 +202,13 @@ impl Server {
 }
 
 impl Ready {
-    fn new(config: &Config, listen: Vec<SocketAddr>) -> Self {
+    /// The addresses it listens on, in one text.
+    #[must_use]
+    pub fn addresses(&self) -> String {
+        self.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn new(config: &Config, listen: Vec<ListenAddress>) -> Self {
         Self {
             listen,
             tun: config.tun.to_string(),
@@ -213,6 +223,10 @@ impl Ready {
 impl SendDatagrams for Transmitter {
     fn send(&self, path: vpn_proto::Path, datagram: &[u8]) -> std::io::Result<()> {
         Self::send(self, path, datagram)
+    }
+
+    fn set_standing(&self, path: vpn_proto::Path, standing: Standing) {
+        Self::set_standing(self, &path, standing);
     }
 }
 
@@ -246,11 +260,18 @@ fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, St
     Ok(ConnectionLog::open(config.connection_log.as_deref(), state.endpoint_id()?, seed)?)
 }
 
-fn bind(config: &Config) -> Result<Vec<(ListenerId, UdpListener)>, StartError> {
-    let numbered = config.listen.iter().zip(0..);
-    numbered
-        .map(|(address, number)| Ok((ListenerId(number), UdpListener::bind(address.socket_address())?)))
-        .collect()
+fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, StartError> {
+    let Listeners { udp, tcp, .. } = listeners;
+    if tcp.is_empty() {
+        let strangers = StrangerLimits::default();
+        return Ok(Edge { sockets: udp, tcp: TcpEdge::default(), strangers, tun });
+    }
+    let sessions = capacity(config.client_cidr) as u64;
+    let room = Demand { sessions, shares_port: config.port_share.is_some() }.make_room()?;
+    let port_share = config.port_share.clone().map(PortShare::start).transpose();
+    let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?;
+    let tcp = TcpEdge { listeners: tcp, port_share, most_connections: room.connections };
+    Ok(Edge { sockets: udp, tcp, strangers: room.strangers, tun })
 }
 
 fn tun_settings(config: &Config) -> TunSettings {
@@ -263,13 +284,17 @@ fn tun_settings(config: &Config) -> TunSettings {
     }
 }
 
-fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Path) -> HostNetworkSettings {
+fn network_settings(
+    config: &Config,
+    listen: &[ListenAddress],
+    state_directory: &Path,
+) -> HostNetworkSettings {
     HostNetworkSettings {
         tun: config.tun.clone(),
         client_cidr: config.client_cidr,
         routes: config.live.routes.clone(),
         forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
-        listening_ports: listen.iter().map(SocketAddr::port).collect(),
+        listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         state_directory: state_directory.to_owned(),
     }

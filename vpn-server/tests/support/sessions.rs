@@ -59,8 +59,12 @@ impl Sessions {
 
     /// Brings up a session of a client at `remote`, whose peer id is `peer_id` and whose tunnel address `address` is.
     pub(crate) fn connect(&mut self, peer_id: PeerId, remote: SocketAddr, address: Ipv4Addr) -> Session {
+        self.connect_on(peer_id, Path { listener: ListenerId(0), remote, local: None }, address)
+    }
+
+    /// The same for a client on `path`.
+    pub(crate) fn connect_on(&mut self, peer_id: PeerId, path: Path, address: Ipv4Addr) -> Session {
         self.seed += 1;
-        let path = Path { listener: ListenerId(0), remote, local: None };
         let grant = Grant {
             peer_id,
             address,
@@ -115,7 +119,7 @@ impl Sessions {
                     self.endpoint.authorize(self.now, session, Authorization::Grant(grant.clone()));
                 }
                 Event::Established { session, channel } => *established = Some((session, channel)),
-                Event::Closed { .. } => {}
+                Event::Closed { .. } | Event::HandshakeBegun { .. } | Event::PathSettled { .. } => {}
                 Event::Renegotiated { .. }
                 | Event::AttemptFailed { .. }
                 | Event::ChallengeResponse { .. }

@@ -96,7 +96,7 @@ impl Handshake {
         let server_source = KeySource::of_server(context.entropy);
         let reply = KeyMethod2 {
             source: server_source.clone(),
-            options: occ::server_options(context.config.tun_mtu),
+            options: occ::server_options(context.config.tun_mtu, &message.options),
             username: None,
             password: None,
             peer_info: String::new(),

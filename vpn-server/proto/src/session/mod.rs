@@ -27,7 +27,7 @@ use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::entropy::Entropy;
 use crate::event::{Authorization, CloseReason, Event, Farewell, Reauthorization, Wakeup};
-use crate::identity::PeerIdentity;
+use crate::identity::{Denial, PeerIdentity};
 use crate::ids::SessionHandle;
 use crate::moment::Moment;
 use crate::path::Path;
@@ -174,6 +174,19 @@ impl Session {
         });
     }
 
+    /// The connection to the client is gone: the session ends without a farewell and without lingering.
+    pub(crate) fn disconnect(&mut self, context: &mut Context<'_>) {
+        let identity = self.identity().cloned();
+        let is_undecided = matches!(self.phase, Phase::Handshake(_)) || identity.is_some();
+        if self.is_half_open() && is_undecided {
+            let detail = "the connection was lost before the client was let in";
+            let failure = Denial::new(CloseReason::ConnectionLost.code(), "", detail);
+            context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
+        }
+        self.close(context, CloseReason::ConnectionLost, Farewell::Silent);
+        self.phase = Phase::Gone;
+    }
+
     fn step(&mut self, context: &mut Context<'_>, transition: impl FnOnce(Phase, &mut Context<'_>) -> Phase) {
         self.phase = transition(std::mem::replace(&mut self.phase, Phase::Gone), context);
         if let Some(exported) = context.dynamic_wrapping.take() {
@@ -238,6 +251,15 @@ impl Session {
             Phase::Handshake(handshake) => !handshake.is_half_open(),
             Phase::Admission(admission) => admission.is_saying_farewell(),
             Phase::Active(_) | Phase::Gone => false,
+        }
+    }
+
+    /// Whether the session is over and nothing that was said is unacknowledged.
+    pub(crate) fn is_settled(&self) -> bool {
+        match &self.phase {
+            Phase::Closing(closing) => closing.is_flushed(),
+            Phase::Gone => true,
+            Phase::Handshake(_) | Phase::Admission(_) | Phase::Active(_) => false,
         }
     }
 

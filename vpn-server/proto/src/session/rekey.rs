@@ -125,7 +125,7 @@ impl Rekey {
         let server = KeySource::of_server(context.entropy);
         let reply = KeyMethod2 {
             source: server.clone(),
-            options: occ::server_options(context.config.tun_mtu),
+            options: occ::server_options(context.config.tun_mtu, &message.options),
             username: None,
             password: None,
             peer_info: String::new(),

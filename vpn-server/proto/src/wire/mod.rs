@@ -14,6 +14,7 @@ pub mod peer_info;
 pub mod push;
 pub mod replay_id;
 pub mod static_key;
+pub mod tcp;
 pub mod tls_auth;
 pub(crate) mod tls_crypt;
 pub mod tls_crypt_v2;

@@ -4,6 +4,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
 
 mod certificates;
+mod connections;
 mod credentials;
 mod network;
 mod random;

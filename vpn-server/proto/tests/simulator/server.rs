@@ -18,6 +18,9 @@ pub(crate) struct Server {
     pub(crate) peers: BTreeMap<SessionHandle, Peer>,
     pub(crate) closed: Vec<(SessionHandle, CloseReason)>,
     pub(crate) failures: Vec<Denial>,
+    /// Paths on which a handshake began, and those that were settled.
+    pub(crate) begun: Vec<Path>,
+    pub(crate) settled: Vec<Path>,
     pub(crate) renegotiations: usize,
     /// Every packet that came through the tunnels, with the sender's name.
     pub(crate) received: Vec<(String, Vec<u8>)>,
@@ -50,6 +53,8 @@ impl Server {
             peers: BTreeMap::new(),
             closed: vec![],
             failures: vec![],
+            begun: vec![],
+            settled: vec![],
             renegotiations: 0,
             received: vec![],
             echoes: true,
@@ -143,6 +148,8 @@ impl Server {
                     self.closed.push((session, reason));
                 }
                 Event::AttemptFailed { failure, .. } => self.failures.push(failure),
+                Event::HandshakeBegun { path } => self.begun.push(path),
+                Event::PathSettled { path } => self.settled.push(path),
             }
         }
     }
