@@ -7,7 +7,7 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock interop-long bench dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock bench dependencies format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,10 +27,6 @@ interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN
 		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
 		-- --skip by_postern
 
-interop-long: dependencies ## Run the interop scenarios with 1 GiB transfers and 20 timed revocations
-	INTEROP_TRANSFER_MIB=1024 INTEROP_REVOCATIONS=20 $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
-		--test interop_transfer --test interop_revocation -- --nocapture
-
 bench: dependencies ## Time issuing a certificate against easy-rsa, release build
 	$(CARGO) build --release --package postern --package test-support
 	$(CARGO) run --release --quiet --package test-support --bin bench-issue
@@ -48,8 +44,8 @@ lint: ## Run clippy on everything, with both crypto backends
 	$(CARGO) clippy --workspace --all-targets -- --deny warnings
 	$(CARGO) clippy --workspace --all-targets --no-default-features --features ring -- --deny warnings
 
-docs: ## Build the documentation of the crates, private items included
-	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --no-deps --document-private-items
+docs: ## Build the documentation of the library crates, private items included
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources

@@ -14,15 +14,23 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit};
 
 use crate::args::Cli;
 use crate::exit::Exit;
 
 fn main() -> ExitCode {
+    leave_no_core_dump();
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let program = arguments.first().and_then(|program| program.to_str());
     let exit = if easyrsa::is_called_as_easyrsa(program) { drop_in(&arguments) } else { postern(&arguments) };
     exit.into()
+}
+
+/// Passphrases and keys pass through this process. A system without such limits writes no dumps anyway.
+fn leave_no_core_dump() {
+    let nothing = Rlimit { current: Some(0), maximum: Some(0) };
+    let _ = rustix::process::setrlimit(Resource::Core, nothing);
 }
 
 fn postern(arguments: &[OsString]) -> Exit {

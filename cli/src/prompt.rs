@@ -33,7 +33,11 @@ impl Prompter {
         ask(&format!(
             "{question}\n\nType the word 'yes' to continue, or any other input to abort.\n  Confirm: "
         ));
-        match self.line_from_stdin() {
+        let answer = self.line_from_stdin();
+        if !io::stdin().is_terminal() {
+            ask("\n");
+        }
+        match answer {
             Ok(Some(answer)) if answer.as_str() == "yes" => Ok(()),
             Ok(_) | Err(_) => Err(CliError::NotConfirmed),
         }

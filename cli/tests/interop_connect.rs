@@ -2,12 +2,13 @@
 //!
 //! These scenarios also run against a stock server (`INTEROP_SERVER=openvpn`).
 
+use std::fs;
 use std::time::Duration;
 
 use test_support::lab::TARGET;
 use test_support::stock::program::Program;
 use test_support::traffic::ping;
-use test_support::{Implementation, KeyKind, Lab, Pki, Result, ServerPlan, StockClient, Vpn};
+use test_support::{Implementation, KeyKind, Lab, Pki, Result, ServerPlan, StockClient, Vpn, postern};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
 const LIMIT: Duration = Duration::from_secs(10);
@@ -123,6 +124,23 @@ fn with_a_pki_of_p384_by_easy_rsa() {
 #[test]
 fn with_a_pki_of_ed25519_by_easy_rsa() {
     connects_with_a_pki(|lab| by_easy_rsa(lab, KeyKind::Ed25519)).unwrap();
+}
+
+#[test]
+fn with_a_profile_to_which_certificate_and_key_were_appended() {
+    let lab = Lab::new(1).unwrap();
+    let postern = Implementation::Postern(POSTERN.into());
+    let vpn = Vpn::start(&lab, &postern, &["alice"], ServerPlan::default()).unwrap();
+    let pki = vpn.pki();
+    let base = postern::export_for_anybody(POSTERN.as_ref(), pki).unwrap();
+    assert!(!base.contains("<cert>") && !base.contains("<key>") && base.ends_with('\n'), "{base}");
+
+    // What `(echo '<cert>'; cat alice.crt; echo '</cert>') >> alice.ovpn` makes of it, and likewise the key.
+    let certificate = fs::read_to_string(pki.certificate("alice")).unwrap();
+    let key = fs::read_to_string(pki.private_key("alice")).unwrap();
+    let profile = format!("{base}<cert>\n{certificate}</cert>\n<key>\n{key}</key>\n");
+    let _client = StockClient::connect(lab.client(1), &profile, &[]).unwrap();
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 
 #[test]

@@ -90,11 +90,11 @@ fn a_connection_has_a_record_at_its_start_and_one_at_its_end() {
 #[test]
 fn a_refused_attempt_has_a_record_with_the_reason() {
     let lab = Lab::new(1).unwrap();
-    let vpn = serve(&lab, &["alice"]).unwrap();
+    let mut vpn = serve(&lab, &["alice"]).unwrap();
     let profile = vpn.profile("alice").unwrap();
     vpn.pki().revoke("alice").unwrap();
     vpn.pki().gen_crl().unwrap();
-    std::thread::sleep(Duration::from_secs(1));
+    vpn.server().log().wait_for("a revocation list is in force", LIMIT).unwrap();
     let mut alice = StockClient::start(lab.client(1), &profile, &[]).unwrap();
     alice.wait_refused("AUTH_FAILED", LIMIT).unwrap();
 

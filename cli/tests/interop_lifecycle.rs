@@ -169,3 +169,18 @@ fn one_session_more_than_allowed_is_refused_with_a_reason_and_the_others_go_on()
     assert!(refused.text.contains("no room"), "{}", refused.text);
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
+
+#[test]
+fn a_stopping_server_lets_nobody_in_again() {
+    let lab = Lab::new(1).unwrap();
+    let postern = Implementation::Postern(POSTERN.into());
+    let mut vpn = Vpn::start(&lab, &postern, &["alice"], ServerPlan::default()).unwrap();
+    let alice = vpn.connect(lab.client(1), "alice", &["--connect-retry", "1", "1"]).unwrap();
+    let mark = alice.log().mark();
+    let start = std::time::Instant::now();
+    assert!(vpn.server().stop().unwrap().success());
+    println!("stopped after {:?}", start.elapsed());
+    alice.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT).unwrap();
+    let let_in_again = alice.wait_connected_since(mark, Duration::from_secs(3));
+    assert!(let_in_again.is_err(), "{let_in_again:?}");
+}

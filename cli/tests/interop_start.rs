@@ -1,10 +1,11 @@
 //! A server starts completely or not at all, and leaves a machine as it found it.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use test_support::command::{Finished, finish};
 use test_support::lab::TARGET;
-use test_support::postern::{DEVICE, serve_command};
+use test_support::postern::serve_command;
 use test_support::traffic::ping;
 use test_support::{Host, Implementation, KeyKind, Lab, Pki, Result, ServerPlan, Vpn};
 
@@ -24,6 +25,13 @@ fn pki(lab: &Lab) -> Result<Pki> {
 /// Tries to start a server, which must end by itself.
 fn start_in_vain(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Finished> {
     finish(serve_command(POSTERN.as_ref(), host, pki, plan))
+}
+
+/// A start that failed must say so with this code, and what to do about it.
+fn assert_refused(refused: &Finished, code: &str) {
+    assert!(!refused.status.success());
+    assert!(refused.stderr.contains(&format!("error[{code}]")), "{}", refused.stderr);
+    assert!(refused.stderr.contains("help: "), "{}", refused.stderr);
 }
 
 /// What a server may change on its machine: firewall, forwarding, devices, addresses, routes.
@@ -69,7 +77,7 @@ fn a_taken_port_is_named_and_nothing_is_changed() {
     let _other = lab.server().udp_socket(lab.server().address(), 1194).unwrap();
     let before = settings(lab.server()).unwrap();
     let refused = start_in_vain(lab.server(), &pki, &ServerPlan::default()).unwrap();
-    assert!(!refused.status.success());
+    assert_refused(&refused, "listen-address-in-use");
     assert!(refused.stderr.contains("192.0.2.1:1194"), "{}", refused.stderr);
     assert_eq!(settings(lab.server()).unwrap(), before);
 }
@@ -80,9 +88,14 @@ fn a_second_server_on_the_same_state_is_refused_and_the_first_goes_on() {
     let vpn = Vpn::start(&lab, &by_postern(), &["alice"], ServerPlan::default()).unwrap();
     let _alice = vpn.connect(lab.client(1), "alice", &[]).unwrap();
     let before = settings(lab.server()).unwrap();
-    let second = ServerPlan { port: 1195, client_cidr: "10.9.0.0/24".to_owned(), ..ServerPlan::default() };
-    let refused = start_in_vain(lab.server(), vpn.pki(), &second.with_options(&["--tun", "vpn1"])).unwrap();
-    assert!(!refused.status.success());
+    let second = ServerPlan {
+        port: 1195,
+        device: "vpn1".to_owned(),
+        client_cidr: "10.9.0.0/24".to_owned(),
+        ..ServerPlan::default()
+    };
+    let refused = start_in_vain(lab.server(), vpn.pki(), &second).unwrap();
+    assert_refused(&refused, "state-in-use");
     assert_eq!(settings(lab.server()).unwrap(), before);
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
@@ -98,7 +111,7 @@ fn a_missing_privilege_is_named_and_nothing_is_changed() {
     command.args(["--bounding-set=-net_admin", "--inh-caps=-net_admin"]).arg(POSTERN);
     command.args(serve.get_args().skip_while(|word| *word != "serve"));
     let refused = finish(command).unwrap();
-    assert!(!refused.status.success());
+    assert_refused(&refused, "tun-capability-missing");
     assert!(refused.stderr.contains("CAP_NET_ADMIN"), "{}", refused.stderr);
     assert_eq!(settings(lab.server()).unwrap(), before);
 }
@@ -110,7 +123,7 @@ fn client_addresses_that_overlap_a_routed_network_are_refused() {
     let before = settings(lab.server()).unwrap();
     let plan = ServerPlan { client_cidr: "10.7.0.0/22".to_owned(), ..ServerPlan::default() };
     let refused = start_in_vain(lab.server(), &pki, &plan).unwrap();
-    assert!(!refused.status.success());
+    assert_refused(&refused, "config-client-cidr-overlap");
     assert!(refused.stderr.contains("10.7.0.0/24"), "{}", refused.stderr);
     assert_eq!(settings(lab.server()).unwrap(), before);
 }
@@ -118,6 +131,7 @@ fn client_addresses_that_overlap_a_routed_network_are_refused() {
 #[test]
 fn the_tunnel_device_has_the_name_that_was_asked_for() {
     let lab = Lab::new(0).unwrap();
-    let _vpn = Vpn::start(&lab, &by_postern(), &[], ServerPlan::default()).unwrap();
-    assert!(lab.server().run("ip", ["-brief", "link", "show", "dev", DEVICE]).unwrap().contains(DEVICE));
+    let plan = ServerPlan { device: "gate".to_owned(), ..ServerPlan::default() };
+    let _vpn = Vpn::start(&lab, &by_postern(), &[], plan).unwrap();
+    assert_eq!(lab.server().address_of("gate").unwrap(), Some(Ipv4Addr::new(10, 8, 0, 1)));
 }

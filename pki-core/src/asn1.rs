@@ -80,10 +80,7 @@ impl Encoder {
 
     /// A non-negative INTEGER under another tag.
     pub(crate) fn unsigned_as(&mut self, tag: u8, octets: &[u8]) {
-        let significant = octets
-            .iter()
-            .position(|octet| *octet != 0)
-            .unwrap_or(octets.len());
+        let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
         let mut content = Vec::with_capacity(octets.len() + 1);
         if octets.get(significant).is_none_or(|first| first & 0x80 != 0) {
             content.push(0);
@@ -111,10 +108,7 @@ impl Encoder {
     /// A BIT STRING of named bits, bit 0 being the most significant; trailing zero bits are left out.
     pub(crate) fn named_bits(&mut self, bits: u16) {
         let octets = bits.to_be_bytes();
-        let used = octets
-            .iter()
-            .rposition(|octet| *octet != 0)
-            .map_or(0, |last| last + 1);
+        let used = octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
         let unused_bits = octets[..used].last().map_or(0, |last| last.trailing_zeros());
         let mut content = vec![u8::try_from(unused_bits).unwrap_or(0)];
         content.extend_from_slice(&octets[..used]);
@@ -141,10 +135,7 @@ impl Encoder {
             return;
         }
         let octets = length.to_be_bytes();
-        let significant = octets
-            .iter()
-            .position(|octet| *octet != 0)
-            .unwrap_or(octets.len());
+        let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
         let count = octets.len() - significant;
         self.0.push(0x80 | u8::try_from(count).unwrap_or(0));
         self.0.extend_from_slice(&octets[significant..]);
@@ -197,11 +188,7 @@ impl<'a> Reader<'a> {
         let end = header.length.checked_add(header.content)?;
         let whole = self.0.get(..end)?;
         self.0 = &self.0[end..];
-        Some(Element {
-            tag: header.tag,
-            content: &whole[header.length..],
-            whole,
-        })
+        Some(Element { tag: header.tag, content: &whole[header.length..], whole })
     }
 
     /// The content of the next value, which must have this tag.
@@ -255,26 +242,16 @@ impl Header {
         }
         let (&first, rest) = rest.split_first()?;
         if first < 0x80 {
-            return Some(Self {
-                tag,
-                length: 2,
-                content: first.into(),
-            });
+            return Some(Self { tag, length: 2, content: first.into() });
         }
         let count = usize::from(first & 0x7f);
         if count == 0 || count > 4 {
             return None;
         }
         let octets = rest.get(..count)?;
-        let content = octets
-            .iter()
-            .fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
+        let content = octets.iter().fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
         let is_minimal = octets[0] != 0 && content >= 0x80;
-        is_minimal.then_some(Self {
-            tag,
-            length: 2 + count,
-            content,
-        })
+        is_minimal.then_some(Self { tag, length: 2 + count, content })
     }
 }
 
@@ -307,10 +284,7 @@ mod tests {
     fn pki_08_time_switches_to_generalized_time_in_2050() {
         let last_utc = Timestamp::YEAR_2050.plus_seconds(-1);
         assert_eq!(encoded(|der| der.time(last_utc))[0], tag::UTC_TIME);
-        assert_eq!(
-            encoded(|der| der.time(Timestamp::YEAR_2050))[0],
-            tag::GENERALIZED_TIME
-        );
+        assert_eq!(encoded(|der| der.time(Timestamp::YEAR_2050))[0], tag::GENERALIZED_TIME);
         for point in [last_utc, Timestamp::YEAR_2050, Timestamp::from_unix_seconds(0)] {
             assert_eq!(Reader::new(&encoded(|der| der.time(point))).time(), Some(point));
         }
@@ -318,19 +292,10 @@ mod tests {
 
     #[test]
     fn crt_05_the_reader_refuses_what_is_not_der() {
-        assert!(
-            Reader::new(&[0x30, 0x80, 0, 0]).element().is_none(),
-            "indefinite length"
-        );
-        assert!(
-            Reader::new(&[0x30, 0x81, 1, 0]).element().is_none(),
-            "length not minimal"
-        );
+        assert!(Reader::new(&[0x30, 0x80, 0, 0]).element().is_none(), "indefinite length");
+        assert!(Reader::new(&[0x30, 0x81, 1, 0]).element().is_none(), "length not minimal");
         assert!(Reader::new(&[0x30, 2, 0]).element().is_none(), "content cut off");
-        assert!(
-            Reader::only(&[0x30, 0, 0], tag::SEQUENCE).is_none(),
-            "trailing octet"
-        );
+        assert!(Reader::only(&[0x30, 0, 0], tag::SEQUENCE).is_none(), "trailing octet");
     }
 
     proptest::proptest! {

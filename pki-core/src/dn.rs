@@ -18,19 +18,13 @@ impl Subject {
     /// A subject of a common name only: easy-rsa's `cn_only`.
     #[must_use]
     pub fn common_name_only(common_name: CommonName) -> Self {
-        Self {
-            common_name,
-            organisation: None,
-        }
+        Self { common_name, organisation: None }
     }
 
     /// A subject with the fields of easy-rsa's `org` mode.
     #[must_use]
     pub fn in_organisation(common_name: CommonName, organisation: Organisation) -> Self {
-        Self {
-            common_name,
-            organisation: Some(organisation),
-        }
+        Self { common_name, organisation: Some(organisation) }
     }
 
     /// The common name.
@@ -42,18 +36,9 @@ impl Subject {
     /// The RDNSequence: C, ST, L, O, OU, CN, emailAddress, serialNumber, as far as they are there.
     pub(crate) fn to_der(&self) -> Vec<u8> {
         Encoder::sequence_of(|names| {
-            let fields = self
-                .organisation
-                .as_ref()
-                .map(|organisation| &organisation.fields);
-            let before = fields
-                .into_iter()
-                .flatten()
-                .filter(|(field, _)| field.comes_before_common_name());
-            let after = fields
-                .into_iter()
-                .flatten()
-                .filter(|(field, _)| !field.comes_before_common_name());
+            let fields = self.organisation.as_ref().map(|organisation| &organisation.fields);
+            let before = fields.into_iter().flatten().filter(|(field, _)| field.comes_before_common_name());
+            let after = fields.into_iter().flatten().filter(|(field, _)| !field.comes_before_common_name());
             for (field, value) in before {
                 relative_name(names, field.oid(), field.string_tag(), value);
             }
@@ -92,11 +77,7 @@ impl Organisation {
         }
         let value = normalised(value)?;
         if let Some(rule) = field.violated_rule(&value) {
-            return Err(NameError::Attribute {
-                attribute: field.name(),
-                value,
-                rule,
-            });
+            return Err(NameError::Attribute { attribute: field.name(), value, rule });
         }
         self.fields.push((field, value));
         self.fields.sort_by_key(|(field, _)| *field);
@@ -197,9 +178,8 @@ pub(crate) fn one_line(name_der: &[u8]) -> Option<String> {
 
 /// The last common name of a name, as text.
 pub(crate) fn common_name(name_der: &[u8]) -> Option<String> {
-    let last = attributes(name_der)?
-        .into_iter()
-        .rfind(|attribute| attribute.oid == COMMON_NAME.as_bytes())?;
+    let last =
+        attributes(name_der)?.into_iter().rfind(|attribute| attribute.oid == COMMON_NAME.as_bytes())?;
     String::from_utf8(last.octets.to_vec()).ok()
 }
 
@@ -266,10 +246,7 @@ const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (ObjectIdentifier::new_unwrap("2.5.4.65"), "pseudonym"),
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "UID"),
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), "DC"),
-    (
-        ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2"),
-        "unstructuredName",
-    ),
+    (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2"), "unstructuredName"),
 ];
 
 #[cfg(test)]

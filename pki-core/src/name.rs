@@ -25,10 +25,7 @@ impl CommonName {
         let normalised = normalised(text)?;
         let characters = normalised.chars().count();
         if characters > Self::MAX_CHARACTERS {
-            return Err(NameError::TooManyCharacters {
-                name: printable(text),
-                characters,
-            });
+            return Err(NameError::TooManyCharacters { name: printable(text), characters });
         }
         Ok(Self(normalised))
     }
@@ -62,27 +59,16 @@ impl FileBase {
         let common_name = CommonName::parse(text)?;
         let name = common_name.as_str();
         if name == "." || name == ".." {
-            return Err(NameError::Traversal {
-                name: printable(text),
-            });
+            return Err(NameError::Traversal { name: printable(text) });
         }
         if let Some(separator) = name.chars().find(|character| matches!(character, '/' | '\\')) {
-            return Err(NameError::Separator {
-                name: printable(text),
-                separator,
-            });
+            return Err(NameError::Separator { name: printable(text), separator });
         }
         if let Some(first @ ('-' | '.')) = name.chars().next() {
-            return Err(NameError::LeadingCharacter {
-                name: printable(text),
-                first,
-            });
+            return Err(NameError::LeadingCharacter { name: printable(text), first });
         }
         if name.len() > Self::MAX_OCTETS {
-            return Err(NameError::TooManyOctets {
-                name: printable(text),
-                octets: name.len(),
-            });
+            return Err(NameError::TooManyOctets { name: printable(text), octets: name.len() });
         }
         Ok(Self(common_name))
     }
@@ -230,22 +216,14 @@ pub(crate) fn normalised(text: &str) -> Result<String, NameError> {
     }
     for character in name.chars() {
         if character.is_control() {
-            return Err(NameError::ControlCharacter {
-                name: printable(text),
-                code_point: character.into(),
-            });
+            return Err(NameError::ControlCharacter { name: printable(text), code_point: character.into() });
         }
         if is_hidden(character) {
-            return Err(NameError::HiddenCharacter {
-                name: printable(text),
-                code_point: character.into(),
-            });
+            return Err(NameError::HiddenCharacter { name: printable(text), code_point: character.into() });
         }
     }
     if name.trim().len() != name.len() {
-        return Err(NameError::OuterWhiteSpace {
-            name: printable(text),
-        });
+        return Err(NameError::OuterWhiteSpace { name: printable(text) });
     }
     Ok(name)
 }
@@ -255,9 +233,7 @@ pub(crate) fn normalised(text: &str) -> Result<String, NameError> {
 fn is_hidden(character: char) -> bool {
     let is_foreign_white_space = character != ' ' && character.is_whitespace();
     is_foreign_white_space
-        || HIDDEN_RANGES
-            .iter()
-            .any(|(first, last)| (*first..=*last).contains(&u32::from(character)))
+        || HIDDEN_RANGES.iter().any(|(first, last)| (*first..=*last).contains(&u32::from(character)))
 }
 
 /// The text with everything but plain visible characters escaped, for messages.
@@ -265,11 +241,8 @@ fn printable(text: &str) -> String {
     text.chars()
         .flat_map(|character| {
             let escape = character.is_control() || is_hidden(character);
-            let (escaped, plain) = if escape {
-                (Some(character.escape_unicode()), None)
-            } else {
-                (None, Some(character))
-            };
+            let (escaped, plain) =
+                if escape { (Some(character.escape_unicode()), None) } else { (None, Some(character)) };
             escaped.into_iter().flatten().chain(plain)
         })
         .take(100)
@@ -358,19 +331,13 @@ mod tests {
 
     #[test]
     fn pki_01_both_spellings_of_an_umlaut_are_one_name() {
-        assert_eq!(
-            FileBase::parse("ju\u{308}rgen").unwrap(),
-            FileBase::parse("j\u{fc}rgen").unwrap()
-        );
+        assert_eq!(FileBase::parse("ju\u{308}rgen").unwrap(), FileBase::parse("j\u{fc}rgen").unwrap());
     }
 
     #[test]
     fn messages_show_invisible_characters_escaped() {
         let error = FileBase::parse("a\nb\u{202e}").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the name 'a\\u{a}b\\u{202e}' contains the control character U+000A"
-        );
+        assert_eq!(error.to_string(), "the name 'a\\u{a}b\\u{202e}' contains the control character U+000A");
     }
 
     proptest::proptest! {

@@ -1,11 +1,14 @@
 //! Random octets as an argument: the system's generator in production, a recorded one in tests.
 
-use crate::crypto::backend::rand::{SecureRandom, SystemRandom};
+use rustix::io::Errno;
+use rustix::rand::{GetRandomFlags, getrandom};
+
 use crate::error::{ErrorKind, Explain};
 
 /// Where an operation draws serial numbers, salts and new keys from.
 ///
-/// RSA key pairs and ECDSA nonces are the exception: the backend draws them from the system by itself.
+/// RSA is the exception: the backend draws prime candidates and blinding factors by itself. ECDSA nonces are derived
+/// from key and message (RFC 6979).
 pub trait RandomSource {
     /// Fills the whole buffer or fails.
     ///
@@ -14,21 +17,33 @@ pub trait RandomSource {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), RandomError>;
 }
 
-/// The operating system's generator.
+/// The operating system's generator: getrandom(2), which waits until it has been seeded.
+///
+/// Not the backend's: aws-lc seeds its own generator with a measurement of CPU jitter, which takes longer than everything
+/// else that a short command does.
 #[derive(Debug, Default)]
-pub struct SystemSource(SystemRandom);
+pub struct SystemSource(());
 
 impl SystemSource {
     /// The operating system's generator.
     #[must_use]
     pub fn new() -> Self {
-        Self(SystemRandom::new())
+        Self(())
     }
 }
 
 impl RandomSource for SystemSource {
     fn fill(&mut self, buffer: &mut [u8]) -> Result<(), RandomError> {
-        self.0.fill(buffer).map_err(|_| RandomError)
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match getrandom(&mut buffer[filled..], GetRandomFlags::empty()) {
+                Ok(0) => return Err(RandomError),
+                Ok(count) => filled += count,
+                Err(Errno::INTR) => {}
+                Err(_) => return Err(RandomError),
+            }
+        }
+        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 //!              ┌──────────────────────── runtime ─────────────────────────┐
 //!              │ start, reload, stop; knows all parts                     │
 //!              └───┬───────────────┬──────────────┬──────────────┬────────┘
-//!   UDP, TUN ◄── transport ◄── dataplane ◄──► control ──► addr  auth   net (forwarding, NAT)
+//!   sockets, TUN ◄ transport ◄ dataplane ◄──► control ──► addr  auth   net (forwarding, NAT)
 //!                                  │    tables    │         (trust, revocation)
 //!                                policy        vpn-proto          observe (connection log)
 //! ```
@@ -29,3 +29,5 @@ pub mod runtime;
 #[cfg(test)]
 mod testing;
 pub mod transport;
+
+pub use runtime::{Server, serve};

@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::key::NewKeyArgs;
 
-/// Make the key and certificate of the authority
 #[derive(Args)]
 pub(crate) struct BuildCaArgs {
     #[command(flatten)]

@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Write a complete client profile (.ovpn)
 #[derive(Args)]
 pub(crate) struct ExportArgs {
-    /// Name of the client; without it the profile has no <cert> and <key>, which can be appended
+    /// Name of the client; without it the profile has neither certificate nor key, and both can be appended
     pub(crate) name: Option<String>,
     /// Host name or address that clients connect to
     #[arg(long, value_name = "HOST")]
@@ -18,7 +17,7 @@ pub(crate) struct ExportArgs {
     /// udp or tcp
     #[arg(long, default_value = "udp")]
     pub(crate) proto: String,
-    /// Leave <cert> and <key> out
+    /// Leave certificate and key out
     #[arg(long)]
     pub(crate) without_key: bool,
     /// Put the key into the profile without encryption

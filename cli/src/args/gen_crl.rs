@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-/// Sign a new revocation list and publish it as crl.pem
 #[derive(Args)]
 pub(crate) struct GenCrlArgs {
     /// Days until the list must have been replaced

@@ -2,6 +2,5 @@
 
 use clap::Args;
 
-/// Make an empty PKI directory
 #[derive(Args)]
 pub(crate) struct InitPkiArgs {}

@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::key::NewKeyArgs;
 
-/// Make a key and a certificate for it
 #[derive(Args)]
 pub(crate) struct IssueArgs {
     /// Name of the files and of the subject, such as client1.domain.tld or alice@company.com

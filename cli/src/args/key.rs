@@ -9,11 +9,11 @@ use crate::error::CliError;
 #[command(next_help_heading = "Key options")]
 pub(crate) struct NewKeyArgs {
     /// `nopass`: leave the new key file without encryption
-    #[arg(value_name = "nopass", value_parser = ["nopass"])]
-    pub(crate) words: Vec<String>,
+    #[arg(value_name = "nopass", value_parser = ["nopass"], hide_possible_values = true)]
+    word: Option<String>,
     /// Leave the new key file without encryption
     #[arg(long)]
-    pub(crate) nopass: bool,
+    nopass: bool,
     /// Kind of key [default: ec]
     #[arg(long, value_enum)]
     algo: Option<AlgorithmArgument>,
@@ -30,7 +30,7 @@ pub(crate) struct NewKeyArgs {
 
 impl NewKeyArgs {
     pub(crate) fn is_unprotected(&self) -> bool {
-        self.nopass || !self.words.is_empty()
+        self.nopass || self.word.is_some()
     }
 
     pub(crate) fn digest(&self) -> Option<Digest> {

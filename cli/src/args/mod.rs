@@ -26,14 +26,22 @@ pub(crate) struct Cli {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
+    /// Make an empty PKI directory
     InitPki(init_pki::InitPkiArgs),
+    /// Make the key and certificate of the authority
     BuildCa(build_ca::BuildCaArgs),
+    /// Make a key and a certificate for a server
     BuildServerFull(issue::IssueArgs),
+    /// Make a key and a certificate for a client
     BuildClientFull(issue::IssueArgs),
+    /// Make a key and a certificate for both ends
     #[command(name = "build-serverClient-full", alias = "build-server-client-full")]
     BuildServerClientFull(issue::IssueArgs),
+    /// Revoke a certificate; gen-crl then publishes it
     Revoke(revoke::RevokeArgs),
+    /// Sign a new revocation list and publish it as crl.pem
     GenCrl(gen_crl::GenCrlArgs),
+    /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),
 }

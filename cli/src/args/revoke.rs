@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-/// Revoke a certificate; gen-crl then publishes it
 #[derive(Args)]
 pub(crate) struct RevokeArgs {
     /// Name of the certificate in issued/

@@ -108,15 +108,14 @@ impl Session {
         }
     }
 
-    /// easy-rsa's own profile signs with SHA-256 throughout; the strict one matches the digest to the key.
+    /// The digest that was asked for.
     pub(super) fn digest(&self) -> Result<Option<Digest>, EasyRsaError> {
-        match self.variables.value("EASYRSA_DIGEST") {
-            Some(name) => match Digest::from_name(name) {
-                Some(digest) => Ok(Some(digest)),
-                None => Err(invalid("--digest", name, "sha256, sha384 or sha512")),
-            },
-            None if self.profile()? == Profile::EasyRsa => Ok(Some(Digest::Sha256)),
-            None => Ok(None),
+        let Some(name) = self.variables.value("EASYRSA_DIGEST") else {
+            return Ok(None);
+        };
+        match Digest::from_name(name) {
+            Some(digest) => Ok(Some(digest)),
+            None => Err(invalid("--digest", name, "sha256, sha384 or sha512")),
         }
     }
 

@@ -10,9 +10,6 @@ use crate::lab;
 use crate::pki::Pki;
 use crate::server::ServerPlan;
 
-/// The tunnel device of a server.
-pub const DEVICE: &str = "vpn0";
-
 /// The command line of a server that does what `plan` says.
 #[must_use]
 pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -> Command {
@@ -21,7 +18,7 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
     command.arg("serve").arg("--pki").arg(pki.directory());
     command.args(["--server-name", &plan.certificate]);
     command.args(["--listen", &format!("udp:{}:{}", host.address(), plan.port)]);
-    command.args(["--tun", DEVICE, "--client-cidr", &plan.client_cidr]);
+    command.args(["--tun", &plan.device, "--client-cidr", &plan.client_cidr]);
     command.args(["--keepalive", &format!("{ping},{restart}")]);
     command.arg("--state-dir").arg(state_directory(pki));
     command.arg("--connection-log").arg(connection_log(pki));
@@ -52,8 +49,19 @@ pub fn state_directory(pki: &Pki) -> PathBuf {
 
 /// The profile that `postern export` writes for `name`, for the server of the laboratory.
 pub fn export(binary: &Path, pki: &Pki, name: &str, port: u16) -> Result<String> {
-    let mut command = tool(binary);
-    command.arg("--pki-dir").arg(pki.directory()).args(["export", name]);
-    command.args(["--remote", &lab::SERVER.to_string(), "--port", &port.to_string()]);
+    let mut command = export_command(binary, pki);
+    command.args([name, "--port", &port.to_string()]);
     command::succeed(command)
+}
+
+/// The profile that `postern export` writes for everybody, who then adds their own certificate and key.
+pub fn export_for_anybody(binary: &Path, pki: &Pki) -> Result<String> {
+    command::succeed(export_command(binary, pki))
+}
+
+fn export_command(binary: &Path, pki: &Pki) -> Command {
+    let mut command = tool(binary);
+    command.arg("--pki-dir").arg(pki.directory());
+    command.args(["export", "--remote", &lab::SERVER.to_string()]);
+    command
 }

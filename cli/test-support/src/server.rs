@@ -48,6 +48,8 @@ pub struct ServerPlan {
     pub certificate: String,
     /// The UDP port.
     pub port: u16,
+    /// The name of the tunnel device.
+    pub device: String,
     /// The addresses of the clients; the server has the first.
     pub client_cidr: String,
     /// The networks that clients are told to reach through the tunnel.
@@ -72,6 +74,7 @@ impl Default for ServerPlan {
         Self {
             certificate: "server".to_owned(),
             port: 1194,
+            device: "vpn0".to_owned(),
             client_cidr: "10.8.0.0/24".to_owned(),
             routes: vec![lab::LAN.to_owned()],
             full_tunnel: false,

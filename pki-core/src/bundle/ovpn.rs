@@ -38,9 +38,7 @@ impl Host {
         if is_address || is_host_name(text) {
             return Ok(Self(text.to_owned()));
         }
-        Err(ProfileError::Host {
-            host: text.escape_debug().to_string(),
-        })
+        Err(ProfileError::Host { host: text.escape_debug().to_string() })
     }
 }
 
@@ -59,9 +57,7 @@ impl Port {
     pub fn parse(text: &str) -> Result<Self, ProfileError> {
         let is_plain = !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit());
         let number = text.parse().ok().filter(|_| is_plain);
-        number.map(Self).ok_or_else(|| ProfileError::Port {
-            port: text.escape_debug().to_string(),
-        })
+        number.map(Self).ok_or_else(|| ProfileError::Port { port: text.escape_debug().to_string() })
     }
 }
 
@@ -167,9 +163,7 @@ fn is_host_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
     };
     let name = name.strip_suffix('.').unwrap_or(name);
     let is_number = name.bytes().all(|octet| octet.is_ascii_digit() || octet == b'.');
@@ -210,9 +204,7 @@ impl std::str::FromStr for Protocol {
         match text {
             "udp" => Ok(Self::Udp),
             "tcp" => Ok(Self::Tcp),
-            _ => Err(ProfileError::Protocol {
-                protocol: text.escape_debug().to_string(),
-            }),
+            _ => Err(ProfileError::Protocol { protocol: text.escape_debug().to_string() }),
         }
     }
 }

@@ -20,7 +20,7 @@ pub struct BuildCa {
     pub subject: Subject,
     /// Kind of key.
     pub algorithm: KeyAlgorithm,
-    /// Digest of its signature; by default the one that matches the key.
+    /// Digest of its signature; by default what the profile says.
     pub digest: Option<Digest>,
     /// Protection of the key file.
     pub protection: Protection,
@@ -49,9 +49,7 @@ impl Authority {
     pub fn require_no_authority(&self) -> Result<(), PkiError> {
         for path in [layout::authority_certificate(), layout::authority_key()] {
             if self.store.exists(&path)? {
-                return Err(PkiError::AuthorityExists {
-                    found: self.store.full_path(&path),
-                });
+                return Err(PkiError::AuthorityExists { found: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -69,17 +67,12 @@ impl Authority {
         let serial = draw_serial(SerialNumbers::Random159, context.random)?;
         let root = Root {
             path_length: PathLength::Unlimited,
-            key: SubjectKey {
-                algorithm: key.algorithm(),
-                public_key_info: key.public_key_info(),
-            },
+            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
             subject: &request.subject,
             validity,
             serial: &serial,
         };
-        let digest = request
-            .digest
-            .unwrap_or_else(|| Digest::matching(key.algorithm()));
+        let digest = self.settings.profile.digest(request.digest, key.algorithm());
         let certificate = root.sign(self.settings.profile, &SigningKey::new(&key, digest)?)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
@@ -88,19 +81,11 @@ impl Authority {
         for directory in layout::authority_directories() {
             changes.directory(directory);
         }
-        changes.create(layout::authority_key(), FileMode::Private, key_text.as_bytes());
+        changes.create_secret(layout::authority_key(), &key_text);
         changes.replace(layout::index(), FileMode::Private, "");
-        changes.replace(
-            layout::index_attributes(),
-            FileMode::Private,
-            "unique_subject = no\n",
-        );
+        changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
         changes.replace(layout::serial(), FileMode::Private, "01\n");
-        changes.create(
-            layout::authority_certificate(),
-            FileMode::Public,
-            certificate.to_pem(),
-        );
+        changes.create(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
         locked.commit(changes)?;
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),

@@ -20,7 +20,7 @@ use crate::time::Timestamp;
 pub struct GenCrl {
     /// Days until the list must have been replaced.
     pub days: u32,
-    /// Digest of its signature; by default the one that matches the key.
+    /// Digest of its signature; by default what the profile says.
     pub digest: Option<Digest>,
     /// Whether the list may be worse than the published one: shorter lived, without certificates that are on it, or in
     /// the place of one that cannot be read.
@@ -54,15 +54,12 @@ impl Authority {
 
         let locked = self.store.lock(&self.settings.lock)?;
         let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
+        let mut revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
+        revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
         let number = self.next_number(request, &signing, validity, &revoked)?;
         let entries = revoked.len();
-        let content = ListContent {
-            authority: &signing.certificate,
-            revoked,
-            number: number.clone(),
-            validity,
-        };
+        let content =
+            ListContent { authority: &signing.certificate, revoked, number: number.clone(), validity };
         let list = content.sign(self.settings.profile, &signing.key)?;
         locked.commit(publication(&list))?;
         Ok(PublishedCrl {
@@ -137,16 +134,21 @@ fn refuse_earlier_end(published: &PublishedList<'_>, validity: Validity) -> Resu
     }
 }
 
+/// Both sides are sorted by number, unless somebody else wrote the published list.
 fn refuse_loss(published: &PublishedList<'_>, revoked: &[RevokedCertificate]) -> Result<(), PublishError> {
-    let revoked: std::collections::HashSet<&Serial> = revoked.iter().map(|entry| &entry.serial).collect();
-    let mut lost = published.serials().filter(|serial| !revoked.contains(serial));
-    match lost.next() {
-        Some(example) => Err(PublishError::WouldShrink {
-            count: 1 + lost.count(),
-            example: example.to_string(),
-        }),
-        None => Ok(()),
-    }
+    let mut next = 0;
+    let mut is_lost = |serial: &Serial| {
+        while revoked.get(next).is_some_and(|entry| entry.serial < *serial) {
+            next += 1;
+        }
+        let is_next = revoked.get(next).is_some_and(|entry| entry.serial == *serial);
+        !is_next && revoked.binary_search_by(|entry| entry.serial.cmp(serial)).is_err()
+    };
+    let mut lost = published.serials().filter(|serial| is_lost(serial));
+    let Some(example) = lost.next() else {
+        return Ok(());
+    };
+    Err(PublishError::WouldShrink { count: 1 + lost.count(), example: example.to_string() })
 }
 
 fn publication(list: &RevocationList) -> ChangeSet {

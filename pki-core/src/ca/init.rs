@@ -32,15 +32,10 @@ pub struct InitOutcome {
 pub fn init(directory: &Path, request: &Init) -> Result<InitOutcome, PkiError> {
     let disk = OsDisk::create(directory)?;
     if !disk.is_empty()? && !is_unfinished(directory)? {
-        return Err(PkiError::PkiExists {
-            directory: directory.to_path_buf(),
-        });
+        return Err(PkiError::PkiExists { directory: directory.to_path_buf() });
     }
     fill(&Store::new(disk), request)?;
-    Ok(InitOutcome {
-        directory: directory.to_path_buf(),
-        backup: None,
-    })
+    Ok(InitOutcome { directory: directory.to_path_buf(), backup: None })
 }
 
 /// Makes an empty PKI in the place of whatever is there; the previous directory stays beside it under another name.
@@ -60,10 +55,7 @@ pub fn replace(directory: &Path, request: &Init, now: Timestamp) -> Result<InitO
         .map_err(|cause| StoreError::io("move away", directory.to_path_buf(), cause))?;
     drop(guard);
     let outcome = init(directory, request)?;
-    Ok(InitOutcome {
-        backup: Some(backup),
-        ..outcome
-    })
+    Ok(InitOutcome { backup: Some(backup), ..outcome })
 }
 
 /// Whether there is nothing but the traces of an init-pki that was interrupted, or is running.
@@ -93,24 +85,12 @@ fn fill(store: &Store, request: &Init) -> Result<(), PkiError> {
 
 /// The first free name of `DIRECTORY.backup-YYYYMMDDhhmmss`.
 fn backup_name(directory: &Path, now: Timestamp) -> Result<PathBuf, PkiError> {
-    let base = format!(
-        "{}.backup-{}",
-        directory.display(),
-        now.to_long_digits().trim_end_matches('Z')
-    );
+    let base = format!("{}.backup-{}", directory.display(), now.to_long_digits().trim_end_matches('Z'));
     let candidates = (0..100).map(|attempt| match attempt {
         0 => PathBuf::from(&base),
         _ => PathBuf::from(format!("{base}-{attempt}")),
     });
-    let taken = || {
-        StoreError::io(
-            "move away",
-            directory.to_path_buf(),
-            std::io::ErrorKind::AlreadyExists.into(),
-        )
-    };
-    candidates
-        .into_iter()
-        .find(|path| !path.exists())
-        .ok_or_else(|| taken().into())
+    let taken =
+        || StoreError::io("move away", directory.to_path_buf(), std::io::ErrorKind::AlreadyExists.into());
+    candidates.into_iter().find(|path| !path.exists()).ok_or_else(|| taken().into())
 }

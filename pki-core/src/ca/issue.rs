@@ -7,7 +7,7 @@ use super::{Authority, Context, Warning};
 use crate::cert::build::{Leaf, Validity};
 use crate::cert::csr::Request;
 use crate::cert::profile::SubjectKey;
-use crate::cert::{Certificate, CertificateKind, SubjectAltName};
+use crate::cert::{Certificate, CertificateKind, Profile, SubjectAltName};
 use crate::dn::Subject;
 use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, PrivateKey, Protection, SigningKey, generate};
@@ -30,7 +30,7 @@ pub struct Issue {
     pub names: Option<SubjectAltName>,
     /// Kind of key.
     pub algorithm: KeyAlgorithm,
-    /// Digest of the signatures; by default the one that matches the signing key.
+    /// Digest of the signatures; by default what the profile says.
     pub digest: Option<Digest>,
     /// Protection of the key file.
     pub protection: Protection,
@@ -87,15 +87,9 @@ impl Authority {
     /// [`PkiError::NoAuthority`], [`PkiError::NameTaken`].
     pub fn require_free_name(&self, name: &FileBase) -> Result<(), PkiError> {
         self.require_authority()?;
-        for path in [
-            layout::request(name),
-            layout::private_key(name),
-            layout::certificate(name),
-        ] {
+        for path in [layout::request(name), layout::private_key(name), layout::certificate(name)] {
             if self.store.exists(&path)? {
-                return Err(PkiError::NameTaken {
-                    found: self.store.full_path(&path),
-                });
+                return Err(PkiError::NameTaken { found: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -109,7 +103,7 @@ impl Authority {
     pub fn issue(&self, request: &Issue, context: &mut Context<'_>) -> Result<Issued, PkiError> {
         self.require_free_name(&request.name)?;
         let signing = self.unlock(request.digest, context)?;
-        let prepared = prepare(request, context.random)?;
+        let prepared = prepare(request, self.settings.profile, context.random)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_free_name(&request.name)?;
@@ -165,27 +159,11 @@ impl Authority {
         let row = issued_row(certificate.not_after(), serial, &certificate.subject_line());
         let text = certificate.to_pem();
         let mut changes = ChangeSet::default();
-        changes.replace(
-            layout::serial(),
-            FileMode::Private,
-            format!("{}\n", serial.successor()),
-        );
+        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
         changes.append_line(layout::index(), row);
-        changes.create(
-            layout::certificate_by_serial(serial),
-            FileMode::Private,
-            text.as_bytes(),
-        );
-        changes.create(
-            layout::request(&request.name),
-            FileMode::Private,
-            prepared.request.to_pem(),
-        );
-        changes.create(
-            layout::private_key(&request.name),
-            FileMode::Private,
-            prepared.key_text.as_bytes(),
-        );
+        changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
+        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
+        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         Ok(locked.commit(changes)?)
     }
@@ -224,9 +202,7 @@ impl Authority {
 
     fn next_in_file(&self) -> Result<Serial, PkiError> {
         let path = layout::serial();
-        let unusable = || PkiError::SerialFile {
-            file: self.store.full_path(&path),
-        };
+        let unusable = || PkiError::SerialFile { file: self.store.full_path(&path) };
         let text = self.store.read(&path)?.ok_or_else(unusable)?;
         let digits = std::str::from_utf8(&text).map_err(|_| unusable())?.trim();
         let serial = Serial::from_hex(digits).ok_or_else(unusable)?;
@@ -241,18 +217,12 @@ impl Authority {
     }
 }
 
-fn prepare(request: &Issue, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
+fn prepare(request: &Issue, profile: Profile, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
     let key = generate(request.algorithm, random)?;
     let key_text = key.to_pem(&request.protection, random)?;
-    let digest = request
-        .digest
-        .unwrap_or_else(|| Digest::matching(key.algorithm()));
+    let digest = profile.digest(request.digest, key.algorithm());
     let signed = Request::sign(&request.subject, &SigningKey::new(&key, digest)?)?;
-    Ok(Prepared {
-        key,
-        key_text,
-        request: signed,
-    })
+    Ok(Prepared { key, key_text, request: signed })
 }
 
 /// A random number of the usual length: positive, and without a leading zero octet, so that every notation of it has

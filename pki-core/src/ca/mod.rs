@@ -101,16 +101,16 @@ impl Authority {
     /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::Store`].
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, PkiError> {
         let store = open_store(directory)?;
-        store.recover_if_needed(&settings.lock)?;
+        // Whoever only reads goes on without, for example on a read-only mount; whoever changes something recovers
+        // again under the lock, and is told what is in the way.
+        let _ = store.recover_if_needed(&settings.lock);
         Self::with_store(store, settings)
     }
 
     fn with_store(store: Store, settings: Settings) -> Result<Self, PkiError> {
         for path in layout::initial_directories().into_iter().take(2) {
             if !store.exists(&path)? {
-                return Err(PkiError::NoPki {
-                    directory: store.root().to_path_buf(),
-                });
+                return Err(PkiError::NoPki { directory: store.root().to_path_buf() });
             }
         }
         Ok(Self { store, settings })
@@ -126,9 +126,7 @@ impl Authority {
     fn require_authority(&self) -> Result<(), PkiError> {
         for path in layout::authority_files() {
             if !self.store.exists(&path)? {
-                return Err(PkiError::NoAuthority {
-                    missing: self.store.full_path(&path),
-                });
+                return Err(PkiError::NoAuthority { missing: self.store.full_path(&path) });
             }
         }
         Ok(())
@@ -136,9 +134,8 @@ impl Authority {
 }
 
 fn open_store(directory: &Path) -> Result<Store, PkiError> {
-    let disk = OsDisk::open(directory)?.ok_or_else(|| PkiError::NoPki {
-        directory: directory.to_path_buf(),
-    })?;
+    let disk =
+        OsDisk::open(directory)?.ok_or_else(|| PkiError::NoPki { directory: directory.to_path_buf() })?;
     Ok(Store::new(disk))
 }
 
@@ -149,10 +146,8 @@ fn read_certificates(
     missing: impl FnOnce(PathBuf) -> PkiError,
 ) -> Result<Vec<Certificate>, PkiError> {
     let text = store.read(path)?.ok_or_else(|| missing(store.full_path(path)))?;
-    Certificate::all_from_pem(&text).map_err(|cause| PkiError::Certificate {
-        path: store.full_path(path),
-        cause,
-    })
+    Certificate::all_from_pem(&text)
+        .map_err(|cause| PkiError::Certificate { path: store.full_path(path), cause })
 }
 
 /// Reads a key file, still locked; with the permission bits if others may read it.
@@ -171,8 +166,5 @@ fn read_key(
 
 fn key_error(store: &Store, path: &PkiPath) -> impl Fn(KeyError) -> PkiError + use<> {
     let path = store.full_path(path);
-    move |cause| PkiError::Key {
-        path: path.clone(),
-        cause,
-    }
+    move |cause| PkiError::Key { path: path.clone(), cause }
 }

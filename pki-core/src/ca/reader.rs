@@ -26,17 +26,13 @@ impl PkiReader<'static> {
     /// # Errors
     /// [`PkiError::NoPki`] if there is none; [`PkiError::Store`] if it cannot be opened.
     pub fn open(directory: &Path) -> Result<Self, PkiError> {
-        Ok(Self {
-            store: Held::Own(Box::new(open_store(directory)?)),
-        })
+        Ok(Self { store: Held::Own(Box::new(open_store(directory)?)) })
     }
 }
 
 impl<'a> PkiReader<'a> {
     pub(super) fn of(store: &'a Store) -> Self {
-        Self {
-            store: Held::Borrowed(store),
-        }
+        Self { store: Held::Borrowed(store) }
     }
 
     /// The certificates in ca.crt: the authority's own first, those above it after it.
@@ -81,9 +77,7 @@ impl<'a> PkiReader<'a> {
         passphrase: Option<&Passphrase>,
     ) -> Result<PrivateKey, PkiError> {
         let path = layout::private_key(name);
-        self.encoded_key(name)?
-            .unlock(passphrase)
-            .map_err(key_error(self.store(), &path))
+        self.encoded_key(name)?.unlock(passphrase).map_err(key_error(self.store(), &path))
     }
 
     /// Where private/NAME.key lies, for messages and prompts.

@@ -41,9 +41,8 @@ impl Authority {
         self.require_authority()?;
         let path = layout::certificate(name);
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoCertificate { missing })?;
-        let certificate = found.first().ok_or_else(|| PkiError::NoCertificate {
-            missing: self.store.full_path(&path),
-        })?;
+        let certificate =
+            found.first().ok_or_else(|| PkiError::NoCertificate { missing: self.store.full_path(&path) })?;
         Ok((certificate.serial().clone(), certificate.subject_line()))
     }
 
@@ -75,12 +74,7 @@ impl Authority {
             }
         }
         locked.commit(changes)?;
-        Ok(Revoked {
-            serial,
-            subject,
-            certificate,
-            at: context.now,
-        })
+        Ok(Revoked { serial, subject, certificate, at: context.now })
     }
 
     fn revised_row(

@@ -35,37 +35,28 @@ impl Authority {
         let key = match encoded {
             EncodedKey::Plain(key) => key,
             EncodedKey::Encrypted(locked) => {
-                warnings.extend(locked.weakness().map(|weakness| Warning::WeakEncryption {
-                    path: full_path.clone(),
-                    weakness,
-                }));
-                let passphrase =
-                    (context.passphrases)(&full_path).map_err(|reason| PkiError::NoPassphrase {
-                        path: full_path.clone(),
-                        reason,
-                    })?;
+                warnings.extend(
+                    locked
+                        .weakness()
+                        .map(|weakness| Warning::WeakEncryption { path: full_path.clone(), weakness }),
+                );
+                let passphrase = (context.passphrases)(&full_path)
+                    .map_err(|reason| PkiError::NoPassphrase { path: full_path.clone(), reason })?;
                 locked.unlock(&passphrase).map_err(&on_failure)?
             }
         };
         if key.public_key_info() != certificate.public_key_info() {
             return Err(PkiError::ForeignAuthorityKey { key: full_path });
         }
-        let digest = digest.unwrap_or_else(|| Digest::matching(key.algorithm()));
-        Ok(Signing {
-            key: SigningKey::new(&key, digest).map_err(on_failure)?,
-            certificate,
-            warnings,
-        })
+        let digest = self.settings.profile.digest(digest, key.algorithm());
+        Ok(Signing { key: SigningKey::new(&key, digest).map_err(on_failure)?, certificate, warnings })
     }
 
     /// ca.crt may hold further certificates below the authority's own; the first one counts.
     fn authority_certificate(&self) -> Result<Certificate, PkiError> {
         let path = layout::authority_certificate();
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoAuthority { missing })?;
-        let wrong = |cause| PkiError::Certificate {
-            path: self.store.full_path(&path),
-            cause,
-        };
+        let wrong = |cause| PkiError::Certificate { path: self.store.full_path(&path), cause };
         let certificate = found
             .into_iter()
             .next()
@@ -80,10 +71,9 @@ impl Authority {
         let path = layout::authority_key();
         match (exposed_mode, self.settings.exposed_keys) {
             (None, _) => Ok(Vec::new()),
-            (Some(mode), ExposedKeys::Warn) => Ok(vec![Warning::ExposedKey {
-                path: self.store.full_path(&path),
-                mode,
-            }]),
+            (Some(mode), ExposedKeys::Warn) => {
+                Ok(vec![Warning::ExposedKey { path: self.store.full_path(&path), mode }])
+            }
             (Some(mode), ExposedKeys::Refuse) => {
                 Err(key_error(&self.store, &path)(KeyError::Exposed { mode }))
             }
@@ -96,10 +86,7 @@ impl Authority {
         if self.settings.ignore_clock {
             return Ok(());
         }
-        let made = [
-            ("ca.crt", Some(certificate.not_before())),
-            ("crl.pem", self.last_list_time()?),
-        ];
+        let made = [("ca.crt", Some(certificate.not_before())), ("crl.pem", self.last_list_time()?)];
         for (evidence, seen) in made {
             let Some(seen) = seen.filter(|seen| now < *seen) else {
                 continue;

@@ -32,15 +32,9 @@ impl Validity {
     /// [`CertificateError::Validity`] if the end does not come after the beginning or does not fit.
     pub fn between(not_before: Timestamp, not_after: Timestamp) -> Result<Self, CertificateError> {
         if not_after <= not_before || not_after > LAST_SECOND || not_before < FIRST_SECOND {
-            return Err(CertificateError::Validity {
-                not_before,
-                not_after,
-            });
+            return Err(CertificateError::Validity { not_before, not_after });
         }
-        Ok(Self {
-            not_before,
-            not_after,
-        })
+        Ok(Self { not_before, not_after })
     }
 
     /// First second of validity.
@@ -116,10 +110,7 @@ impl Root<'_> {
     /// [`CertificateError::Signing`].
     pub fn sign(&self, profile: Profile, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
         let name = self.subject.to_der();
-        let own = IssuerAndSerial {
-            issuer: &name,
-            serial: self.serial,
-        };
+        let own = IssuerAndSerial { issuer: &name, serial: self.serial };
         let fields = Fields {
             serial: self.serial,
             issuer: &name,
@@ -161,11 +152,7 @@ impl Fields<'_> {
             certificate.raw(self.subject);
             certificate.raw(self.public_key_info);
             certificate.nested(tag::context(3), |explicit| {
-                explicit.sequence(|list| {
-                    self.extensions
-                        .iter()
-                        .for_each(|extension| extension.encode(list))
-                });
+                explicit.sequence(|list| self.extensions.iter().for_each(|extension| extension.encode(list)));
             });
         })
     }
@@ -199,10 +186,7 @@ mod tests {
     }
 
     fn subject_key(key: &PrivateKey) -> SubjectKey<'_> {
-        SubjectKey {
-            algorithm: key.algorithm(),
-            public_key_info: key.public_key_info(),
-        }
+        SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() }
     }
 
     struct Authority {
@@ -246,112 +230,65 @@ mod tests {
         let (_, parsed) = x509_parser::certificate::X509Certificate::from_der(certificate.der()).unwrap();
         let extensions = parsed.extensions().iter();
         extensions
-            .map(|extension| {
-                (
-                    extension.oid.to_id_string(),
-                    extension.critical,
-                    extension.value.to_vec(),
-                )
-            })
+            .map(|extension| (extension.oid.to_id_string(), extension.critical, extension.value.to_vec()))
             .collect()
     }
 
     fn shape(certificate: &Certificate) -> Vec<(String, bool)> {
         let all = extensions(certificate).into_iter();
-        all.map(|(oid, critical, _)| (oid.replace("2.5.29.", ""), critical))
-            .collect()
+        all.map(|(oid, critical, _)| (oid.replace("2.5.29.", ""), critical)).collect()
     }
 
     fn expected(shape: &[(&str, bool)]) -> Vec<(String, bool)> {
-        shape
-            .iter()
-            .map(|(oid, critical)| ((*oid).to_owned(), *critical))
-            .collect()
+        shape.iter().map(|(oid, critical)| ((*oid).to_owned(), *critical)).collect()
     }
 
     #[test]
     fn a_strict_certificate_marks_constraints_and_usage_critical() {
         let made = leaf(Profile::Strict, CertificateKind::Client, KeyAlgorithm::P256);
-        let shape_of_leaf = [
-            ("19", true),
-            ("14", false),
-            ("35", false),
-            ("37", false),
-            ("15", true),
-        ];
+        let shape_of_leaf = [("19", true), ("14", false), ("35", false), ("37", false), ("15", true)];
         assert_eq!(shape(&made), expected(&shape_of_leaf));
         let root = authority(Profile::Strict).certificate;
-        assert_eq!(
-            shape(&root),
-            expected(&[("19", true), ("15", true), ("14", false)])
-        );
+        assert_eq!(shape(&root), expected(&[("19", true), ("15", true), ("14", false)]));
     }
 
     #[test]
     fn an_easyrsa_certificate_has_easy_rsas_order_and_nothing_critical_in_leaves() {
         let made = leaf(Profile::EasyRsa, CertificateKind::Server, KeyAlgorithm::P256);
-        let shape_of_leaf = [
-            ("19", false),
-            ("14", false),
-            ("35", false),
-            ("37", false),
-            ("15", false),
-        ];
+        let shape_of_leaf = [("19", false), ("14", false), ("35", false), ("37", false), ("15", false)];
         assert_eq!(shape(&made), expected(&shape_of_leaf));
         let root = authority(Profile::EasyRsa).certificate;
-        assert_eq!(
-            shape(&root),
-            expected(&[("19", true), ("14", false), ("35", false), ("15", false)])
-        );
+        assert_eq!(shape(&root), expected(&[("19", true), ("14", false), ("35", false), ("15", false)]));
     }
 
     #[test]
     fn only_rsa_servers_encipher_keys_in_the_strict_profile() {
         let usage = |profile, kind, algorithm| {
             let made = leaf(profile, kind, algorithm);
-            let found = extensions(&made)
-                .into_iter()
-                .find(|(oid, _, _)| oid == "2.5.29.15");
+            let found = extensions(&made).into_iter().find(|(oid, _, _)| oid == "2.5.29.15");
             found.unwrap().2
         };
         const SIGN: [u8; 4] = [3, 2, 7, 0x80];
         const SIGN_AND_ENCIPHER: [u8; 4] = [3, 2, 5, 0xa0];
         let strict = Profile::Strict;
         assert_eq!(usage(strict, CertificateKind::Server, KeyAlgorithm::P256), SIGN);
-        assert_eq!(
-            usage(strict, CertificateKind::Server, KeyAlgorithm::Ed25519),
-            SIGN
-        );
-        assert_eq!(
-            usage(strict, CertificateKind::Server, KeyAlgorithm::RSA_2048),
-            SIGN_AND_ENCIPHER
-        );
-        assert_eq!(
-            usage(strict, CertificateKind::Client, KeyAlgorithm::RSA_2048),
-            SIGN
-        );
+        assert_eq!(usage(strict, CertificateKind::Server, KeyAlgorithm::Ed25519), SIGN);
+        assert_eq!(usage(strict, CertificateKind::Server, KeyAlgorithm::RSA_2048), SIGN_AND_ENCIPHER);
+        assert_eq!(usage(strict, CertificateKind::Client, KeyAlgorithm::RSA_2048), SIGN);
         let easyrsa = Profile::EasyRsa;
-        assert_eq!(
-            usage(easyrsa, CertificateKind::Server, KeyAlgorithm::P256),
-            SIGN_AND_ENCIPHER
-        );
+        assert_eq!(usage(easyrsa, CertificateKind::Server, KeyAlgorithm::P256), SIGN_AND_ENCIPHER);
     }
 
     #[test]
     fn the_authority_key_identifier_has_three_parts_in_the_easyrsa_profile_only() {
         let identifier = |profile| {
             let made = leaf(profile, CertificateKind::Client, KeyAlgorithm::P256);
-            let found = extensions(&made)
-                .into_iter()
-                .find(|(oid, _, _)| oid == "2.5.29.35");
+            let found = extensions(&made).into_iter().find(|(oid, _, _)| oid == "2.5.29.35");
             found.unwrap().2
         };
         assert_eq!(identifier(Profile::Strict).len(), 24);
         let long = identifier(Profile::EasyRsa);
-        assert!(
-            long.ends_with(&[0x82, 1, 7]),
-            "serial of the authority comes last"
-        );
+        assert!(long.ends_with(&[0x82, 1, 7]), "serial of the authority comes last");
         assert!(long.windows(7).any(|octets| octets == b"Test CA"));
     }
 

@@ -28,7 +28,7 @@ impl Request {
     /// The request in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::armour("CERTIFICATE REQUEST", &self.0).to_string()
+        pem::armour("CERTIFICATE REQUEST", &self.0)
     }
 }
 
@@ -48,15 +48,10 @@ mod tests {
         let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
         let subject = Subject::common_name_only(CommonName::parse("alice").unwrap());
         let request = Request::sign(&subject, &signer).unwrap();
-        let der = pem::first(request.to_pem().as_bytes(), "CERTIFICATE REQUEST")
-            .unwrap()
-            .der;
+        let der = pem::first(request.to_pem().as_bytes(), "CERTIFICATE REQUEST").unwrap().der;
         let (rest, parsed) = X509CertificationRequest::from_der(&der).unwrap();
         assert!(rest.is_empty());
         assert_eq!(parsed.certification_request_info.subject.to_string(), "CN=alice");
-        assert_eq!(
-            parsed.certification_request_info.subject_pki.raw,
-            key.public_key_info()
-        );
+        assert_eq!(parsed.certification_request_info.subject_pki.raw, key.public_key_info());
     }
 }

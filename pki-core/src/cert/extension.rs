@@ -49,9 +49,7 @@ impl Extension {
     }
 
     pub(crate) fn key_usage(usages: &[KeyUsage]) -> Self {
-        let bits = usages
-            .iter()
-            .fold(0_u16, |bits, usage| bits | 0x8000 >> (*usage as u16));
+        let bits = usages.iter().fold(0_u16, |bits, usage| bits | 0x8000 >> (*usage as u16));
         let mut value = Encoder::default();
         value.named_bits(bits);
         Self::new(oid::KEY_USAGE, value.into_der())
@@ -92,11 +90,7 @@ impl Extension {
     }
 
     pub(crate) fn new(oid: ObjectIdentifier, value: Vec<u8>) -> Self {
-        Self {
-            oid,
-            is_critical: false,
-            value,
-        }
+        Self { oid, is_critical: false, value }
     }
 }
 

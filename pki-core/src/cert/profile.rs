@@ -3,7 +3,7 @@
 use super::extension::{Extension, IssuerAndSerial, KeyUsage, PathLength, key_identifier, oid};
 use super::san::SubjectAltName;
 use super::view::Certificate;
-use crate::key::KeyAlgorithm;
+use crate::key::{Digest, KeyAlgorithm};
 
 /// Whose idea of a certificate is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +38,16 @@ pub struct SubjectKey<'a> {
 }
 
 impl Profile {
+    /// The digest for signatures with a key: the chosen one, or else SHA-256 throughout as in easy-rsa, or one that is
+    /// as strong as the key.
+    #[must_use]
+    pub fn digest(self, chosen: Option<Digest>, key: KeyAlgorithm) -> Digest {
+        chosen.unwrap_or_else(|| match self {
+            Self::Strict => Digest::matching(key),
+            Self::EasyRsa => Digest::Sha256,
+        })
+    }
+
     /// The extensions of a certificate that `authority` issues.
     #[must_use]
     pub fn leaf_extensions(
@@ -48,11 +58,8 @@ impl Profile {
         names: Option<&SubjectAltName>,
     ) -> Vec<Extension> {
         let subject_key = Extension::subject_key_identifier(&key_identifier(key.public_key_info));
-        let mut extensions = vec![
-            self.basic_constraints(kind),
-            subject_key,
-            self.authority_key_identifier(authority),
-        ];
+        let mut extensions =
+            vec![self.basic_constraints(kind), subject_key, self.authority_key_identifier(authority)];
         extensions.extend(extended_key_usage(kind));
         extensions.push(self.key_usage(kind, key.algorithm));
         extensions.extend(names.map(SubjectAltName::to_extension));
@@ -71,11 +78,9 @@ impl Profile {
         let identifier = key_identifier(key.public_key_info);
         let subject_key = Extension::subject_key_identifier(&identifier);
         match self {
-            Self::Strict => vec![
-                self.basic_constraints(kind),
-                self.key_usage(kind, key.algorithm),
-                subject_key,
-            ],
+            Self::Strict => {
+                vec![self.basic_constraints(kind), self.key_usage(kind, key.algorithm), subject_key]
+            }
             Self::EasyRsa => vec![
                 Extension::basic_constraints(Some(path_length)).critical(true),
                 subject_key,
@@ -88,10 +93,7 @@ impl Profile {
     /// How certificates and lists point to the key that signed them.
     pub(crate) fn authority_key_identifier(self, authority: &Certificate) -> Extension {
         let identifier = authority.key_identifier();
-        let long_form = IssuerAndSerial {
-            issuer: authority.issuer_der(),
-            serial: authority.serial(),
-        };
+        let long_form = IssuerAndSerial { issuer: authority.issuer_der(), serial: authority.serial() };
         match self {
             Self::Strict => Extension::authority_key_identifier(identifier, None),
             Self::EasyRsa => Extension::authority_key_identifier(identifier, Some(long_form)),
@@ -126,9 +128,8 @@ fn extended_key_usage(kind: CertificateKind) -> Option<Extension> {
         CertificateKind::Authority(_) => None,
         CertificateKind::Server => Some(Extension::extended_key_usage(&[oid::SERVER_AUTH])),
         CertificateKind::Client => Some(Extension::extended_key_usage(&[oid::CLIENT_AUTH])),
-        CertificateKind::ServerClient => Some(Extension::extended_key_usage(&[
-            oid::SERVER_AUTH,
-            oid::CLIENT_AUTH,
-        ])),
+        CertificateKind::ServerClient => {
+            Some(Extension::extended_key_usage(&[oid::SERVER_AUTH, oid::CLIENT_AUTH]))
+        }
     }
 }

@@ -16,10 +16,8 @@ impl SubjectAltName {
     /// # Errors
     /// [`CertificateError::SubjectAltName`] for the first entry that is not acceptable.
     pub fn parse(text: &str) -> Result<Self, CertificateError> {
-        let names: Result<Vec<_>, _> = text
-            .split(',')
-            .map(|entry| GeneralName::parse(entry.trim()))
-            .collect();
+        let names: Result<Vec<_>, _> =
+            text.split(',').map(|entry| GeneralName::parse(entry.trim())).collect();
         names.map(Self)
     }
 
@@ -39,22 +37,13 @@ enum GeneralName {
 
 impl GeneralName {
     fn parse(entry: &str) -> Result<Self, CertificateError> {
-        let refused = |rule| CertificateError::SubjectAltName {
-            name: entry.escape_debug().to_string(),
-            rule,
-        };
-        let (kind, value) = entry
-            .split_once(':')
-            .ok_or_else(|| refused("the kind is missing"))?;
+        let refused =
+            |rule| CertificateError::SubjectAltName { name: entry.escape_debug().to_string(), rule };
+        let (kind, value) = entry.split_once(':').ok_or_else(|| refused("the kind is missing"))?;
         match kind.trim().to_ascii_lowercase().as_str() {
             "dns" if is_dns_name(value) => Ok(Self::Dns(value.to_owned())),
-            "dns" => Err(refused(
-                "a DNS name consists of labels of letters, digits and hyphens",
-            )),
-            "ip" => value
-                .parse()
-                .map(Self::Address)
-                .map_err(|_| refused("not an IP address")),
+            "dns" => Err(refused("a DNS name consists of labels of letters, digits and hyphens")),
+            "ip" => value.parse().map(Self::Address).map_err(|_| refused("not an IP address")),
             "email" if is_email(value) => Ok(Self::Email(value.to_owned())),
             "email" => Err(refused("an email address is ASCII with one @")),
             "uri" if is_uri(value) => Ok(Self::Uri(value.to_owned())),
@@ -80,9 +69,7 @@ fn is_dns_name(name: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_'))
     };
     let labels = name.strip_prefix("*.").unwrap_or(name);
     name.len() <= 253 && labels.split('.').all(is_label)

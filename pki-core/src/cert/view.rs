@@ -33,10 +33,7 @@ impl Certificate {
     /// # Errors
     /// [`CertificateError::NoCertificateInside`] or [`CertificateError::Damaged`].
     pub fn from_pem(text: &[u8]) -> Result<Self, CertificateError> {
-        Self::all_from_pem(text)?
-            .into_iter()
-            .next()
-            .ok_or(CertificateError::NoCertificateInside)
+        Self::all_from_pem(text)?.into_iter().next().ok_or(CertificateError::NoCertificateInside)
     }
 
     /// Reads every certificate of a PEM text, in order.
@@ -48,13 +45,11 @@ impl Certificate {
             .filter(|block| LABELS.contains(&block.label.as_str()))
             .map(|block| Self::from_der(block.der.to_vec()))
             .collect();
-        found.and_then(|found| {
-            if found.is_empty() {
-                Err(CertificateError::NoCertificateInside)
-            } else {
-                Ok(found)
-            }
-        })
+        found.and_then(
+            |found| {
+                if found.is_empty() { Err(CertificateError::NoCertificateInside) } else { Ok(found) }
+            },
+        )
     }
 
     /// Reads a certificate from its DER, which must hold nothing else.
@@ -67,9 +62,7 @@ impl Certificate {
             return Err(CertificateError::Damaged);
         }
         let public_key_info = parsed.public_key().raw.to_vec();
-        let constraints = parsed
-            .basic_constraints()
-            .map_err(|_| CertificateError::Damaged)?;
+        let constraints = parsed.basic_constraints().map_err(|_| CertificateError::Damaged)?;
         Ok(Self {
             serial: Serial::from_be_bytes(parsed.raw_serial()),
             issuer: parsed.issuer().as_raw().to_vec(),
@@ -93,7 +86,7 @@ impl Certificate {
     /// The certificate re-encoded in PEM, without any text around it.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::armour("CERTIFICATE", &self.der).to_string()
+        pem::armour("CERTIFICATE", &self.der)
     }
 
     /// The serial number.

@@ -41,11 +41,7 @@ pub(super) fn check(path: &[&Certificate], request: &Request<'_>) -> Result<Veri
         fingerprint: leaf.fingerprint(),
         anchor_fingerprint: path[path.len() - 1].fingerprint(),
         certificates,
-        not_after: path
-            .iter()
-            .map(|certificate| certificate.not_after())
-            .min()
-            .unwrap_or(request.now),
+        not_after: path.iter().map(|certificate| certificate.not_after()).min().unwrap_or(request.now),
         crl_expired_at,
     })
 }
@@ -103,14 +99,10 @@ fn check_end_entity(leaf: &Certificate, request: &Request<'_>) -> Result<(), Rea
     }
     let (needed, handshake_usages) = match request.purpose {
         Purpose::Any => return Ok(()),
-        Purpose::Client => (
-            "clientAuth",
-            KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT,
-        ),
-        Purpose::Server => (
-            "serverAuth",
-            KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT | KeyUsage::KEY_ENCIPHERMENT,
-        ),
+        Purpose::Client => ("clientAuth", KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT),
+        Purpose::Server => {
+            ("serverAuth", KeyUsage::DIGITAL_SIGNATURE | KeyUsage::KEY_AGREEMENT | KeyUsage::KEY_ENCIPHERMENT)
+        }
     };
     if leaf.is_ca() {
         return Err(Reason::CaAsEndEntity);
@@ -118,10 +110,7 @@ fn check_end_entity(leaf: &Certificate, request: &Request<'_>) -> Result<(), Rea
     if usage.is_some_and(|usage| !usage.allows(handshake_usages)) {
         return Err(Reason::MayNotSignHandshakes);
     }
-    match (
-        &extensions.extended_key_usage,
-        request.policy.missing_extended_key_usage,
-    ) {
+    match (&extensions.extended_key_usage, request.policy.missing_extended_key_usage) {
         (Some(purposes), _) => check_leaf_purpose(purposes.value, request.purpose, needed),
         (None, MissingUsage::Allow) => Ok(()),
         (None, MissingUsage::Refuse) => Err(Reason::MissingPurpose { needed }),
@@ -145,11 +134,7 @@ fn check_leaf_purpose(
 /// The extendedKeyUsage of a CA restricts what its certificates are good for; as in a leaf, "any" is not enough.
 fn check_ca_purposes(issuers: &[&Certificate], purpose: Purpose) -> Result<(), Fault> {
     for (index, issuer) in issuers.iter().enumerate() {
-        let Some(purposes) = issuer
-            .extensions()
-            .extended_key_usage
-            .as_ref()
-            .map(|purposes| purposes.value)
+        let Some(purposes) = issuer.extensions().extended_key_usage.as_ref().map(|purposes| purposes.value)
         else {
             continue;
         };
@@ -158,10 +143,7 @@ fn check_ca_purposes(issuers: &[&Certificate], purpose: Purpose) -> Result<(), F
             Purpose::Server if !purposes.server_auth => "serverAuth",
             Purpose::Client | Purpose::Server | Purpose::Any => continue,
         };
-        return Err(Fault {
-            depth: index + 1,
-            reason: Reason::CaPurpose { needed },
-        });
+        return Err(Fault { depth: index + 1, reason: Reason::CaPurpose { needed } });
     }
     Ok(())
 }
@@ -195,14 +177,10 @@ fn judge_status(status: RevocationStatus, issuer: &Certificate) -> Result<Option
             Err(Reason::CrlIssuerMayNotSign { issuer: name() })
         }
         RevocationStatus::NoCrl => Err(Reason::CrlMissing { issuer: name() }),
-        RevocationStatus::Expired { next_update } => Err(Reason::CrlExpired {
-            issuer: name(),
-            next_update,
-        }),
-        RevocationStatus::NotYetValid { this_update } => Err(Reason::CrlNotYetValid {
-            issuer: name(),
-            this_update,
-        }),
+        RevocationStatus::Expired { next_update } => Err(Reason::CrlExpired { issuer: name(), next_update }),
+        RevocationStatus::NotYetValid { this_update } => {
+            Err(Reason::CrlNotYetValid { issuer: name(), this_update })
+        }
         RevocationStatus::Good => Ok(None),
         RevocationStatus::GoodInGrace { next_update } => Ok(Some(next_update)),
     }

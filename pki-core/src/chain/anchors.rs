@@ -68,10 +68,7 @@ impl TrustAnchors {
         let (intermediates, anchors): (Vec<&Certificate>, Vec<&Certificate>) =
             certificates.iter().partition(is_issued_within);
         if anchors.is_empty() {
-            return Self {
-                anchors: certificates,
-                intermediates: Vec::new(),
-            };
+            return Self { anchors: certificates, intermediates: Vec::new() };
         }
         Self {
             anchors: anchors.into_iter().cloned().collect(),
@@ -107,16 +104,10 @@ impl TrustAnchors {
 
 fn parse_all(file: &[u8]) -> Result<Vec<Certificate>, TrustAnchorsError> {
     let parse = |(index, der): (usize, Vec<u8>)| {
-        Certificate::parse(&der).map_err(|error| TrustAnchorsError::Certificate {
-            position: index + 1,
-            error,
-        })
+        Certificate::parse(&der)
+            .map_err(|error| TrustAnchorsError::Certificate { position: index + 1, error })
     };
-    pem::certificates(file)?
-        .into_iter()
-        .enumerate()
-        .map(parse)
-        .collect()
+    pem::certificates(file)?.into_iter().enumerate().map(parse).collect()
 }
 
 fn without_duplicates(certificates: Vec<Certificate>) -> Vec<Certificate> {

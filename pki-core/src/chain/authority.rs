@@ -53,10 +53,7 @@ fn check_path_length(path: &[&Certificate], depth: usize) -> Result<(), Reason> 
     let Some(limit) = constraints.and_then(|constraints| constraints.value.path_length) else {
         return Ok(());
     };
-    let below = path[1..depth]
-        .iter()
-        .filter(|certificate| !certificate.is_self_issued())
-        .count();
+    let below = path[1..depth].iter().filter(|certificate| !certificate.is_self_issued()).count();
     if u32::try_from(below).is_ok_and(|below| below <= limit) {
         Ok(())
     } else {

@@ -15,10 +15,8 @@ const MAX_CHARACTERS: usize = 64;
 
 /// The common name; `None` if there is none.
 pub(super) fn common_name(subject: &DistinguishedName) -> Result<Option<String>, Reason> {
-    let mut names = subject
-        .attributes()
-        .iter()
-        .filter(|attribute| attribute.kind.as_bytes() == oid::COMMON_NAME);
+    let mut names =
+        subject.attributes().iter().filter(|attribute| attribute.kind.as_bytes() == oid::COMMON_NAME);
     let Some(attribute) = names.next() else {
         return Ok(None);
     };
@@ -32,9 +30,7 @@ pub(super) fn common_name(subject: &DistinguishedName) -> Result<Option<String>,
         return Err(Reason::NoIdentity);
     }
     if text.chars().any(is_deceptive) {
-        return Err(Reason::DeceptiveIdentity {
-            shown: Printable(text).to_string(),
-        });
+        return Err(Reason::DeceptiveIdentity { shown: Printable(text).to_string() });
     }
     let normalised: String = text.nfc().collect();
     let characters = normalised.chars().count();

@@ -104,10 +104,7 @@ pub fn verify(request: &Request<'_>) -> Result<VerifiedPath, Rejection> {
         .leaf_and_intermediates
         .split_first()
         .ok_or_else(|| Rejection::before_search(Reason::NoCertificate))?;
-    request
-        .policy
-        .check_size(request.leaf_and_intermediates)
-        .map_err(Rejection::before_search)?;
+    request.policy.check_size(request.leaf_and_intermediates).map_err(Rejection::before_search)?;
     let leaf =
         Certificate::parse(leaf).map_err(|error| Rejection::before_search(Reason::Malformed(error)))?;
     let intermediates = others.iter().map(|der| Certificate::parse(der));

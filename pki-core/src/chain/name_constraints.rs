@@ -127,11 +127,7 @@ fn relation(base: &SubtreeBase, name: &Name<'_>, subtree: Subtree) -> Relation {
 }
 
 const fn inside_if(inside: bool) -> Relation {
-    if inside {
-        Relation::Inside
-    } else {
-        Relation::Outside
-    }
+    if inside { Relation::Inside } else { Relation::Outside }
 }
 
 /// The base stands for itself and everything below it; an empty base for everything.
@@ -144,9 +140,8 @@ fn dns_relation(base: &str, name: &str, subtree: Subtree) -> Relation {
         (None, _) => inside_if(is_at_or_below(name, base)),
         (Some(parent), Subtree::Permitted) => inside_if(is_at_or_below(parent, base)),
         (Some(parent), Subtree::Excluded) => {
-            let base_is_one_it_stands_for = base
-                .split_once('.')
-                .is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent));
+            let base_is_one_it_stands_for =
+                base.split_once('.').is_some_and(|(_, rest)| rest.eq_ignore_ascii_case(parent));
             inside_if(is_at_or_below(parent, base) || base_is_one_it_stands_for)
         }
     }
@@ -259,19 +254,11 @@ mod tests {
     }
 
     fn email(base: &str, name: &str) -> Relation {
-        relation(
-            &SubtreeBase::Email(base.into()),
-            &Name::Email(name),
-            Subtree::Permitted,
-        )
+        relation(&SubtreeBase::Email(base.into()), &Name::Email(name), Subtree::Permitted)
     }
 
     fn uri(base: &str, name: &str) -> Relation {
-        relation(
-            &SubtreeBase::Uri(base.into()),
-            &Name::Uri(name),
-            Subtree::Permitted,
-        )
+        relation(&SubtreeBase::Uri(base.into()), &Name::Uri(name), Subtree::Permitted)
     }
 
     #[test]
@@ -295,11 +282,8 @@ mod tests {
     #[test]
     fn what_cannot_be_interpreted_is_never_skipped() {
         let outcome = |base: &str, name| {
-            relation(
-                &SubtreeBase::Dns(base.into()),
-                &Name::Dns(name),
-                Subtree::Excluded,
-            ) == Relation::Unusable
+            relation(&SubtreeBase::Dns(base.into()), &Name::Dns(name), Subtree::Excluded)
+                == Relation::Unusable
         };
         assert!(outcome("example.com", ".example.com"));
         assert!(outcome(".example.com", "example.com"));
@@ -333,11 +317,7 @@ mod tests {
     #[test]
     fn an_address_subtree_is_a_prefix() {
         let ip = |base: &[u8], address: &str| {
-            relation(
-                &SubtreeBase::Ip(base.into()),
-                &Name::Ip(address.parse().unwrap()),
-                Subtree::Permitted,
-            )
+            relation(&SubtreeBase::Ip(base.into()), &Name::Ip(address.parse().unwrap()), Subtree::Permitted)
         };
         let network = [192, 0, 2, 0, 255, 255, 255, 128];
         assert!(ip(&network, "192.0.2.127") == Relation::Inside);

@@ -31,9 +31,7 @@ pub struct PeerNameError {
 impl PeerName {
     /// Reads `dns:HOST`, `ip:ADDRESS` or `email:MAILBOX`.
     pub fn parse(text: &str) -> Result<Self, PeerNameError> {
-        let error = || PeerNameError {
-            text: text.to_owned(),
-        };
+        let error = || PeerNameError { text: text.to_owned() };
         let (kind, value) = text.split_once(':').ok_or_else(error)?;
         match kind {
             "dns" if is_host_name(value) => Ok(Self::Dns(value.to_owned())),
@@ -57,13 +55,7 @@ impl fmt::Display for PeerName {
 pub(super) fn check(leaf: &Certificate, expected: &PeerName) -> Result<(), Reason> {
     let names = leaf.extensions().alternative_names.as_ref();
     let carried = names.is_some_and(|names| names.value.iter().any(|name| matches(name, expected)));
-    if carried {
-        Ok(())
-    } else {
-        Err(Reason::NameMismatch {
-            expected: expected.to_string(),
-        })
-    }
+    if carried { Ok(()) } else { Err(Reason::NameMismatch { expected: expected.to_string() }) }
 }
 
 fn matches(name: &GeneralName, expected: &PeerName) -> bool {
@@ -110,9 +102,7 @@ pub(super) fn is_host_name(text: &str) -> bool {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
+            && label.bytes().all(|octet| octet.is_ascii_alphanumeric() || octet == b'-' || octet == b'_')
     };
     text.len() <= 253 && text.split('.').all(is_label)
 }
@@ -148,21 +138,10 @@ mod tests {
 
     #[test]
     fn names_are_given_with_their_kind() {
-        assert_eq!(
-            PeerName::parse("dns:a.example").unwrap(),
-            PeerName::Dns("a.example".into())
-        );
+        assert_eq!(PeerName::parse("dns:a.example").unwrap(), PeerName::Dns("a.example".into()));
         assert_eq!(PeerName::parse("ip:::1").unwrap().to_string(), "ip:::1");
         assert_eq!(PeerName::parse("email:a@b.c").unwrap().to_string(), "email:a@b.c");
-        for bad in [
-            "a.example",
-            "dns:",
-            "dns:*.example",
-            "ip:1.2.3",
-            "email:a",
-            "uri:x",
-            "dns:a..b",
-        ] {
+        for bad in ["a.example", "dns:", "dns:*.example", "ip:1.2.3", "email:a", "uri:x", "dns:a..b"] {
             assert!(PeerName::parse(bad).is_err(), "{bad}");
         }
     }

@@ -87,10 +87,7 @@ impl ChainPolicy {
         }
         let octets = certificates.iter().map(|certificate| certificate.len()).sum();
         if octets > self.max_octets {
-            return Err(Reason::ChainTooLarge {
-                octets,
-                limit: self.max_octets,
-            });
+            return Err(Reason::ChainTooLarge { octets, limit: self.max_octets });
         }
         Ok(())
     }

@@ -38,11 +38,7 @@ struct Candidate<'a> {
 
 impl Budget {
     const fn new() -> Self {
-        Self {
-            signatures: 100,
-            steps: 1000,
-            comparisons: 250_000,
-        }
+        Self { signatures: 100, steps: 1000, comparisons: 250_000 }
     }
 
     pub(super) fn take_comparison(&mut self) -> Result<(), Exhausted> {
@@ -59,14 +55,8 @@ impl<'a> Search<'a> {
     pub(super) fn new(request: &'a Request<'a>, leaf: &'a Certificate, sent: &'a [Certificate]) -> Self {
         let anchors = request.anchors.anchors().iter();
         let intermediates = sent.iter().chain(request.anchors.intermediates());
-        let anchors = anchors.map(|certificate| Candidate {
-            certificate,
-            is_anchor: true,
-        });
-        let intermediates = intermediates.map(|certificate| Candidate {
-            certificate,
-            is_anchor: false,
-        });
+        let anchors = anchors.map(|certificate| Candidate { certificate, is_anchor: true });
+        let intermediates = intermediates.map(|certificate| Candidate { certificate, is_anchor: false });
         Self {
             request,
             candidates: anchors.chain(intermediates).collect(),
@@ -118,11 +108,7 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         self.path.push(issuer.certificate);
-        let outcome = if issuer.is_anchor {
-            self.judge()
-        } else {
-            self.extend(issuer.certificate)
-        };
+        let outcome = if issuer.is_anchor { self.judge() } else { self.extend(issuer.certificate) };
         self.path.pop();
         outcome
     }
@@ -192,11 +178,7 @@ impl<'a> Search<'a> {
                 self.note(Stage::BadSignature, Reason::BadSignature { issuer }, certificate);
             }
             SignatureFailure::Unsupported if algorithm.is_weak() => {
-                self.note(
-                    Stage::UncheckableSignature,
-                    Reason::WeakSignature { algorithm },
-                    certificate,
-                );
+                self.note(Stage::UncheckableSignature, Reason::WeakSignature { algorithm }, certificate);
             }
             SignatureFailure::Unsupported => {
                 let reason = Reason::UnsupportedSignature { algorithm };
@@ -223,9 +205,5 @@ impl<'a> Search<'a> {
 
 fn unknown_ca(certificate: &Certificate) -> Rejection {
     let issuer = certificate.issuer().to_string();
-    Rejection::new(
-        Stage::UnknownIssuer,
-        Reason::UnknownCa { issuer },
-        Some(certificate),
-    )
+    Rejection::new(Stage::UnknownIssuer, Reason::UnknownCa { issuer }, Some(certificate))
 }

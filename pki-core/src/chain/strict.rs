@@ -86,10 +86,7 @@ pub(super) fn check(
 }
 
 fn at(depth: usize, defect: ProfileDefect) -> Fault {
-    Fault {
-        depth,
-        reason: Reason::Profile(defect),
-    }
+    Fault { depth, reason: Reason::Profile(defect) }
 }
 
 fn require(holds: bool, defect: ProfileDefect) -> Result<(), ProfileDefect> {
@@ -123,32 +120,20 @@ fn check_key_identifiers(
     issuer: Option<&Certificate>,
 ) -> Result<(), ProfileDefect> {
     let extensions = certificate.extensions();
-    let is_critical = extensions
-        .subject_key_identifier
-        .as_ref()
-        .is_some_and(|own| own.critical)
-        || extensions
-            .authority_key_identifier
-            .as_ref()
-            .is_some_and(|authority| authority.critical);
+    let is_critical = extensions.subject_key_identifier.as_ref().is_some_and(|own| own.critical)
+        || extensions.authority_key_identifier.as_ref().is_some_and(|authority| authority.critical);
     require(!is_critical, ProfileDefect::CriticalKeyIdentifier)?;
     let Some(authority) = &extensions.authority_key_identifier else {
         let is_root = issuer.is_none() && certificate.is_self_issued();
         return require(is_root, ProfileDefect::NoAuthorityKey);
     };
-    require(
-        !authority.value.names_issuer_certificate,
-        ProfileDefect::AuthorityKeyNamesCertificate,
-    )?;
+    require(!authority.value.names_issuer_certificate, ProfileDefect::AuthorityKeyNamesCertificate)?;
     let Some(wanted) = &authority.value.key_identifier else {
         return Err(ProfileDefect::NoAuthorityKeyIdentifier);
     };
     let signer = issuer.or_else(|| certificate.is_self_issued().then_some(certificate));
     let present = signer.and_then(|signer| signer.extensions().subject_key_identifier.as_ref());
-    require(
-        present.is_none_or(|present| present.value == *wanted),
-        ProfileDefect::AuthorityKeyMismatch,
-    )
+    require(present.is_none_or(|present| present.value == *wanted), ProfileDefect::AuthorityKeyMismatch)
 }
 
 fn check_alternative_names(certificate: &Certificate) -> Result<(), ProfileDefect> {
@@ -175,20 +160,14 @@ fn check_alternative_names(certificate: &Certificate) -> Result<(), ProfileDefec
 
 fn check_authority(authority: &Certificate, is_anchor: bool) -> Result<(), ProfileDefect> {
     let extensions = authority.extensions();
-    require(
-        extensions.subject_key_identifier.is_some(),
-        ProfileDefect::CaWithoutSubjectKey,
-    )?;
+    require(extensions.subject_key_identifier.is_some(), ProfileDefect::CaWithoutSubjectKey)?;
     let constraints = extensions.basic_constraints.as_ref();
     require(
         constraints.is_some_and(|constraints| constraints.critical),
         ProfileDefect::CaBasicConstraintsNotCritical,
     )?;
     require(extensions.key_usage.is_some(), ProfileDefect::CaWithoutKeyUsage)?;
-    require(
-        !is_anchor || extensions.extended_key_usage.is_none(),
-        ProfileDefect::RootWithExtendedKeyUsage,
-    )
+    require(!is_anchor || extensions.extended_key_usage.is_none(), ProfileDefect::RootWithExtendedKeyUsage)
 }
 
 fn check_leaf(leaf: &Certificate, request: &Request<'_>) -> Result<(), ProfileDefect> {
@@ -209,10 +188,9 @@ fn check_leaf(leaf: &Certificate, request: &Request<'_>) -> Result<(), ProfileDe
 
 /// Where host names count, a common name is a copy of one of them, octet by octet.
 fn check_common_name(leaf: &Certificate, extensions: &Extensions) -> Result<(), ProfileDefect> {
-    let (Ok(Some(common_name)), Some(names)) = (
-        identity::common_name(leaf.subject()),
-        &extensions.alternative_names,
-    ) else {
+    let (Ok(Some(common_name)), Some(names)) =
+        (identity::common_name(leaf.subject()), &extensions.alternative_names)
+    else {
         return Ok(());
     };
     let is_copy = |name: &GeneralName| match name {
@@ -220,10 +198,7 @@ fn check_common_name(leaf: &Certificate, extensions: &Extensions) -> Result<(), 
         GeneralName::Ip(address) => address.to_string() == common_name,
         GeneralName::Uri(_) | GeneralName::Directory(_) | GeneralName::Other(_) => false,
     };
-    require(
-        names.value.iter().any(is_copy),
-        ProfileDefect::CommonNameNotAlternative,
-    )
+    require(names.value.iter().any(is_copy), ProfileDefect::CommonNameNotAlternative)
 }
 
 fn check_lists(certificates: &[CertificateId], request: &Request<'_>) -> Result<(), Fault> {

@@ -1,7 +1,7 @@
 //! Writing a revocation list (RFC 5280 section 5).
 //!
-//! Who is on it, and whether it may replace the published one, is decided by the authority; this module sorts,
-//! encodes and signs.
+//! Who is on it, in which order, and whether it may replace the published one, is decided by the authority; this
+//! module encodes and signs.
 
 use super::PublishError;
 use super::reason::RevocationReason;
@@ -42,7 +42,7 @@ impl RevokedCertificate {
 pub struct ListContent<'a> {
     /// The authority whose certificates are revoked.
     pub authority: &'a Certificate,
-    /// The revoked certificates, in any order.
+    /// The revoked certificates, sorted by number.
     pub revoked: Vec<RevokedCertificate>,
     /// The list's number; the easy-rsa profile writes none.
     pub number: Serial,
@@ -51,16 +51,13 @@ pub struct ListContent<'a> {
 }
 
 impl ListContent<'_> {
-    /// Sorts, encodes and signs the list.
+    /// Encodes and signs the list.
     ///
     /// # Errors
     /// [`PublishError::Signing`].
-    pub fn sign(mut self, profile: Profile, signer: &dyn CaSigner) -> Result<RevocationList, PublishError> {
-        self.revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
+    pub fn sign(self, profile: Profile, signer: &dyn CaSigner) -> Result<RevocationList, PublishError> {
         let to_be_signed = self.to_der(profile, signer.algorithm());
-        Ok(RevocationList {
-            der: signed(&to_be_signed, signer)?,
-        })
+        Ok(RevocationList { der: signed(&to_be_signed, signer)? })
     }
 
     fn to_der(&self, profile: Profile, algorithm: SignatureAlgorithm) -> Vec<u8> {
@@ -75,9 +72,7 @@ impl ListContent<'_> {
             }
             list.nested(tag::context(0), |explicit| {
                 explicit.sequence(|extensions| {
-                    profile
-                        .authority_key_identifier(self.authority)
-                        .encode(extensions);
+                    profile.authority_key_identifier(self.authority).encode(extensions);
                     if profile == Profile::Strict {
                         Extension::crl_number(&self.number).encode(extensions);
                     }
@@ -103,7 +98,7 @@ impl RevocationList {
     /// The list in PEM.
     #[must_use]
     pub fn to_pem(&self) -> String {
-        pem::armour("X509 CRL", &self.der).to_string()
+        pem::armour("X509 CRL", &self.der)
     }
 }
 
@@ -145,10 +140,7 @@ mod tests {
         let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
         let root = Root {
             path_length: PathLength::Unlimited,
-            key: SubjectKey {
-                algorithm: key.algorithm(),
-                public_key_info: key.public_key_info(),
-            },
+            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
             subject: &Subject::common_name_only(CommonName::parse("Test CA").unwrap()),
             validity: Validity::days_from(NOW, 3650).unwrap(),
             serial: &Serial::from_be_bytes(&[7]),
@@ -163,16 +155,12 @@ mod tests {
     }
 
     fn revoked(serial: &str, reason: Option<RevocationReason>) -> RevokedCertificate {
-        RevokedCertificate {
-            serial: Serial::from_hex(serial).unwrap(),
-            at: NOW,
-            reason,
-        }
+        RevokedCertificate { serial: Serial::from_hex(serial).unwrap(), at: NOW, reason }
     }
 
     #[test]
-    fn hr_2_entries_are_sorted_by_number() {
-        let entries = ["0100", "FF", "02"].map(|serial| revoked(serial, None));
+    fn hr_2_entries_and_dates_stand_in_the_list() {
+        let entries = ["02", "FF", "0100"].map(|serial| revoked(serial, None));
         let made = list(Profile::Strict, entries.to_vec());
         let published = PublishedList::from_der(made.der()).unwrap();
         let serials: Vec<String> = published.serials().map(|serial| serial.to_string()).collect();
@@ -205,18 +193,6 @@ mod tests {
             .iter_revoked_certificates()
             .map(|entry| entry.reason_code().map(|(_, code)| code.0))
             .collect();
-        assert_eq!(
-            codes,
-            [
-                Some(0),
-                Some(1),
-                Some(2),
-                Some(3),
-                Some(4),
-                Some(5),
-                Some(6),
-                None
-            ]
-        );
+        assert_eq!(codes, [Some(0), Some(1), Some(2), Some(3), Some(4), Some(5), Some(6), None]);
     }
 }

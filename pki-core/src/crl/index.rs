@@ -66,11 +66,7 @@ impl CertificateId {
     /// vouches for the one below it counts, if it may sign lists at all.
     pub(crate) fn new(certificate: &Certificate, issuer: &Certificate, above: &[&Certificate]) -> Self {
         let mut generations = vec![issuer];
-        generations.extend(
-            above
-                .iter()
-                .take_while(|other| other.subject() == issuer.subject()),
-        );
+        generations.extend(above.iter().take_while(|other| other.subject() == issuer.subject()));
         let list_issuers = generations.into_iter().filter(|issuer| may_sign_lists(issuer));
         Self {
             issuer: issuer.issuer_id(),
@@ -275,14 +271,8 @@ impl<'a> RevocationIndexBuilder<'a> {
             let algorithm = crl.signature_algorithm().clone();
             return Err(CrlRefusal::UnacceptableSignature { issuer, algorithm });
         }
-        let mut refusal = CrlRefusal::ForeignIssuer {
-            issuer: issuer.clone(),
-        };
-        for &candidate in self
-            .issuers
-            .iter()
-            .filter(|candidate| candidate.subject() == crl.issuer())
-        {
+        let mut refusal = CrlRefusal::ForeignIssuer { issuer: issuer.clone() };
+        for &candidate in self.issuers.iter().filter(|candidate| candidate.subject() == crl.issuer()) {
             let issuer = issuer.clone();
             refusal = match crl.verify_signed_by(candidate) {
                 Ok(()) if may_sign_lists(candidate) => return Ok(candidate),
@@ -324,10 +314,7 @@ impl RevocationIndex {
         let mut status = RevocationStatus::NoCrl;
         for list in self.covering(certificate) {
             if let Some(entry) = list.find(certificate.serial) {
-                return RevocationStatus::Revoked {
-                    at: entry.revoked_at(),
-                    reason: entry.reason(),
-                };
+                return RevocationStatus::Revoked { at: entry.revoked_at(), reason: entry.reason() };
             }
             status = status.or_better(list.freshness(now, freshness));
         }
@@ -347,9 +334,7 @@ impl RevocationIndex {
     fn covering(&self, certificate: &CertificateId) -> impl Iterator<Item = &VerifiedCrl> {
         self.lists.iter().filter(|list| {
             certificate.list_issuers.contains(&list.issuer)
-                && list
-                    .scope
-                    .covers(certificate.is_ca, &certificate.distribution_points)
+                && list.scope.covers(certificate.is_ca, &certificate.distribution_points)
         })
     }
 }
@@ -369,21 +354,12 @@ impl VerifiedCrl {
         if !entries.is_sorted_by_key(|entry| entry.serial) {
             entries.sort_unstable_by_key(|entry| entry.serial);
         }
-        Self {
-            issuer: issuer.issuer_id(),
-            scope,
-            summary,
-            defect,
-            entries,
-        }
+        Self { issuer: issuer.issuer_id(), scope, summary, defect, entries }
     }
 
     /// Whether every certificate revoked by `other` is revoked by this list too.
     pub(super) fn revokes_all_of(&self, other: &Self) -> bool {
-        other
-            .entries
-            .iter()
-            .all(|entry| self.find(entry.serial).is_some())
+        other.entries.iter().all(|entry| self.find(entry.serial).is_some())
     }
 
     fn find(&self, serial: SerialOctets) -> Option<&CrlEntry> {
@@ -392,11 +368,7 @@ impl VerifiedCrl {
     }
 
     fn freshness(&self, now: Timestamp, freshness: Freshness) -> RevocationStatus {
-        let CrlSummary {
-            this_update,
-            next_update,
-            ..
-        } = self.summary;
+        let CrlSummary { this_update, next_update, .. } = self.summary;
         if this_update > now.plus_seconds(seconds(freshness.clock_skew)) {
             RevocationStatus::NotYetValid { this_update }
         } else if now <= next_update {

@@ -16,7 +16,8 @@ mod scope;
 pub use build::{RevocationList, RevokedCertificate};
 pub use error::PublishError;
 pub use index::{
-    CertificateId, CrlRefusal, CrlSummary, Freshness, RevocationIndex, RevocationIndexBuilder, RevocationStatus,
+    CertificateId, CrlRefusal, CrlSummary, Freshness, RevocationIndex, RevocationIndexBuilder,
+    RevocationStatus,
 };
 pub use parse::{Crl, CrlEntry, CrlError, MAX_ENTRIES, MAX_FILE_SIZE};
 pub use reason::RevocationReason;

@@ -201,10 +201,7 @@ impl Crl {
         if file.len() > MAX_FILE_SIZE {
             return Err(CrlError::FileTooLarge { size: file.len() });
         }
-        pem::revocation_lists(file)?
-            .into_iter()
-            .map(Self::parse)
-            .collect()
+        pem::revocation_lists(file)?.into_iter().map(Self::parse).collect()
     }
 
     /// Decodes the DER of one list; nothing may follow it.
@@ -323,12 +320,7 @@ impl Header {
         if !matches!(fields.peek(), Some(tag::UTC_TIME | tag::GENERALIZED_TIME)) {
             return Err(CrlError::NoNextUpdate);
         }
-        Ok(Self {
-            version,
-            issuer,
-            this_update,
-            next_update: fields.time()?,
-        })
+        Ok(Self { version, issuer, this_update, next_update: fields.time()? })
     }
 }
 
@@ -341,9 +333,7 @@ impl CrlExtensions {
         let mut outer = explicit.reader();
         let list = outer.element(tag::SEQUENCE)?;
         outer.finish()?;
-        for_each_extension(&list, |kind, critical, value| {
-            extensions.insert(kind, critical, value, issuer)
-        })?;
+        for_each_extension(&list, |kind, critical, value| extensions.insert(kind, critical, value, issuer))?;
         Ok(extensions)
     }
 
@@ -415,11 +405,7 @@ fn parse_entry(fields: &mut Reader<'_>) -> Result<CrlEntry, CrlError> {
         None => None,
     };
     fields.finish()?;
-    Ok(CrlEntry {
-        revoked_at,
-        serial,
-        reason,
-    })
+    Ok(CrlEntry { revoked_at, serial, reason })
 }
 
 fn parse_entry_extensions(list: &Element<'_>) -> Result<Option<RevocationReason>, CrlError> {
@@ -469,8 +455,7 @@ fn parse_reason(value: &Element<'_>) -> Result<RevocationReason, DerError> {
     let element = reader.element(tag::ENUMERATED)?;
     reader.finish()?;
     let code = u8::try_from(small_unsigned(&element)?).ok();
-    code.and_then(RevocationReason::from_code)
-        .ok_or(element.error(DerFault::BadValue))
+    code.and_then(RevocationReason::from_code).ok_or(element.error(DerFault::BadValue))
 }
 
 fn parse_number(value: &Element<'_>) -> Result<Serial, DerError> {
@@ -486,8 +471,5 @@ fn parse_number(value: &Element<'_>) -> Result<Serial, DerError> {
 }
 
 fn malformed(kind: &[u8], error: DerError) -> CrlError {
-    CrlError::MalformedExtension {
-        kind: Oid::from_content(kind),
-        error,
-    }
+    CrlError::MalformedExtension { kind: Oid::from_content(kind), error }
 }

@@ -31,12 +31,7 @@ impl<'a> PublishedList<'a> {
         };
         let entries = content.optional(tag::SEQUENCE).unwrap_or_default();
         let number = content.optional(tag::context(0)).and_then(crl_number);
-        Some(Self {
-            issuer,
-            next_update,
-            entries,
-            number,
-        })
+        Some(Self { issuer, next_update, entries, number })
     }
 
     /// DER of the issuer's name.
@@ -98,14 +93,8 @@ mod tests {
 
     #[test]
     fn garbage_is_called_damaged() {
-        assert_eq!(
-            PublishedList::from_der(b"\x30\x00").err(),
-            Some(PublishError::PublishedDamaged)
-        );
-        assert_eq!(
-            PublishedList::from_der(b"").err(),
-            Some(PublishError::PublishedDamaged)
-        );
+        assert_eq!(PublishedList::from_der(b"\x30\x00").err(), Some(PublishError::PublishedDamaged));
+        assert_eq!(PublishedList::from_der(b"").err(), Some(PublishError::PublishedDamaged));
         assert_eq!(this_update_of_prefix(b"\x30\x82\xff\xff\x30"), None);
     }
 

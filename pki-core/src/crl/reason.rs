@@ -139,23 +139,11 @@ mod tests {
         for (words, reason) in [
             (["unspecified", "us", "uns"], RevocationReason::Unspecified),
             (["keyCompromise", "kc", "key"], RevocationReason::KeyCompromise),
-            (
-                ["CACompromise", "cc", "ca"],
-                RevocationReason::CaCompromise,
-            ),
-            (
-                ["affiliationChanged", "ac", "affil"],
-                RevocationReason::AffiliationChanged,
-            ),
+            (["CACompromise", "cc", "ca"], RevocationReason::CaCompromise),
+            (["affiliationChanged", "ac", "affil"], RevocationReason::AffiliationChanged),
             (["superseded", "ss", "super"], RevocationReason::Superseded),
-            (
-                ["cessationOfOperation", "co", "ces"],
-                RevocationReason::CessationOfOperation,
-            ),
-            (
-                ["certificateHold", "ch", "cert"],
-                RevocationReason::CertificateHold,
-            ),
+            (["cessationOfOperation", "co", "ces"], RevocationReason::CessationOfOperation),
+            (["certificateHold", "ch", "cert"], RevocationReason::CertificateHold),
         ] {
             for word in words {
                 assert_eq!(RevocationReason::from_user(word), Ok(reason), "{word}");

@@ -24,9 +24,9 @@ impl RevocationIndex {
                 outcome = Replacement::Newer;
                 continue;
             }
-            let candidate = self.counterpart(present).ok_or_else(|| CrlRefusal::Gone {
-                issuer: present.summary.issuer_name.clone(),
-            })?;
+            let candidate = self
+                .counterpart(present)
+                .ok_or_else(|| CrlRefusal::Gone { issuer: present.summary.issuer_name.clone() })?;
             if candidate.summary.fingerprint != present.summary.fingerprint {
                 candidate.check_newer_than(present)?;
                 outcome = Replacement::Newer;

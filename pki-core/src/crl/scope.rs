@@ -112,10 +112,7 @@ mod tests {
     }
 
     fn point(name: &[u8], partial: bool) -> DistributionPoint {
-        DistributionPoint {
-            names: vec![name.into()],
-            partial,
-        }
+        DistributionPoint { names: vec![name.into()], partial }
     }
 
     #[test]
@@ -132,10 +129,7 @@ mod tests {
         assert!(!authorities.covers(false, &[]));
         let users = scope(&[0x30, 3, 0x81, 1, 0xff]);
         assert!(users.covers(false, &[]) && !users.covers(true, &[]));
-        assert_eq!(
-            parse(&[0x30, 6, 0x81, 1, 0xff, 0x82, 1, 0xff]),
-            Err(DerFault::BadValue)
-        );
+        assert_eq!(parse(&[0x30, 6, 0x81, 1, 0xff, 0x82, 1, 0xff]), Err(DerFault::BadValue));
     }
 
     #[test]
@@ -148,17 +142,8 @@ mod tests {
 
     #[test]
     fn lists_that_would_have_to_be_combined_are_told_apart() {
-        assert_eq!(
-            parse(&[0x30, 3, 0x84, 1, 0xff]),
-            Ok(IssuingDistributionPoint::Indirect)
-        );
-        assert_eq!(
-            parse(&[0x30, 4, 0x83, 2, 6, 0x40]),
-            Ok(IssuingDistributionPoint::SomeReasonsOnly)
-        );
-        assert_eq!(
-            parse(&[0x30, 3, 0x85, 1, 0xff]),
-            Ok(IssuingDistributionPoint::AttributeCertificates)
-        );
+        assert_eq!(parse(&[0x30, 3, 0x84, 1, 0xff]), Ok(IssuingDistributionPoint::Indirect));
+        assert_eq!(parse(&[0x30, 4, 0x83, 2, 6, 0x40]), Ok(IssuingDistributionPoint::SomeReasonsOnly));
+        assert_eq!(parse(&[0x30, 3, 0x85, 1, 0xff]), Ok(IssuingDistributionPoint::AttributeCertificates));
     }
 }

@@ -99,12 +99,7 @@ mod tests {
 
     #[test]
     fn curves_read_as_they_print() {
-        for algorithm in [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ] {
+        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519] {
             assert_eq!(KeyAlgorithm::from_curve(&algorithm.to_string()), Ok(algorithm));
         }
         assert!(KeyAlgorithm::from_curve("secp256k1").is_err());

@@ -34,10 +34,7 @@ impl Protection {
     /// Protection by this passphrase with the usual number of rounds.
     #[must_use]
     pub fn with(passphrase: Passphrase) -> Self {
-        Self::Passphrase {
-            passphrase,
-            rounds: Self::ROUNDS,
-        }
+        Self::Passphrase { passphrase, rounds: Self::ROUNDS }
     }
 }
 
@@ -79,7 +76,7 @@ impl PrivateKey {
                     .map_err(|_| der::ErrorKind::Failed.into())
             })
             .map_err(|_| KeyError::Damaged)?;
-        Ok(pem::armour("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
+        Ok(pem::armour_secret("ENCRYPTED PRIVATE KEY", encrypted.as_bytes()))
     }
 }
 
@@ -97,9 +94,7 @@ impl EncodedKey {
     /// # Errors
     /// [`KeyError::NoKeyInside`], or what is wrong with the key that was found.
     pub fn from_pem(text: &[u8]) -> Result<Self, KeyError> {
-        pem::blocks(text)
-            .find_map(Self::from_block)
-            .unwrap_or(Err(KeyError::NoKeyInside))
+        pem::blocks(text).find_map(Self::from_block).unwrap_or(Err(KeyError::NoKeyInside))
     }
 
     /// Unlocks the key if that is necessary.
@@ -156,7 +151,7 @@ impl EncryptedKey {
     #[must_use]
     pub fn to_pem(&self) -> Option<Zeroizing<String>> {
         match &self.0 {
-            Scheme::Pbes2(key) => Some(pem::armour("ENCRYPTED PRIVATE KEY", &key.block.der)),
+            Scheme::Pbes2(key) => Some(pem::armour_secret("ENCRYPTED PRIVATE KEY", &key.block.der)),
             Scheme::Legacy(_) => None,
         }
     }
@@ -226,10 +221,7 @@ impl Pbes2Key {
     }
 
     fn weakness(&self) -> Option<WeakEncryption> {
-        if matches!(
-            self.parameters.encryption,
-            pbes2::EncryptionScheme::DesEde3Cbc { .. }
-        ) {
+        if matches!(self.parameters.encryption, pbes2::EncryptionScheme::DesEde3Cbc { .. }) {
             return Some(WeakEncryption::TripleDes);
         }
         let rounds = self.parameters.kdf.pbkdf2()?.iteration_count;
@@ -266,10 +258,7 @@ fn check_cost(derivation: &pbes2::Kdf) -> Result<(), KeyError> {
             .saturating_mul(scrypt.block_size.into())
             .saturating_mul(scrypt.parallelization.max(1).into());
         if octets > MAX_SCRYPT_OCTETS {
-            return Err(KeyError::TooExpensive {
-                work: format!("{} MiB", octets >> 20),
-                limit: "256 MiB",
-            });
+            return Err(KeyError::TooExpensive { work: format!("{} MiB", octets >> 20), limit: "256 MiB" });
         }
     }
     Ok(())
@@ -284,9 +273,7 @@ fn unreadable_scheme(der: &[u8]) -> KeyError {
         .and_then(|algorithm| Reader::new(algorithm).expect(tag::OID))
         .and_then(|oid| der::oid::ObjectIdentifier::from_bytes(oid).ok());
     match scheme {
-        Some(oid) => KeyError::UnsupportedEncryption {
-            scheme: oid.to_string(),
-        },
+        Some(oid) => KeyError::UnsupportedEncryption { scheme: oid.to_string() },
         None => KeyError::Damaged,
     }
 }
@@ -306,10 +293,7 @@ mod tests {
 
     fn encrypted(rounds: u32) -> (PrivateKey, Zeroizing<String>) {
         let key = generate(KeyAlgorithm::P256, &mut CountingSource(3)).unwrap();
-        let protection = Protection::Passphrase {
-            passphrase: passphrase("correct horse"),
-            rounds,
-        };
+        let protection = Protection::Passphrase { passphrase: passphrase("correct horse"), rounds };
         let text = key.to_pem(&protection, &mut CountingSource(4)).unwrap();
         (key, text)
     }
@@ -329,10 +313,7 @@ mod tests {
         assert_eq!(opened.pkcs8_der(), key.pkcs8_der());
         for attempt in 0..40 {
             let wrong = passphrase(&format!("wrong {attempt}"));
-            assert_eq!(
-                locked(&text).unlock(&wrong).err(),
-                Some(KeyError::WrongPassphrase)
-            );
+            assert_eq!(locked(&text).unlock(&wrong).err(), Some(KeyError::WrongPassphrase));
         }
         let unasked = EncodedKey::from_pem(text.as_bytes()).unwrap().unlock(None);
         assert_eq!(unasked.err(), Some(KeyError::PassphraseNeeded));
@@ -340,10 +321,7 @@ mod tests {
 
     #[test]
     fn pki_10_few_rounds_are_called_weak() {
-        assert_eq!(
-            locked(&encrypted(2048).1).weakness(),
-            Some(WeakEncryption::FewRounds { rounds: 2048 })
-        );
+        assert_eq!(locked(&encrypted(2048).1).weakness(), Some(WeakEncryption::FewRounds { rounds: 2048 }));
         assert_eq!(locked(&encrypted(100_000).1).weakness(), None);
     }
 
@@ -351,10 +329,7 @@ mod tests {
     fn pki_12_an_iteration_bomb_is_refused_before_any_work() {
         let (_, text) = encrypted(1000);
         let der = pem::first(text.as_bytes(), "ENCRYPTED PRIVATE KEY").unwrap().der;
-        let at = der
-            .windows(4)
-            .position(|octets| octets == [2, 2, 0x03, 0xe8])
-            .unwrap();
+        let at = der.windows(4).position(|octets| octets == [2, 2, 0x03, 0xe8]).unwrap();
         let mut bomb = der.to_vec();
         bomb.splice(at..at + 4, [2, 4, 0x05, 0xf5, 0xe1, 0x00]);
         for length_at in lengths_around(&der, at) {
@@ -362,10 +337,7 @@ mod tests {
         }
         let text = pem::armour("ENCRYPTED PRIVATE KEY", &bomb);
         let refusal = EncodedKey::from_pem(text.as_bytes()).err();
-        assert!(
-            matches!(refusal, Some(KeyError::TooExpensive { .. })),
-            "{refusal:?}"
-        );
+        assert!(matches!(refusal, Some(KeyError::TooExpensive { .. })), "{refusal:?}");
     }
 
     /// Positions of the last length octet of every constructed value that contains position `at`.
@@ -392,6 +364,22 @@ mod tests {
     }
 
     #[test]
+    fn pki_12_a_memory_bomb_is_refused_before_any_work() {
+        let scrypt = |cost_parameter| {
+            pbes2::Kdf::from(pbes2::ScryptParams {
+                salt: b"salt".as_slice().try_into().unwrap(),
+                cost_parameter,
+                block_size: 8,
+                parallelization: 1,
+                key_length: None,
+            })
+        };
+        assert_eq!(check_cost(&scrypt(1 << 14)), Ok(()));
+        assert!(matches!(check_cost(&scrypt(1 << 20)), Err(KeyError::TooExpensive { .. })));
+        assert!(matches!(check_cost(&scrypt(u64::MAX)), Err(KeyError::TooExpensive { .. })));
+    }
+
+    #[test]
     fn a_short_passphrase_protects_nothing() {
         let key = generate(KeyAlgorithm::P256, &mut CountingSource(3)).unwrap();
         let refusal = key.to_pem(&Protection::with(passphrase("abc")), &mut CountingSource(1));
@@ -402,9 +390,6 @@ mod tests {
     fn other_texts_hold_no_key() {
         assert_eq!(EncodedKey::from_pem(b"").err(), Some(KeyError::NoKeyInside));
         let certificate = pem::armour("CERTIFICATE", b"x");
-        assert_eq!(
-            EncodedKey::from_pem(certificate.as_bytes()).err(),
-            Some(KeyError::NoKeyInside)
-        );
+        assert_eq!(EncodedKey::from_pem(certificate.as_bytes()).err(), Some(KeyError::NoKeyInside));
     }
 }

@@ -71,7 +71,7 @@ fn rsa(bits: u32, random: &mut dyn RandomSource) -> Result<PrivateKey, KeyError>
         return Err(KeyError::UnsupportedSize { bits });
     }
     let size = usize::try_from(bits).map_err(|_| KeyError::UnsupportedSize { bits })?;
-    let mut generator = self::infallible::Generator::new(random);
+    let mut generator = infallible::Generator::new(random);
     let key = rsa::RsaPrivateKey::new(&mut generator, size).map_err(|_| KeyError::Damaged)?;
     generator.outcome()?;
     let pkcs8 = key.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
@@ -96,11 +96,7 @@ mod infallible {
 
     impl<'a> Generator<'a> {
         pub(super) fn new(source: &'a mut dyn RandomSource) -> Self {
-            Self {
-                source,
-                outcome: Ok(()),
-                counter: 0,
-            }
+            Self { source, outcome: Ok(()), counter: 0 }
         }
 
         pub(super) fn outcome(self) -> Result<(), RandomError> {
@@ -154,12 +150,7 @@ mod tests {
 
     #[test]
     fn the_same_randomness_gives_the_same_key() {
-        for algorithm in [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ] {
+        for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519] {
             let key = || generate(algorithm, &mut CountingSource(9)).unwrap();
             assert_eq!(key().pkcs8_der(), key().pkcs8_der());
             assert_eq!(key().algorithm(), algorithm);
@@ -168,14 +159,8 @@ mod tests {
 
     #[test]
     fn key_06_a_broken_generator_makes_no_key() {
-        assert_eq!(
-            generate(KeyAlgorithm::P256, &mut Broken).err(),
-            Some(KeyError::Random(RandomError))
-        );
-        assert_eq!(
-            generate(KeyAlgorithm::Ed25519, &mut Broken).err(),
-            Some(KeyError::Random(RandomError))
-        );
+        assert_eq!(generate(KeyAlgorithm::P256, &mut Broken).err(), Some(KeyError::Random(RandomError)));
+        assert_eq!(generate(KeyAlgorithm::Ed25519, &mut Broken).err(), Some(KeyError::Random(RandomError)));
     }
 
     #[test]

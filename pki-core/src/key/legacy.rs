@@ -24,27 +24,20 @@ impl LegacyKey {
     pub(super) fn parse(block: Block) -> Result<Self, KeyError> {
         let information = block.header("DEK-Info").ok_or(KeyError::Damaged)?;
         let (name, digits) = information.split_once(',').ok_or(KeyError::Damaged)?;
-        let cipher = Cipher::from_name(name.trim()).ok_or_else(|| KeyError::UnsupportedEncryption {
-            scheme: name.trim().to_owned(),
-        })?;
+        let cipher = Cipher::from_name(name.trim())
+            .ok_or_else(|| KeyError::UnsupportedEncryption { scheme: name.trim().to_owned() })?;
         let initialisation = octets_from_hex(digits.trim()).ok_or(KeyError::Damaged)?;
         if initialisation.len() != cipher.block_length() {
             return Err(KeyError::Damaged);
         }
-        Ok(Self {
-            block,
-            cipher,
-            initialisation,
-        })
+        Ok(Self { block, cipher, initialisation })
     }
 
     pub(super) fn unlock(&self, passphrase: &Passphrase) -> Result<PrivateKey, KeyError> {
         let key = derived_key(passphrase, &self.initialisation[..8], self.cipher.key_length());
         let mut body = self.block.der.clone();
-        let plaintext = self
-            .cipher
-            .decrypt(&key, &self.initialisation, &mut body)
-            .ok_or(KeyError::WrongPassphrase)?;
+        let plaintext =
+            self.cipher.decrypt(&key, &self.initialisation, &mut body).ok_or(KeyError::WrongPassphrase)?;
         if self.block.label == "RSA PRIVATE KEY" {
             key_from_plaintext(plaintext, PrivateKey::from_pkcs1)
         } else {
@@ -128,10 +121,7 @@ fn octets_from_hex(digits: &str) -> Option<Vec<u8>> {
     if !digits.len().is_multiple_of(2) || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    (0..digits.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok())
-        .collect()
+    (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).ok()).collect()
 }
 
 #[cfg(test)]
@@ -147,12 +137,7 @@ mod tests {
     fn foreign_ciphers_are_named() {
         let text = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: CAMELLIA-256-CBC,00\n\n\
                     YWJj\n-----END RSA PRIVATE KEY-----\n";
-        assert_eq!(
-            refusal(text),
-            KeyError::UnsupportedEncryption {
-                scheme: "CAMELLIA-256-CBC".into()
-            }
-        );
+        assert_eq!(refusal(text), KeyError::UnsupportedEncryption { scheme: "CAMELLIA-256-CBC".into() });
     }
 
     #[test]

@@ -7,7 +7,7 @@ use der::SecretDocument;
 use der::asn1::{AnyRef, OctetStringRef};
 use der::oid::ObjectIdentifier;
 use pkcs8::spki::AlgorithmIdentifierRef;
-use pkcs8::{DecodePrivateKey, EncodePrivateKey, PrivateKeyInfoRef};
+use pkcs8::{EncodePrivateKey, PrivateKeyInfoRef};
 use zeroize::Zeroizing;
 
 use super::KeyError;
@@ -33,10 +33,7 @@ impl PrivateKey {
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
         let mut info = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
         info.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let mut algorithm = info
-            .expect(tag::SEQUENCE)
-            .map(Reader::new)
-            .ok_or(KeyError::Damaged)?;
+        let mut algorithm = info.expect(tag::SEQUENCE).map(Reader::new).ok_or(KeyError::Damaged)?;
         let algorithm_oid = algorithm.expect(tag::OID).ok_or(KeyError::Damaged)?;
         let octets = info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
         if algorithm_oid == oid::RSA.as_bytes() {
@@ -44,12 +41,11 @@ impl PrivateKey {
         }
         if algorithm_oid == oid::EC.as_bytes() {
             let curve = algorithm.expect(tag::OID).ok_or_else(explicit_parameters)?;
-            return Self::from_ec_pkcs8(named_curve(curve)?, der);
+            // With or without the public point inside: re-encoding gives one form.
+            return Self::from_ec_scalar(named_curve(curve)?, scalar_of_sec1(octets)?);
         }
         if algorithm_oid == oid::ED25519.as_bytes() {
-            let seed = Reader::new(octets)
-                .expect(tag::OCTET_STRING)
-                .ok_or(KeyError::Damaged)?;
+            let seed = Reader::new(octets).expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
             return Self::from_ed25519_seed(seed);
         }
         Err(unsupported(algorithm_oid))
@@ -65,18 +61,12 @@ impl PrivateKey {
             key.unsigned(modulus);
             key.unsigned(exponent);
         });
-        let identifier = AlgorithmIdentifierRef {
-            oid: oid::RSA,
-            parameters: Some(AnyRef::NULL),
-        };
+        let identifier = AlgorithmIdentifierRef { oid: oid::RSA, parameters: Some(AnyRef::NULL) };
         let octets = OctetStringRef::new(der).map_err(|_| KeyError::Damaged)?;
-        let pkcs8: SecretDocument = PrivateKeyInfoRef::new(identifier, octets)
-            .try_into()
-            .map_err(|_| KeyError::Damaged)?;
+        let pkcs8: SecretDocument =
+            PrivateKeyInfoRef::new(identifier, octets).try_into().map_err(|_| KeyError::Damaged)?;
         Ok(Self {
-            algorithm: KeyAlgorithm::Rsa {
-                bits: bit_length(modulus),
-            },
+            algorithm: KeyAlgorithm::Rsa { bits: bit_length(modulus) },
             pkcs8: SecretBytes::new(pkcs8.as_bytes().to_vec()),
             public_key_info: public_key_info(rsa_algorithm, &public_key),
         })
@@ -87,13 +77,12 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::Damaged`] or [`KeyError::UnsupportedAlgorithm`].
     pub fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
+        let scalar = scalar_of_sec1(der)?;
         let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-        key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let scalar = key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
+        key.element();
+        key.element();
         let parameters = key.expect(tag::context(0)).ok_or(KeyError::Damaged)?;
-        let curve = Reader::new(parameters)
-            .expect(tag::OID)
-            .ok_or_else(explicit_parameters)?;
+        let curve = Reader::new(parameters).expect(tag::OID).ok_or_else(explicit_parameters)?;
         Self::from_ec_scalar(named_curve(curve)?, scalar)
     }
 
@@ -101,13 +90,11 @@ impl PrivateKey {
     pub(super) fn from_ec_scalar(curve: KeyAlgorithm, scalar: &[u8]) -> Result<Self, KeyError> {
         macro_rules! key_on {
             ($family:ident) => {
-                $family::SecretKey::from_slice(scalar)
-                    .map_err(|_| KeyError::Damaged)
-                    .and_then(|secret| {
-                        let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
-                        let point = secret.public_key().to_sec1_bytes();
-                        Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
-                    })
+                $family::SecretKey::from_slice(scalar).map_err(|_| KeyError::Damaged).and_then(|secret| {
+                    let pkcs8 = secret.to_pkcs8_der().map_err(|_| KeyError::Damaged)?;
+                    let point = secret.public_key().to_sec1_bytes();
+                    Ok(Self::from_ec_parts(curve, pkcs8.as_bytes(), &point))
+                })
             };
         }
         match curve {
@@ -145,6 +132,14 @@ impl PrivateKey {
         self.pkcs8.expose()
     }
 
+    /// The secret number of an EC key, big-endian.
+    pub(super) fn ec_scalar(&self) -> Result<&[u8], KeyError> {
+        let mut info = Reader::only(self.pkcs8_der(), tag::SEQUENCE).ok_or(KeyError::Damaged)?;
+        info.element();
+        info.element();
+        scalar_of_sec1(info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?)
+    }
+
     /// The SubjectPublicKeyInfo in DER.
     #[must_use]
     pub fn public_key_info(&self) -> &[u8] {
@@ -154,25 +149,7 @@ impl PrivateKey {
     /// The key in PEM without encryption: `BEGIN PRIVATE KEY`.
     #[must_use]
     pub fn to_plain_pem(&self) -> Zeroizing<String> {
-        pem::armour("PRIVATE KEY", self.pkcs8_der())
-    }
-
-    /// PKCS#8 may carry the scalar with or without the public point; re-encoding gives one form.
-    fn from_ec_pkcs8(curve: KeyAlgorithm, der: &[u8]) -> Result<Self, KeyError> {
-        macro_rules! scalar_on {
-            ($family:ident) => {
-                $family::SecretKey::from_pkcs8_der(der)
-                    .map(|secret| Zeroizing::new(secret.to_bytes().to_vec()))
-                    .map_err(|_| KeyError::Damaged)
-            };
-        }
-        let scalar = match curve {
-            KeyAlgorithm::P256 => scalar_on!(p256),
-            KeyAlgorithm::P384 => scalar_on!(p384),
-            KeyAlgorithm::P521 => scalar_on!(p521),
-            KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ed25519 => Err(KeyError::Damaged),
-        }?;
-        Self::from_ec_scalar(curve, &scalar)
+        pem::armour_secret("PRIVATE KEY", self.pkcs8_der())
     }
 
     fn from_ec_parts(curve: KeyAlgorithm, pkcs8: &[u8], point: &[u8]) -> Self {
@@ -188,6 +165,12 @@ impl PrivateKey {
             public_key_info: public_key_info(algorithm, point),
         }
     }
+}
+
+fn scalar_of_sec1(der: &[u8]) -> Result<&[u8], KeyError> {
+    let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
+    key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
+    key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)
 }
 
 fn public_key_info(algorithm: impl FnOnce(&mut Encoder), public_key: &[u8]) -> Vec<u8> {
@@ -213,10 +196,7 @@ fn rsa_public_numbers(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn bit_length(octets: &[u8]) -> u32 {
-    let significant = octets
-        .iter()
-        .position(|octet| *octet != 0)
-        .unwrap_or(octets.len());
+    let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
     let leading_zeros = octets.get(significant).map_or(0, |first| first.leading_zeros());
     u32::try_from((octets.len() - significant) * 8).unwrap_or(u32::MAX) - leading_zeros
 }
@@ -235,17 +215,14 @@ fn unsupported(algorithm: &[u8]) -> KeyError {
 }
 
 fn explicit_parameters() -> KeyError {
-    KeyError::UnsupportedAlgorithm {
-        algorithm: "EC with explicit parameters".into(),
-    }
+    KeyError::UnsupportedAlgorithm { algorithm: "EC with explicit parameters".into() }
 }
 
 const ED25519_SEED_LENGTH: usize = 32;
 
 /// PKCS#8 version 1 around a seed (RFC 8410 section 7).
-const ED25519_PKCS8_PREFIX: &[u8] = &[
-    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
-];
+const ED25519_PKCS8_PREFIX: &[u8] =
+    &[0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
 
 #[cfg(test)]
 mod tests {
@@ -259,12 +236,7 @@ mod tests {
 
     #[test]
     fn every_kind_survives_its_own_pkcs8() {
-        let kinds = [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ];
+        let kinds = [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519];
         for algorithm in kinds.into_iter().chain([KeyAlgorithm::RSA_2048]) {
             let made = key(algorithm);
             let read = PrivateKey::from_pkcs8(made.pkcs8_der()).unwrap();
@@ -292,26 +264,20 @@ mod tests {
     #[test]
     fn sec1_and_pkcs1_become_the_same_key() {
         let made = key(KeyAlgorithm::P384);
-        let secret = p384::SecretKey::from_pkcs8_der(made.pkcs8_der()).unwrap();
+        let scalar = made.ec_scalar().unwrap();
         let sec1 = Encoder::sequence_of(|key| {
             key.unsigned(&[1]);
-            key.value(tag::OCTET_STRING, &secret.to_bytes());
+            key.value(tag::OCTET_STRING, scalar);
             key.nested(tag::context(0), |parameters| parameters.oid(&oid::P384));
         });
-        assert_eq!(
-            PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(),
-            made.pkcs8_der()
-        );
+        assert_eq!(PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(), made.pkcs8_der());
 
         let rsa = key(KeyAlgorithm::RSA_2048);
         let mut info = Reader::only(rsa.pkcs8_der(), tag::SEQUENCE).unwrap();
         info.element().unwrap();
         info.element().unwrap();
         let pkcs1 = info.expect(tag::OCTET_STRING).unwrap();
-        assert_eq!(
-            PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(),
-            rsa.pkcs8_der()
-        );
+        assert_eq!(PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(), rsa.pkcs8_der());
     }
 
     #[test]
@@ -322,12 +288,7 @@ mod tests {
             info.value(tag::OCTET_STRING, &[0; 59]);
         });
         let refusal = PrivateKey::from_pkcs8(&ed448).err();
-        assert_eq!(
-            refusal,
-            Some(KeyError::UnsupportedAlgorithm {
-                algorithm: "Ed448".into()
-            })
-        );
+        assert_eq!(refusal, Some(KeyError::UnsupportedAlgorithm { algorithm: "Ed448".into() }));
         assert_eq!(PrivateKey::from_pkcs8(b"\x30\x00").err(), Some(KeyError::Damaged));
     }
 

@@ -116,28 +116,17 @@ pub(crate) fn verify(
     signature: &[u8],
 ) -> Result<(), KeyError> {
     let (key_identifier, public_key) = split(public_key_info).ok_or(KeyError::Damaged)?;
-    let signature_identifier = Reader::only(signature_algorithm, tag::SEQUENCE)
-        .ok_or(KeyError::Damaged)?
-        .rest();
+    let signature_identifier =
+        Reader::only(signature_algorithm, tag::SEQUENCE).ok_or(KeyError::Damaged)?.rest();
     let by_backend = webpki::ALL_VERIFICATION_ALGS.iter().find(|algorithm| {
         algorithm.public_key_alg_id().as_ref() == key_identifier
             && algorithm.signature_alg_id().as_ref() == signature_identifier
     });
     let is_good = match by_backend {
         Some(algorithm) => algorithm.verify_signature(public_key, message, signature).is_ok(),
-        None => verify_ecdsa(
-            key_identifier,
-            signature_algorithm,
-            public_key,
-            message,
-            signature,
-        )?,
+        None => verify_ecdsa(key_identifier, signature_algorithm, public_key, message, signature)?,
     };
-    if is_good {
-        Ok(())
-    } else {
-        Err(KeyError::FaultySignature)
-    }
+    if is_good { Ok(()) } else { Err(KeyError::FaultySignature) }
 }
 
 /// The pairs of curve and digest that a backend leaves out.

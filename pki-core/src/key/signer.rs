@@ -1,11 +1,12 @@
 //! Signing: what the authority needs from its key, and the key file as the first thing that provides it.
+//!
+//! RSA and Ed25519 go through the backend. ECDSA does not: the p256 family signs with any digest, with nonces derived
+//! from key and message, and so without the backend's generator, whose seeding takes longer than a whole command.
 
 use super::signature::{Digest, SignatureAlgorithm, verify};
 use super::{KeyAlgorithm, KeyError, PrivateKey};
 use crate::crypto::backend::rand::SystemRandom;
-use crate::crypto::backend::signature::{
-    self as backend, EcdsaKeyPair, EcdsaSigningAlgorithm, Ed25519KeyPair, RsaEncoding, RsaKeyPair,
-};
+use crate::crypto::backend::signature::{self as backend, Ed25519KeyPair, RsaEncoding, RsaKeyPair};
 
 /// Signs certificates and lists; the key may live in memory or in a token.
 pub trait CaSigner {
@@ -27,12 +28,7 @@ pub trait CaSigner {
     /// What [`Self::sign`] answers, or [`KeyError::FaultySignature`].
     fn sign_checked(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
         let signature = self.sign(message)?;
-        verify(
-            self.public_key_info(),
-            &self.algorithm().to_der(),
-            message,
-            &signature,
-        )?;
+        verify(self.public_key_info(), &self.algorithm().to_der(), message, &signature)?;
         Ok(signature)
     }
 }
@@ -46,13 +42,11 @@ pub struct SigningKey {
 
 enum Pair {
     Rsa(Box<RsaKeyPair>, &'static dyn RsaEncoding),
-    Ecdsa(EcdsaKeyPair),
-    /// Pairs of curve and digest that the backend does not sign with.
-    EcdsaByDigest(EcdsaByDigest, Digest),
+    Ecdsa(EcdsaKey, Digest),
     Ed25519(Ed25519KeyPair),
 }
 
-enum EcdsaByDigest {
+enum EcdsaKey {
     P256(p256::ecdsa::SigningKey),
     P384(p384::ecdsa::SigningKey),
     P521(p521::ecdsa::SigningKey),
@@ -94,14 +88,11 @@ impl Pair {
                 let encoding = rsa_encoding(digest);
                 Some(Self::Rsa(Box::new(RsaKeyPair::from_pkcs8(pkcs8).ok()?), encoding))
             }
-            KeyAlgorithm::Ed25519 => Some(Self::Ed25519(
-                Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?,
-            )),
+            KeyAlgorithm::Ed25519 => {
+                Some(Self::Ed25519(Ed25519KeyPair::from_pkcs8_maybe_unchecked(pkcs8).ok()?))
+            }
             curve @ (KeyAlgorithm::P256 | KeyAlgorithm::P384 | KeyAlgorithm::P521) => {
-                match ecdsa_algorithm(curve, digest) {
-                    Some(algorithm) => Some(Self::Ecdsa(ecdsa_pair(algorithm, pkcs8)?)),
-                    None => Some(Self::EcdsaByDigest(EcdsaByDigest::load(curve, pkcs8)?, digest)),
-                }
+                Some(Self::Ecdsa(EcdsaKey::load(curve, key.ec_scalar().ok()?)?, digest))
             }
         }
     }
@@ -109,35 +100,22 @@ impl Pair {
     fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Rsa(pair, encoding) => {
-                let mut signature = vec![0; pair.public_modulus_len()];
-                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature)
-                    .ok()?;
+                let mut signature = vec![0; modulus_length(pair)];
+                pair.sign(*encoding, &SystemRandom::new(), message, &mut signature).ok()?;
                 Some(signature)
             }
-            Self::Ecdsa(pair) => {
-                let signature = pair.sign(&SystemRandom::new(), message).ok()?;
-                Some(signature.as_ref().to_vec())
-            }
-            Self::EcdsaByDigest(key, digest) => key.sign(&digest.of(message)),
+            Self::Ecdsa(key, digest) => key.sign(&digest.of(message)),
             Self::Ed25519(pair) => Some(pair.sign(message).as_ref().to_vec()),
         }
     }
 }
 
-impl EcdsaByDigest {
-    fn load(curve: KeyAlgorithm, pkcs8: &[u8]) -> Option<Self> {
-        use pkcs8::DecodePrivateKey;
-
+impl EcdsaKey {
+    fn load(curve: KeyAlgorithm, scalar: &[u8]) -> Option<Self> {
         match curve {
-            KeyAlgorithm::P256 => p256::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P256),
-            KeyAlgorithm::P384 => p384::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P384),
-            KeyAlgorithm::P521 => p521::ecdsa::SigningKey::from_pkcs8_der(pkcs8)
-                .ok()
-                .map(Self::P521),
+            KeyAlgorithm::P256 => p256::ecdsa::SigningKey::from_slice(scalar).ok().map(Self::P256),
+            KeyAlgorithm::P384 => p384::ecdsa::SigningKey::from_slice(scalar).ok().map(Self::P384),
+            KeyAlgorithm::P521 => p521::ecdsa::SigningKey::from_slice(scalar).ok().map(Self::P521),
             KeyAlgorithm::Rsa { .. } | KeyAlgorithm::Ed25519 => None,
         }
     }
@@ -170,24 +148,14 @@ fn rsa_encoding(digest: Digest) -> &'static dyn RsaEncoding {
     }
 }
 
-fn ecdsa_algorithm(curve: KeyAlgorithm, digest: Digest) -> Option<&'static EcdsaSigningAlgorithm> {
-    match (curve, digest) {
-        (KeyAlgorithm::P256, Digest::Sha256) => Some(&backend::ECDSA_P256_SHA256_ASN1_SIGNING),
-        (KeyAlgorithm::P384, Digest::Sha384) => Some(&backend::ECDSA_P384_SHA384_ASN1_SIGNING),
-        #[cfg(feature = "aws_lc_rs")]
-        (KeyAlgorithm::P521, Digest::Sha512) => Some(&backend::ECDSA_P521_SHA512_ASN1_SIGNING),
-        _ => None,
-    }
-}
-
 #[cfg(feature = "aws_lc_rs")]
-fn ecdsa_pair(algorithm: &'static EcdsaSigningAlgorithm, pkcs8: &[u8]) -> Option<EcdsaKeyPair> {
-    EcdsaKeyPair::from_pkcs8(algorithm, pkcs8).ok()
+fn modulus_length(pair: &RsaKeyPair) -> usize {
+    pair.public_modulus_len()
 }
 
 #[cfg(all(feature = "ring", not(feature = "aws_lc_rs")))]
-fn ecdsa_pair(algorithm: &'static EcdsaSigningAlgorithm, pkcs8: &[u8]) -> Option<EcdsaKeyPair> {
-    EcdsaKeyPair::from_pkcs8(algorithm, pkcs8, &SystemRandom::new()).ok()
+fn modulus_length(pair: &RsaKeyPair) -> usize {
+    pair.public().modulus_len()
 }
 
 #[cfg(test)]
@@ -200,12 +168,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_key_signs_with_every_digest() {
-        let curves = [
-            KeyAlgorithm::P256,
-            KeyAlgorithm::P384,
-            KeyAlgorithm::P521,
-            KeyAlgorithm::Ed25519,
-        ];
+        let curves = [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521, KeyAlgorithm::Ed25519];
         for algorithm in curves.into_iter().chain([KeyAlgorithm::RSA_2048]) {
             let key = generate(algorithm, &mut CountingSource(2)).unwrap();
             for digest in DIGESTS {

@@ -28,9 +28,7 @@ impl FileMode {
     }
 
     pub(super) fn from_bits(bits: u32) -> Option<Self> {
-        [Self::Private, Self::Public]
-            .into_iter()
-            .find(|mode| mode.bits() == bits)
+        [Self::Private, Self::Public].into_iter().find(|mode| mode.bits() == bits)
     }
 }
 
@@ -66,4 +64,34 @@ pub(crate) trait Disk: Send + Sync {
     fn sync(&self, path: &PkiPath) -> io::Result<()>;
     /// Returns when the entries of a directory (empty: the root) would survive a power cut.
     fn sync_directory(&self, directory: &str) -> io::Result<()>;
+
+    fn sync_one(&self, target: &Unsynced) -> io::Result<()> {
+        match target {
+            Unsynced::Content(path) => self.sync(path),
+            Unsynced::Entries(directory) => self.sync_directory(directory),
+        }
+    }
+
+    /// Returns when all of this would survive a power cut; names the first thing that would not.
+    fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
+        targets.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)))
+    }
+}
+
+/// Something that a power cut could still take back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Unsynced {
+    /// The content of a file.
+    Content(PkiPath),
+    /// The entries of a directory (empty: the root).
+    Entries(String),
+}
+
+impl Unsynced {
+    pub(super) fn as_str(&self) -> &str {
+        match self {
+            Self::Content(path) => path.as_str(),
+            Self::Entries(directory) => directory,
+        }
+    }
 }

@@ -55,28 +55,15 @@ pub enum StoreError {
 
 impl StoreError {
     pub(crate) fn io(operation: &'static str, path: PathBuf, source: io::Error) -> Self {
-        Self::Io {
-            operation,
-            path,
-            source,
-        }
+        Self::Io { operation, path, source }
     }
 
     /// The same failure after the point of no return.
     pub(super) fn after_commit(self) -> Self {
-        let Self::Io {
-            operation,
-            path,
-            source,
-        } = self
-        else {
+        let Self::Io { operation, path, source } = self else {
             return self;
         };
-        Self::Unfinished {
-            operation,
-            path,
-            source,
-        }
+        Self::Unfinished { operation, path, source }
     }
 }
 
@@ -102,10 +89,7 @@ impl Explain for StoreError {
                 "{} The next command completes the change by itself; do not repeat this one.",
                 io_help(source)
             ),
-            Self::Locked {
-                lock_file: Some(file),
-                ..
-            } => format!(
+            Self::Locked { lock_file: Some(file), .. } => format!(
                 "Wait for it, raise --lock-timeout, or remove {} if that process is not easy-rsa.",
                 file.display()
             ),

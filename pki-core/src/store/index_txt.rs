@@ -29,28 +29,23 @@ impl<'a> Index<'a> {
         let rows = memchr::memmem::find_iter(self.0, needle.as_bytes())
             .filter_map(|at| Row::parse(self.line_at(at)));
         let mut usual = rows.filter(|row| row.has_serial(serial));
-        usual
-            .next()
-            .or_else(|| self.rows().find(|row| row.has_serial(serial)))
+        usual.next().or_else(|| self.rows().find(|row| row.has_serial(serial)))
     }
 
     /// A valid row with this subject.
     pub(crate) fn valid_row_of_subject(self, subject: &str) -> Option<Row<'a>> {
-        self.rows()
-            .find(|row| row.status == Status::Valid && row.subject == subject)
+        self.rows().find(|row| row.status == Status::Valid && row.subject == subject)
     }
 
     /// Everything that belongs on a revocation list.
     pub(crate) fn revoked(self) -> impl Iterator<Item = Result<RevokedCertificate, PublishError>> + use<'a> {
-        Lines(self.0)
-            .filter(|line| line.starts_with(b"R\t"))
-            .map(|line| match Row::parse(line) {
-                Some(row) => row.to_revoked(),
-                None => Err(PublishError::IndexRow {
-                    serial: "?".into(),
-                    field: String::from_utf8_lossy(line).into_owned(),
-                }),
-            })
+        Lines(self.0).filter(|line| line.starts_with(b"R\t")).map(|line| match Row::parse(line) {
+            Some(row) => row.to_revoked(),
+            None => Err(PublishError::IndexRow {
+                serial: "?".into(),
+                field: String::from_utf8_lossy(line).into_owned(),
+            }),
+        })
     }
 
     fn line_at(self, position: usize) -> &'a [u8] {
@@ -120,15 +115,12 @@ impl<'a> Row<'a> {
     }
 
     fn to_revoked(self) -> Result<RevokedCertificate, PublishError> {
-        let unreadable = || PublishError::IndexRow {
-            serial: self.serial.to_owned(),
-            field: self.revocation.to_owned(),
-        };
+        let unreadable =
+            || PublishError::IndexRow { serial: self.serial.to_owned(), field: self.revocation.to_owned() };
         let (date, reason) = match self.revocation.split_once(',') {
-            Some((date, reason)) => (
-                date,
-                Some(RevocationReason::from_index(reason).ok_or_else(unreadable)?),
-            ),
+            Some((date, reason)) => {
+                (date, Some(RevocationReason::from_index(reason).ok_or_else(unreadable)?))
+            }
             None => (self.revocation, None),
         };
         Ok(RevokedCertificate {
@@ -143,11 +135,7 @@ impl<'a> Row<'a> {
         let reason = reason.map(|reason| format!(",{reason}")).unwrap_or_default();
         let revocation = format!("{}{reason}", at.to_digits());
         let row: Row<'_> = self;
-        let revoked = Row {
-            status: Status::Revoked,
-            revocation: &revocation,
-            ..row
-        };
+        let revoked = Row { status: Status::Revoked, revocation: &revocation, ..row };
         revoked.to_string()
     }
 }
@@ -172,18 +160,8 @@ impl fmt::Display for Row<'_> {
             Status::Revoked => 'R',
             Status::Expired => 'E',
         };
-        let Self {
-            expiry,
-            revocation,
-            serial,
-            file,
-            subject,
-            ..
-        } = self;
-        write!(
-            out,
-            "{status}\t{expiry}\t{revocation}\t{serial}\t{file}\t{subject}"
-        )
+        let Self { expiry, revocation, serial, file, subject, .. } = self;
+        write!(out, "{status}\t{expiry}\t{revocation}\t{serial}\t{file}\t{subject}")
     }
 }
 
@@ -195,10 +173,7 @@ pub(crate) fn demands_unique_subjects(attributes: &[u8]) -> bool {
         .filter_map(|line| line.split_once('='))
         .rfind(|(name, _)| name.trim() == "unique_subject");
     setting.is_some_and(|(_, value)| {
-        matches!(
-            value.trim().bytes().next(),
-            Some(b'y' | b'Y' | b't' | b'T' | b'1')
-        )
+        matches!(value.trim().bytes().next(), Some(b'y' | b'Y' | b't' | b'T' | b'1'))
     })
 }
 
@@ -271,19 +246,13 @@ mod tests {
             row.revoked(now, Some(RevocationReason::Superseded)),
             "R\t480707074218Z\t261120080000Z,superseded\t123A\tunknown\t/CN=server1"
         );
-        assert_eq!(
-            row.revoked(now, None),
-            "R\t480707074218Z\t261120080000Z\t123A\tunknown\t/CN=server1"
-        );
+        assert_eq!(row.revoked(now, None), "R\t480707074218Z\t261120080000Z\t123A\tunknown\t/CN=server1");
     }
 
     #[test]
     fn a_new_row_looks_like_openssls() {
         let expiry = Timestamp::from_calendar(2055, 12, 31, 23, 59, 59).unwrap();
-        assert_eq!(
-            issued_row(expiry, &serial("0a"), "/CN=x"),
-            "V\t20551231235959Z\t\t0A\tunknown\t/CN=x"
-        );
+        assert_eq!(issued_row(expiry, &serial("0a"), "/CN=x"), "V\t20551231235959Z\t\t0A\tunknown\t/CN=x");
     }
 
     #[test]

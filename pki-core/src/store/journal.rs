@@ -31,11 +31,7 @@ pub(super) enum Step {
     /// A file that may have existed; its content is staged.
     Replace(PkiPath, FileMode),
     /// A line at the end of a file that was `offset` octets long.
-    AppendLine {
-        path: PkiPath,
-        offset: u64,
-        line: String,
-    },
+    AppendLine { path: PkiPath, offset: u64, line: String },
     /// Another line in the place of one line; the whole new content is staged.
     ReviseLine { path: PkiPath, old: String, new: String },
     /// A file that gets another place.
@@ -84,11 +80,7 @@ pub(super) fn parse(record: &[u8]) -> Found {
         return Found::Torn;
     };
     let (intent, rest) = record.split_at(intent_length);
-    if rest == commit(intent).as_bytes() {
-        Found::Committed(steps)
-    } else {
-        Found::Intended(steps)
-    }
+    if rest == commit(intent).as_bytes() { Found::Committed(steps) } else { Found::Intended(steps) }
 }
 
 fn sealed_steps(record: &[u8]) -> Option<(Vec<Step>, usize)> {
@@ -216,11 +208,7 @@ mod tests {
         let intent = intent(&every_step());
         let full = [intent.as_slice(), commit(&intent).as_bytes()].concat();
         for length in 0..full.len() {
-            let expected = if length < intent.len() {
-                Found::Torn
-            } else {
-                Found::Intended(every_step())
-            };
+            let expected = if length < intent.len() { Found::Torn } else { Found::Intended(every_step()) };
             assert_eq!(parse(&full[..length]), expected, "{length}");
         }
     }

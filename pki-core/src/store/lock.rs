@@ -17,6 +17,7 @@ use super::disk::{Disk, FileMode};
 use super::error::StoreError;
 use super::layout;
 use super::os_disk::OsDisk;
+use super::publish::write_staged;
 
 /// How long to wait, and whether to tell easy-rsa.
 #[derive(Clone, Copy, Debug)]
@@ -29,10 +30,7 @@ pub struct LockPolicy {
 
 impl Default for LockPolicy {
     fn default() -> Self {
-        Self {
-            timeout: Duration::from_secs(30),
-            use_lock_file: true,
-        }
+        Self { timeout: Duration::from_secs(30), use_lock_file: true }
     }
 }
 
@@ -48,19 +46,10 @@ pub(super) fn acquire<'a>(
     let deadline = Deadline::after(policy.timeout);
     let kernel_lock = KernelLock::acquire(disk, handle, deadline)?;
     if is_replaced(disk, handle)? {
-        return Err(StoreError::Replaced {
-            directory: disk.root().to_path_buf(),
-        });
+        return Err(StoreError::Replaced { directory: disk.root().to_path_buf() });
     }
-    let lock_file = if policy.use_lock_file {
-        Some(LockFile::acquire(disk, deadline)?)
-    } else {
-        None
-    };
-    Ok(Box::new(HeldLock {
-        _lock_file: lock_file,
-        _kernel_lock: kernel_lock,
-    }))
+    let lock_file = if policy.use_lock_file { Some(LockFile::acquire(disk, deadline)?) } else { None };
+    Ok(Box::new(HeldLock { _lock_file: lock_file, _kernel_lock: kernel_lock }))
 }
 
 /// Dropped in this order: easy-rsa may come in before our own next command, never the other way round.
@@ -107,15 +96,13 @@ impl<'a> LockFile<'a> {
         let failed = |cause: io::Error| StoreError::io("make", disk.root().join(path.as_str()), cause);
         let content = format!("{} {OUR_MARK}\n", rustix::process::getpid().as_raw_nonzero());
         loop {
-            match disk.create(&path, FileMode::Private, content.as_bytes()) {
+            write_staged(disk, &path, FileMode::Private, content.as_bytes())?;
+            match disk.rename_new(&path.staged(), &path) {
                 Ok(()) => return Ok(Self(disk)),
                 Err(cause) if cause.kind() != io::ErrorKind::AlreadyExists => return Err(failed(cause)),
-                Err(_) => {}
+                Err(_) => disk.remove(&path.staged()).map_err(failed)?,
             }
-            let holder = disk
-                .read(&path)
-                .map_err(failed)?
-                .map(|content| Holder::parse(&content));
+            let holder = disk.read(&path).map_err(failed)?.map(|content| Holder::parse(&content));
             match holder {
                 None => {}
                 Some(holder) if !holder.is_alive() => disk.remove(&path).map_err(failed)?,
@@ -152,10 +139,7 @@ impl Holder {
             .filter(|run| !run.is_empty())
             .find_map(|run| run.parse::<i32>().ok())
             .and_then(Pid::from_raw);
-        Self {
-            process,
-            is_ours: text.contains(OUR_MARK),
-        }
+        Self { process, is_ours: text.contains(OUR_MARK) }
     }
 
     /// One of ours that is alive holds the kernel lock, so a file of ours that meets us under it is left over.
@@ -213,10 +197,7 @@ mod tests {
     use super::*;
 
     fn policy(milliseconds: u64) -> LockPolicy {
-        LockPolicy {
-            timeout: Duration::from_millis(milliseconds),
-            use_lock_file: true,
-        }
+        LockPolicy { timeout: Duration::from_millis(milliseconds), use_lock_file: true }
     }
 
     fn open(directory: &tempfile::TempDir) -> OsDisk {
@@ -252,13 +233,7 @@ mod tests {
         let lock_file = directory.path().join("lock.file");
         std::fs::write(&lock_file, format!("{}\n", std::process::id())).unwrap();
         let refusal = disk.lock(&policy(20)).err().unwrap();
-        assert!(matches!(
-            refusal,
-            StoreError::Locked {
-                lock_file: Some(_),
-                ..
-            }
-        ));
+        assert!(matches!(refusal, StoreError::Locked { lock_file: Some(_), .. }));
         assert!(lock_file.exists());
 
         let mut dead = std::process::Command::new("true").spawn().unwrap();
@@ -281,9 +256,6 @@ mod tests {
         let disk = OsDisk::create(&path).unwrap();
         std::fs::rename(&path, parent.path().join("old")).unwrap();
         std::fs::create_dir(&path).unwrap();
-        assert!(matches!(
-            disk.lock(&policy(0)).err(),
-            Some(StoreError::Replaced { .. })
-        ));
+        assert!(matches!(disk.lock(&policy(0)).err(), Some(StoreError::Replaced { .. })));
     }
 }

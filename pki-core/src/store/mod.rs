@@ -53,16 +53,12 @@ impl Store {
 
     /// Whether anything, be it a dangling link, bears this name.
     pub(crate) fn exists(&self, path: &PkiPath) -> Result<bool, StoreError> {
-        self.disk
-            .exists(path)
-            .map_err(|cause| self.failure("look at", path, cause))
+        self.disk.exists(path).map_err(|cause| self.failure("look at", path, cause))
     }
 
     /// The content of a file; `None` if there is none.
     pub(crate) fn read(&self, path: &PkiPath) -> Result<Option<Vec<u8>>, StoreError> {
-        self.disk
-            .read(path)
-            .map_err(|cause| self.failure("read", path, cause))
+        self.disk.read(path).map_err(|cause| self.failure("read", path, cause))
     }
 
     /// At most `length` octets from `offset` on; `None` if there is no such file.
@@ -72,26 +68,19 @@ impl Store {
         offset: u64,
         length: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
-        self.disk
-            .read_range(path, offset, length)
-            .map_err(|cause| self.failure("read", path, cause))
+        self.disk.read_range(path, offset, length).map_err(|cause| self.failure("read", path, cause))
     }
 
     /// Permission bits of a file; `None` if there is none.
     pub(crate) fn mode(&self, path: &PkiPath) -> Result<Option<u32>, StoreError> {
-        self.disk
-            .mode(path)
-            .map_err(|cause| self.failure("look at", path, cause))
+        self.disk.mode(path).map_err(|cause| self.failure("look at", path, cause))
     }
 
     /// Waits for the lock and completes or undoes what an interrupted command left.
     pub(crate) fn lock(&self, policy: &LockPolicy) -> Result<LockedStore<'_>, StoreError> {
         let guard = self.disk.lock(policy)?;
         publish::recover(self.disk.as_ref())?;
-        Ok(LockedStore {
-            store: self,
-            _guard: guard,
-        })
+        Ok(LockedStore { store: self, _guard: guard })
     }
 
     /// Completes or undoes what an interrupted command left, if there is anything and if it is possible.

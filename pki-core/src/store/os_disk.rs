@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FallocateFlags, Mode, OFlags};
+use rustix::fs::{AtFlags, Dir, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, Unsynced};
 use super::error::StoreError;
 use super::lock::{self, Guard, LockPolicy};
 use super::path::PkiPath;
@@ -27,10 +27,7 @@ impl OsDisk {
     /// Opens the directory; `None` if there is none.
     pub(crate) fn open(root: &Path) -> Result<Option<Self>, StoreError> {
         match rustix::fs::open(root, DIRECTORY, Mode::empty()) {
-            Ok(handle) => Ok(Some(Self {
-                root: root.to_path_buf(),
-                handle,
-            })),
+            Ok(handle) => Ok(Some(Self { root: root.to_path_buf(), handle })),
             Err(Errno::NOENT) => Ok(None),
             Err(cause) => Err(StoreError::io("open", root.to_path_buf(), cause.into())),
         }
@@ -56,6 +53,31 @@ impl OsDisk {
             })
         });
         listing.map_err(|cause| StoreError::io("list", self.root.clone(), cause.into()))
+    }
+
+    /// Gives a file its name, which must be free. On the few file systems that cannot do this in one step, the name is
+    /// looked at first; the kernel lock keeps our own commands apart.
+    pub(super) fn rename_new(&self, from: &PkiPath, to: &PkiPath) -> io::Result<()> {
+        let in_one_step = self.beside(from, |from_directory, from_name| {
+            let (to_directory, to_name) = to.split();
+            let to_directory = self.open_directory(to_directory)?;
+            rustix::fs::renameat_with(
+                from_directory,
+                from_name,
+                &to_directory,
+                to_name,
+                RenameFlags::NOREPLACE,
+            )
+        });
+        match in_one_step {
+            Err(cause) if Errno::from_io_error(&cause) == Some(Errno::INVAL) => {
+                if self.exists(to)? {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                self.rename(from, to)
+            }
+            outcome => outcome,
+        }
     }
 
     /// Runs `operate` with the handle of the directory that holds `path`, and its last component.
@@ -95,10 +117,8 @@ impl OsDisk {
 
     fn open_for_writing(&self, path: &PkiPath) -> io::Result<File> {
         let flags = OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        self.beside(path, |directory, name| {
-            rustix::fs::openat(directory, name, flags, Mode::empty())
-        })
-        .map(File::from)
+        self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, Mode::empty()))
+            .map(File::from)
     }
 }
 
@@ -112,9 +132,8 @@ impl Disk for OsDisk {
     }
 
     fn exists(&self, path: &PkiPath) -> io::Result<bool> {
-        let found = self.beside(path, |directory, name| {
-            rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW)
-        });
+        let found = self
+            .beside(path, |directory, name| rustix::fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW));
         match found {
             Ok(_) => Ok(true),
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(false),
@@ -132,9 +151,7 @@ impl Disk for OsDisk {
     }
 
     fn length(&self, path: &PkiPath) -> io::Result<Option<u64>> {
-        self.open_existing(path)?
-            .map(|file| Ok(file.metadata()?.len()))
-            .transpose()
+        self.open_existing(path)?.map(|file| Ok(file.metadata()?.len())).transpose()
     }
 
     fn read(&self, path: &PkiPath) -> io::Result<Option<Vec<u8>>> {
@@ -166,11 +183,16 @@ impl Disk for OsDisk {
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());
-        let handle = self.beside(path, |directory, name| {
-            rustix::fs::openat(directory, name, flags, owner_only)
-        })?;
-        rustix::fs::fchmod(&handle, Mode::from_bits_truncate(mode.bits()))?;
-        File::from(handle).write_all(content)
+        let handle =
+            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, owner_only))?;
+        let written = rustix::fs::fchmod(&handle, Mode::from_bits_truncate(mode.bits()))
+            .map_err(io::Error::from)
+            .and_then(|()| File::from(handle).write_all(content));
+        if written.is_err() {
+            // The failure to write is what matters; what could not be removed is removed by the undoing or recovery.
+            let _ = self.remove(path);
+        }
+        written
     }
 
     fn reserve(&self, path: &PkiPath, offset: u64, length: u64) -> io::Result<()> {
@@ -198,9 +220,8 @@ impl Disk for OsDisk {
     }
 
     fn remove(&self, path: &PkiPath) -> io::Result<()> {
-        let removed = self.beside(path, |directory, name| {
-            rustix::fs::unlinkat(directory, name, AtFlags::empty())
-        });
+        let removed =
+            self.beside(path, |directory, name| rustix::fs::unlinkat(directory, name, AtFlags::empty()));
         match removed {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(()),
             outcome => outcome,
@@ -208,18 +229,15 @@ impl Disk for OsDisk {
     }
 
     fn make_directory(&self, path: &PkiPath) -> io::Result<()> {
-        self.beside(path, |directory, name| {
-            match rustix::fs::mkdirat(directory, name, DIRECTORY_MODE) {
-                Err(Errno::EXIST) => open_trusted(directory, name, DIRECTORY).map(drop),
-                outcome => outcome,
-            }
+        self.beside(path, |directory, name| match rustix::fs::mkdirat(directory, name, DIRECTORY_MODE) {
+            Err(Errno::EXIST) => open_trusted(directory, name, DIRECTORY).map(drop),
+            outcome => outcome,
         })
     }
 
     fn remove_directory_if_empty(&self, path: &PkiPath) -> io::Result<()> {
-        let removed = self.beside(path, |directory, name| {
-            rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR)
-        });
+        let removed =
+            self.beside(path, |directory, name| rustix::fs::unlinkat(directory, name, AtFlags::REMOVEDIR));
         match removed.map_err(|cause| (cause.kind(), cause)) {
             Ok(()) | Err((io::ErrorKind::NotFound | io::ErrorKind::DirectoryNotEmpty, _)) => Ok(()),
             Err((_, cause)) => Err(cause),
@@ -229,6 +247,29 @@ impl Disk for OsDisk {
     fn sync(&self, path: &PkiPath) -> io::Result<()> {
         let handle = self.open_for_writing(path)?;
         Ok(rustix::fs::fdatasync(&handle)?)
+    }
+
+    /// All at once: the file system then needs one commit of its own journal instead of one for each.
+    fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
+        std::thread::scope(|scope| {
+            let start = |target: &'a Unsynced| {
+                let work = move || self.sync_one(target);
+                (target, std::thread::Builder::new().spawn_scoped(scope, work))
+            };
+            let (others, last) = targets.split_at(targets.len().saturating_sub(1));
+            let started: Vec<_> = others.iter().map(start).collect();
+            let mut outcome =
+                last.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)));
+            for (target, thread) in started {
+                // Without another thread the work is done here.
+                let finished = match thread {
+                    Ok(thread) => thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())),
+                    Err(_) => self.sync_one(target),
+                };
+                outcome = outcome.and(finished.map_err(|cause| (target, cause)));
+            }
+            outcome
+        })
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, Unsynced};
 use super::error::StoreError;
 use super::journal::{self, Found, Step};
 use super::layout;
@@ -32,9 +32,7 @@ pub(super) fn recover(disk: &dyn Disk) -> Result<(), StoreError> {
         Found::Torn => undo(disk, &[]),
         Found::Intended(steps) => undo(disk, &steps),
         Found::Committed(steps) => publish(disk, &steps, Run::Recovery),
-        Found::Foreign => Err(StoreError::ForeignJournal {
-            journal: disk.root().join(path.as_str()),
-        }),
+        Found::Foreign => Err(StoreError::ForeignJournal { journal: disk.root().join(path.as_str()) }),
     }
 }
 
@@ -43,12 +41,16 @@ pub(super) fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), S
     for step in steps {
         publish_step(disk, step, run)?;
     }
-    for step in steps {
-        if let Step::AppendLine { path, .. } = step {
-            disk.sync(path).map_err(failed(disk, "write", path))?;
-        }
-    }
-    sync_directories(disk, touched_directories(steps))?;
+    let appended = steps.iter().filter_map(|step| match step {
+        Step::AppendLine { path, .. } => Some(Unsynced::Content(path.clone())),
+        Step::MakeDirectory(_)
+        | Step::Create(..)
+        | Step::Replace(..)
+        | Step::ReviseLine { .. }
+        | Step::Move(..)
+        | Step::Remove(_) => None,
+    });
+    sync_all(disk, appended.chain(touched_directories(steps)))?;
     drop_journal(disk)
 }
 
@@ -57,8 +59,7 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
     for step in steps {
         match step {
             Step::Create(path, _) | Step::Replace(path, _) | Step::ReviseLine { path, .. } => {
-                disk.remove(&path.staged())
-                    .map_err(failed(disk, "remove", path))?;
+                disk.remove(&path.staged()).map_err(failed(disk, "remove", path))?;
             }
             Step::AppendLine { path, offset, .. } => give_reserved_space_back(disk, path, *offset)?,
             Step::MakeDirectory(_) | Step::Move(..) | Step::Remove(_) => {}
@@ -66,11 +67,14 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
     }
     for step in steps.iter().rev() {
         if let Step::MakeDirectory(path) = step {
-            disk.remove_directory_if_empty(path)
-                .map_err(failed(disk, "remove", path))?;
+            disk.remove_directory_if_empty(path).map_err(failed(disk, "remove", path))?;
         }
     }
-    sync_directories(disk, directories_of_staged(steps))?;
+    let directories = directories_of_staged(steps).into_iter();
+    let is_there = |directory: &Unsynced| {
+        PkiPath::parse(directory.as_str()).is_none_or(|path| disk.exists(&path).unwrap_or(true))
+    };
+    sync_all(disk, directories.filter(is_there))?;
     drop_journal(disk)
 }
 
@@ -100,39 +104,25 @@ fn put(disk: &dyn Disk, from: &PkiPath, to: &PkiPath, run: Run) -> Result<(), St
 
 fn append_line(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
     let last = match offset.checked_sub(1) {
-        Some(last) => disk
-            .read_range(path, last, 1)
-            .map_err(failed(disk, "read", path))?,
+        Some(last) => disk.read_range(path, last, 1).map_err(failed(disk, "read", path))?,
         None => None,
     };
     let is_line_open = last.is_some_and(|octet| octet != b"\n");
     let text = format!("{}{line}\n", if is_line_open { "\n" } else { "" });
-    disk.write_at(path, offset, text.as_bytes())
-        .map_err(failed(disk, "write", path))
+    disk.write_at(path, offset, text.as_bytes()).map_err(failed(disk, "write", path))
 }
 
 /// The line may be there, or the beginning of it, or rows of another program where it should have gone.
 fn append_line_again(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
-    let content = disk
-        .read(path)
-        .map_err(failed(disk, "read", path))?
-        .unwrap_or_default();
-    if content
-        .split(|octet| *octet == b'\n')
-        .any(|existing| existing == line.as_bytes())
-    {
+    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
+    if content.split(|octet| *octet == b'\n').any(|existing| existing == line.as_bytes()) {
         // A final newline that is missing would make one line of this and the next row.
         return match content.last() {
             Some(b'\n') => Ok(()),
-            _ => disk
-                .write_at(path, octets(content.len()), b"\n")
-                .map_err(failed(disk, "write", path)),
+            _ => disk.write_at(path, octets(content.len()), b"\n").map_err(failed(disk, "write", path)),
         };
     }
-    let tail = usize::try_from(offset)
-        .ok()
-        .and_then(|offset| content.get(offset..))
-        .unwrap_or_default();
+    let tail = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
     if !is_torn_line(tail, line) {
         return append_line(disk, path, octets(content.len()), line);
     }
@@ -144,10 +134,7 @@ fn append_line_again(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -
 fn is_torn_line(tail: &[u8], line: &str) -> bool {
     let matches = |text: &str| {
         tail.len() <= text.len()
-            && tail
-                .iter()
-                .zip(text.as_bytes())
-                .all(|(found, meant)| found == meant || *found == 0)
+            && tail.iter().zip(text.as_bytes()).all(|(found, meant)| found == meant || *found == 0)
     };
     matches(&format!("{line}\n")) || matches(&format!("\n{line}\n"))
 }
@@ -159,9 +146,7 @@ fn revise_line_again(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> R
         return disk.remove(&staged).map_err(failed(disk, "remove", path));
     };
     write_staged(disk, path, FileMode::Private, &content)?;
-    disk.sync(&staged)
-        .and_then(|()| disk.rename(&staged, path))
-        .map_err(failed(disk, "write", path))
+    disk.sync(&staged).and_then(|()| disk.rename(&staged, path)).map_err(failed(disk, "write", path))
 }
 
 /// Writes a content beside its target. A leftover of our own in that place is replaced; nothing else bears such a name.
@@ -173,9 +158,9 @@ pub(super) fn write_staged(
 ) -> Result<(), StoreError> {
     let staged = target.staged();
     let written = match disk.create(&staged, mode, content) {
-        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => disk
-            .remove(&staged)
-            .and_then(|()| disk.create(&staged, mode, content)),
+        Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(&staged).and_then(|()| disk.create(&staged, mode, content))
+        }
         outcome => outcome,
     };
     written.map_err(failed(disk, "write", target))
@@ -188,10 +173,7 @@ pub(super) fn revised(
     old: &str,
     new: &str,
 ) -> Result<Option<Vec<u8>>, StoreError> {
-    let content = disk
-        .read(path)
-        .map_err(failed(disk, "read", path))?
-        .unwrap_or_default();
+    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
     let is_whole_line = |at: &usize| {
         let after = content.get(at + old.len());
         (*at == 0 || content[at - 1] == b'\n') && matches!(after, None | Some(b'\n'))
@@ -208,28 +190,23 @@ fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Res
     Ok(())
 }
 
+/// A journal that a power cut brings back is found to be done, so nobody waits for the disk here.
 fn drop_journal(disk: &dyn Disk) -> Result<(), StoreError> {
     let path = layout::journal();
-    disk.remove(&path)
-        .and_then(|()| disk.sync_directory(""))
-        .map_err(failed(disk, "remove", &path))
+    disk.remove(&path).map_err(failed(disk, "remove", &path))
 }
 
-/// Directories that were taken back in the meantime need no synchronisation.
-pub(super) fn sync_directories(disk: &dyn Disk, directories: BTreeSet<String>) -> Result<(), StoreError> {
-    for directory in directories {
-        match disk.sync_directory(&directory) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
-            outcome => {
-                outcome.map_err(|cause| StoreError::io("write", disk.root().join(&directory), cause))?
-            }
-        }
-    }
-    Ok(())
+pub(super) fn sync_all(
+    disk: &dyn Disk,
+    targets: impl IntoIterator<Item = Unsynced>,
+) -> Result<(), StoreError> {
+    let targets: Vec<Unsynced> = targets.into_iter().collect();
+    disk.sync_all(&targets)
+        .map_err(|(target, cause)| StoreError::io("write", disk.root().join(target.as_str()), cause))
 }
 
 /// Directories whose entries change before the commit.
-pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<String> {
+pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<Unsynced> {
     let paths = steps.iter().filter_map(|step| match step {
         Step::MakeDirectory(path)
         | Step::Create(path, _)
@@ -241,7 +218,7 @@ pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<String> {
 }
 
 /// Directories whose entries change after the commit.
-fn touched_directories(steps: &[Step]) -> BTreeSet<String> {
+fn touched_directories(steps: &[Step]) -> BTreeSet<Unsynced> {
     let paths = steps.iter().flat_map(|step| match step {
         Step::MakeDirectory(path)
         | Step::Create(path, _)
@@ -254,8 +231,8 @@ fn touched_directories(steps: &[Step]) -> BTreeSet<String> {
     paths.flatten().map(parent).collect()
 }
 
-fn parent(path: &PkiPath) -> String {
-    path.split().0.to_owned()
+fn parent(path: &PkiPath) -> Unsynced {
+    Unsynced::Entries(path.split().0.to_owned())
 }
 
 pub(super) fn exists(disk: &dyn Disk, path: &PkiPath) -> Result<bool, StoreError> {

@@ -119,16 +119,8 @@ impl SimulatedDisk {
 
     pub(super) fn tree(&self) -> Tree {
         let state = self.state();
-        let content = |inode: &usize| {
-            state.inodes[*inode]
-                .mode
-                .map(|_| state.inodes[*inode].live.clone())
-        };
-        state
-            .live
-            .iter()
-            .map(|(path, inode)| (path.clone(), content(inode)))
-            .collect()
+        let content = |inode: &usize| state.inodes[*inode].mode.map(|_| state.inodes[*inode].live.clone());
+        state.live.iter().map(|(path, inode)| (path.clone(), content(inode))).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -145,11 +137,7 @@ enum Fate {
 
 impl State {
     fn add_inode(&mut self, path: &str, mode: Option<FileMode>, content: &[u8]) {
-        self.inodes.push(Inode {
-            mode,
-            live: content.to_vec(),
-            durable: Vec::new(),
-        });
+        self.inodes.push(Inode { mode, live: content.to_vec(), durable: Vec::new() });
         let inode = self.inodes.len() - 1;
         self.rename(None, Some((path.to_owned(), inode)));
     }
@@ -189,22 +177,13 @@ impl State {
 
     fn file(&self, path: &PkiPath) -> io::Result<usize> {
         let found = self.live.get(path.as_str()).copied();
-        found
-            .filter(|inode| self.inodes[*inode].mode.is_some())
-            .ok_or_else(|| io::ErrorKind::NotFound.into())
+        found.filter(|inode| self.inodes[*inode].mode.is_some()).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn require_directory(&self, path: &str) -> io::Result<()> {
-        let is_there = path.is_empty()
-            || self
-                .live
-                .get(path)
-                .is_some_and(|inode| self.inodes[*inode].mode.is_none());
-        if is_there {
-            Ok(())
-        } else {
-            Err(io::ErrorKind::NotFound.into())
-        }
+        let is_there =
+            path.is_empty() || self.live.get(path).is_some_and(|inode| self.inodes[*inode].mode.is_none());
+        if is_there { Ok(()) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
     fn lose_power(&mut self, crash: Crash) {
@@ -240,10 +219,7 @@ impl State {
         }
         // What lies in a directory that is gone cannot be reached.
         let directories: BTreeSet<String> = names.keys().cloned().collect();
-        names.retain(|path, _| {
-            path.rsplit_once('/')
-                .is_none_or(|(parent, _)| directories.contains(parent))
-        });
+        names.retain(|path, _| path.rsplit_once('/').is_none_or(|(parent, _)| directories.contains(parent)));
         self.live.clone_from(&names);
         self.durable = names;
     }
@@ -279,8 +255,7 @@ impl NameChange {
     }
 
     fn touches(&self, directory: &str) -> bool {
-        self.paths()
-            .any(|path| path.rsplit_once('/').map_or("", |(parent, _)| parent) == directory)
+        self.paths().any(|path| path.rsplit_once('/').map_or("", |(parent, _)| parent) == directory)
     }
 }
 
@@ -289,10 +264,7 @@ struct Coin(u64);
 
 impl Coin {
     fn toss(&mut self) -> bool {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         self.0 >> 40 & 1 == 1
     }
 }
@@ -326,10 +298,7 @@ impl Disk for SimulatedDisk {
 
     fn read(&self, path: &PkiPath) -> io::Result<Option<Vec<u8>>> {
         let state = self.state();
-        Ok(state
-            .file(path)
-            .ok()
-            .map(|inode| state.inodes[inode].live.clone()))
+        Ok(state.file(path).ok().map(|inode| state.inodes[inode].live.clone()))
     }
 
     fn read_range(&self, path: &PkiPath, offset: u64, length: usize) -> io::Result<Option<Vec<u8>>> {
@@ -394,10 +363,7 @@ impl Disk for SimulatedDisk {
         state.whole_step()?;
         state.require_directory(to.split().0)?;
         let inode = state.file(from)?;
-        state.rename(
-            Some(from.as_str().to_owned()),
-            Some((to.as_str().to_owned(), inode)),
-        );
+        state.rename(Some(from.as_str().to_owned()), Some((to.as_str().to_owned(), inode)));
         Ok(())
     }
 

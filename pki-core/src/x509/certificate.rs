@@ -256,12 +256,7 @@ impl Certificate {
     ) -> Result<(), SignatureFailure> {
         let key_algorithm = &self.der[self.public_key_identifier.clone()];
         let key = &self.der[self.public_key.clone()];
-        verify_signature(
-            (&self.public_key_kind, key_algorithm, key),
-            algorithm,
-            message,
-            signature,
-        )
+        verify_signature((&self.public_key_kind, key_algorithm, key), algorithm, message, signature)
     }
 
     /// Verifies that `issuer`'s key signed this certificate.
@@ -286,10 +281,7 @@ impl Validity {
         let not_before = times.time()?;
         let not_after = times.time()?;
         times.finish()?;
-        Ok(Self {
-            not_before,
-            not_after,
-        })
+        Ok(Self { not_before, not_after })
     }
 }
 

@@ -118,19 +118,13 @@ impl<'a> Element<'a> {
     /// A reader over the content.
     #[must_use]
     pub fn reader(&self) -> Reader<'a> {
-        Reader {
-            rest: self.content,
-            offset: self.content_offset(),
-        }
+        Reader { rest: self.content, offset: self.content_offset() }
     }
 
     /// This element with an error of its own.
     #[must_use]
     pub fn error(&self, fault: DerFault) -> DerError {
-        DerError {
-            offset: self.offset,
-            fault,
-        }
+        DerError { offset: self.offset, fault }
     }
 
     fn content_offset(&self) -> usize {
@@ -149,10 +143,7 @@ impl<'a> Reader<'a> {
     /// A reader at the start of an input.
     #[must_use]
     pub fn new(input: &'a [u8]) -> Self {
-        Self {
-            rest: input,
-            offset: 0,
-        }
+        Self { rest: input, offset: 0 }
     }
 
     /// The next element, whatever its tag.
@@ -162,16 +153,9 @@ impl<'a> Reader<'a> {
             return Err(self.error(DerFault::HighTagNumber));
         }
         let (length, header) = self.length(after_tag)?;
-        let end = header
-            .checked_add(length)
-            .ok_or(self.error(DerFault::LengthTooLarge))?;
+        let end = header.checked_add(length).ok_or(self.error(DerFault::LengthTooLarge))?;
         let encoded = self.rest.get(..end).ok_or(self.error(DerFault::Truncated))?;
-        let element = Element {
-            tag,
-            content: &encoded[header..],
-            encoded,
-            offset: self.offset,
-        };
+        let element = Element { tag, content: &encoded[header..], encoded, offset: self.offset };
         self.rest = &self.rest[end..];
         self.offset += end;
         Ok(element)
@@ -225,10 +209,7 @@ impl<'a> Reader<'a> {
     pub fn whole_octet_bit_string(&mut self) -> Result<Element<'a>, DerError> {
         let element = self.element(tag::BIT_STRING)?;
         match element.content.split_first() {
-            Some((0, octets)) => Ok(Element {
-                content: octets,
-                ..element
-            }),
+            Some((0, octets)) => Ok(Element { content: octets, ..element }),
             _ => Err(element.error(DerFault::BadBitString)),
         }
     }
@@ -251,11 +232,7 @@ impl<'a> Reader<'a> {
                 Some(is_padding)
             })
             .any(|is_padding| is_padding);
-        if ends && !padded {
-            Ok(element.content)
-        } else {
-            Err(element.error(DerFault::BadObjectIdentifier))
-        }
+        if ends && !padded { Ok(element.content) } else { Err(element.error(DerFault::BadObjectIdentifier)) }
     }
 
     /// The next UTCTime or GeneralizedTime in the form of RFC 5280 section 4.1.2.5: seconds given, `Z`.
@@ -283,20 +260,13 @@ impl<'a> Reader<'a> {
 
     /// Ends reading; anything left is an error.
     pub fn finish(&self) -> Result<(), DerError> {
-        if self.is_empty() {
-            Ok(())
-        } else {
-            Err(self.error(DerFault::TrailingBytes))
-        }
+        if self.is_empty() { Ok(()) } else { Err(self.error(DerFault::TrailingBytes)) }
     }
 
     /// A fault at the present position.
     #[must_use]
     pub fn error(&self, fault: DerFault) -> DerError {
-        DerError {
-            offset: self.offset,
-            fault,
-        }
+        DerError { offset: self.offset, fault }
     }
 
     /// The length of the next element's content, and the size of its identifier and length octets.
@@ -313,9 +283,7 @@ impl<'a> Reader<'a> {
             return Err(self.error(DerFault::LengthTooLarge));
         }
         let octets = after_tag.get(1..=count).ok_or(self.error(DerFault::Truncated))?;
-        let length = octets
-            .iter()
-            .fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
+        let length = octets.iter().fold(0_usize, |length, octet| length << 8 | usize::from(*octet));
         if octets[0] == 0 || length < 0x80 {
             return Err(self.error(DerFault::NonMinimalLength));
         }
@@ -347,23 +315,14 @@ pub fn small_unsigned(element: &Element<'_>) -> Result<u32, DerError> {
     if octets.len() > 4 || octets[0] & 0x80 != 0 {
         return Err(element.error(DerFault::IntegerOutOfRange));
     }
-    Ok(octets
-        .iter()
-        .fold(0, |number, octet| number << 8 | u32::from(*octet)))
+    Ok(octets.iter().fold(0, |number, octet| number << 8 | u32::from(*octet)))
 }
 
 /// `YYMMDDHHMMSSZ`; years 50 to 99 are those of the twentieth century.
 fn parse_utc_time(text: &[u8]) -> Option<Timestamp> {
     let fields = digit_pairs::<6>(text)?;
     let century = if fields[0] >= 50 { 1900 } else { 2000 };
-    Timestamp::from_calendar(
-        century + fields[0],
-        fields[1],
-        fields[2],
-        fields[3],
-        fields[4],
-        fields[5],
-    )
+    Timestamp::from_calendar(century + fields[0], fields[1], fields[2], fields[3], fields[4], fields[5])
 }
 
 /// `YYYYMMDDHHMMSSZ`.
@@ -395,28 +354,13 @@ mod tests {
 
     #[test]
     fn crt_05_lengths_in_any_other_form_than_the_shortest_are_refused() {
-        assert_eq!(
-            fault(Reader::new(&[0x30, 0x80, 0, 0]).any()),
-            DerFault::IndefiniteLength
-        );
-        assert_eq!(
-            fault(Reader::new(&[0x04, 0x81, 0x01, 0x00]).any()),
-            DerFault::NonMinimalLength
-        );
-        assert_eq!(
-            fault(Reader::new(&[0x04, 0x82, 0x00, 0x80]).any()),
-            DerFault::NonMinimalLength
-        );
-        assert_eq!(
-            fault(Reader::new(&[0x04, 0x85, 1, 0, 0, 0, 0]).any()),
-            DerFault::LengthTooLarge
-        );
+        assert_eq!(fault(Reader::new(&[0x30, 0x80, 0, 0]).any()), DerFault::IndefiniteLength);
+        assert_eq!(fault(Reader::new(&[0x04, 0x81, 0x01, 0x00]).any()), DerFault::NonMinimalLength);
+        assert_eq!(fault(Reader::new(&[0x04, 0x82, 0x00, 0x80]).any()), DerFault::NonMinimalLength);
+        assert_eq!(fault(Reader::new(&[0x04, 0x85, 1, 0, 0, 0, 0]).any()), DerFault::LengthTooLarge);
         assert_eq!(fault(Reader::new(&[0x04, 0x02, 0x00]).any()), DerFault::Truncated);
         assert_eq!(fault(Reader::new(&[0x04]).any()), DerFault::Truncated);
-        assert_eq!(
-            fault(Reader::new(&[0x1f, 0x81, 0x01, 0x00]).any()),
-            DerFault::HighTagNumber
-        );
+        assert_eq!(fault(Reader::new(&[0x1f, 0x81, 0x01, 0x00]).any()), DerFault::HighTagNumber);
     }
 
     #[test]
@@ -427,14 +371,8 @@ mod tests {
 
     #[test]
     fn integers_must_be_in_shortest_form() {
-        assert_eq!(
-            fault(Reader::new(&[2, 2, 0x00, 0x7f]).integer()),
-            DerFault::NonMinimalInteger
-        );
-        assert_eq!(
-            fault(Reader::new(&[2, 2, 0xff, 0x80]).integer()),
-            DerFault::NonMinimalInteger
-        );
+        assert_eq!(fault(Reader::new(&[2, 2, 0x00, 0x7f]).integer()), DerFault::NonMinimalInteger);
+        assert_eq!(fault(Reader::new(&[2, 2, 0xff, 0x80]).integer()), DerFault::NonMinimalInteger);
         assert_eq!(fault(Reader::new(&[2, 0]).integer()), DerFault::Empty);
         assert_eq!(Reader::new(&[2, 2, 0x00, 0x80]).integer().unwrap(), [0x00, 0x80]);
     }
@@ -444,29 +382,16 @@ mod tests {
         assert!(!Reader::new(&[]).boolean_default_false().unwrap());
         assert!(!Reader::new(&[1, 1, 0x00]).boolean_default_false().unwrap());
         assert!(Reader::new(&[1, 1, 0xff]).boolean_default_false().unwrap());
-        assert_eq!(
-            fault(Reader::new(&[1, 1, 0x01]).boolean_default_false()),
-            DerFault::BadBoolean
-        );
+        assert_eq!(fault(Reader::new(&[1, 1, 0x01]).boolean_default_false()), DerFault::BadBoolean);
     }
 
     #[test]
     fn object_identifiers_have_no_padding_and_an_end() {
         assert!(Reader::new(&[6, 3, 0x55, 0x1d, 0x0f]).object_identifier().is_ok());
-        for bad in [
-            [6, 3, 0x55, 0x80, 0x0f],
-            [6, 3, 0x80, 0x1d, 0x0f],
-            [6, 3, 0x55, 0x1d, 0x8f],
-        ] {
-            assert_eq!(
-                fault(Reader::new(&bad).object_identifier()),
-                DerFault::BadObjectIdentifier
-            );
+        for bad in [[6, 3, 0x55, 0x80, 0x0f], [6, 3, 0x80, 0x1d, 0x0f], [6, 3, 0x55, 0x1d, 0x8f]] {
+            assert_eq!(fault(Reader::new(&bad).object_identifier()), DerFault::BadObjectIdentifier);
         }
-        assert_eq!(
-            fault(Reader::new(&[6, 0]).object_identifier()),
-            DerFault::BadObjectIdentifier
-        );
+        assert_eq!(fault(Reader::new(&[6, 0]).object_identifier()), DerFault::BadObjectIdentifier);
     }
 
     #[test]
@@ -476,31 +401,13 @@ mod tests {
             encoded.extend_from_slice(text.as_bytes());
             Reader::new(&encoded).time().map(|time| time.to_string())
         };
-        assert_eq!(
-            time(tag::UTC_TIME, "491231235959Z").unwrap(),
-            "2049-12-31T23:59:59Z"
-        );
-        assert_eq!(
-            time(tag::UTC_TIME, "500101000000Z").unwrap(),
-            "1950-01-01T00:00:00Z"
-        );
-        assert_eq!(
-            time(tag::GENERALIZED_TIME, "20500101000000Z").unwrap(),
-            "2050-01-01T00:00:00Z"
-        );
-        for bad in [
-            "4912312359Z",
-            "491231235959+0000",
-            "491331235959Z",
-            "49123123595aZ",
-            "",
-        ] {
+        assert_eq!(time(tag::UTC_TIME, "491231235959Z").unwrap(), "2049-12-31T23:59:59Z");
+        assert_eq!(time(tag::UTC_TIME, "500101000000Z").unwrap(), "1950-01-01T00:00:00Z");
+        assert_eq!(time(tag::GENERALIZED_TIME, "20500101000000Z").unwrap(), "2050-01-01T00:00:00Z");
+        for bad in ["4912312359Z", "491231235959+0000", "491331235959Z", "49123123595aZ", ""] {
             assert_eq!(fault(time(tag::UTC_TIME, bad)), DerFault::BadTime, "{bad}");
         }
-        assert_eq!(
-            fault(time(tag::GENERALIZED_TIME, "20500101000000.5Z")),
-            DerFault::BadTime
-        );
+        assert_eq!(fault(time(tag::GENERALIZED_TIME, "20500101000000.5Z")), DerFault::BadTime);
     }
 
     #[test]

@@ -214,10 +214,7 @@ fn whole_sequence<'a>(value: &Element<'a>) -> Result<Element<'a>, DerError> {
 fn parse_basic_constraints(value: &Element<'_>) -> Result<BasicConstraints, DerError> {
     let mut fields = whole_sequence(value)?.reader();
     let is_ca = fields.boolean_default_false()?;
-    let path_length = fields
-        .optional(tag::INTEGER)?
-        .map(|length| small_unsigned(&length))
-        .transpose()?;
+    let path_length = fields.optional(tag::INTEGER)?.map(|length| small_unsigned(&length)).transpose()?;
     fields.finish()?;
     Ok(BasicConstraints { is_ca, path_length })
 }
@@ -238,11 +235,7 @@ fn check_bit_string(bits: &Element<'_>) -> Result<(), DerError> {
         [unused @ 0..=7, .., last] => last.trailing_zeros() >= u32::from(*unused),
         _ => false,
     };
-    if well_formed {
-        Ok(())
-    } else {
-        Err(bits.error(DerFault::BadBitString))
-    }
+    if well_formed { Ok(()) } else { Err(bits.error(DerFault::BadBitString)) }
 }
 
 fn parse_extended_key_usage(value: &Element<'_>) -> Result<ExtendedKeyUsage, DerError> {
@@ -413,18 +406,13 @@ mod tests {
         let one = extension(oid::KEY_USAGE, true, &[3, 2, 7, 0x80]);
         assert!(parse(&one).is_ok());
         let error = parse(&[one.clone(), one].concat()).unwrap_err();
-        assert_eq!(
-            error,
-            ExtensionsError::Duplicate(Oid::from_content(oid::KEY_USAGE))
-        );
+        assert_eq!(error, ExtensionsError::Duplicate(Oid::from_content(oid::KEY_USAGE)));
     }
 
     #[test]
     fn crt_06_the_number_of_extensions_is_limited() {
         let many = |count: u8| -> Vec<u8> {
-            (0..count)
-                .flat_map(|number| extension(&[0x2a, number], false, &[]))
-                .collect()
+            (0..count).flat_map(|number| extension(&[0x2a, number], false, &[])).collect()
         };
         assert!(parse(&many(64)).is_ok());
         assert_eq!(parse(&many(65)).unwrap_err(), ExtensionsError::TooMany);
@@ -448,16 +436,8 @@ mod tests {
     #[test]
     fn only_critical_extensions_that_nobody_processes_are_noted() {
         let unknown = [0x2a, 0x03];
-        assert!(
-            parse(&extension(&unknown, false, &[5, 0]))
-                .unwrap()
-                .unknown_critical
-                .is_none()
-        );
-        let noted = parse(&extension(&unknown, true, &[5, 0]))
-            .unwrap()
-            .unknown_critical
-            .unwrap();
+        assert!(parse(&extension(&unknown, false, &[5, 0])).unwrap().unknown_critical.is_none());
+        let noted = parse(&extension(&unknown, true, &[5, 0])).unwrap().unknown_critical.unwrap();
         assert_eq!(noted.to_string(), "1.2.3");
     }
 
@@ -475,10 +455,7 @@ mod tests {
         let by_relative_name = point(wrap(tag::context_constructed(1), set_content));
         let full = wrap(tag::SEQUENCE, &[&issuer[2..], &relative[2..]].concat());
         let directory = wrap(GeneralName::DIRECTORY_TAG, &full);
-        assert_eq!(
-            by_relative_name,
-            point(wrap(tag::context_constructed(0), &directory))
-        );
+        assert_eq!(by_relative_name, point(wrap(tag::context_constructed(0), &directory)));
     }
 
     fn wrap(tag: u8, content: &[u8]) -> Vec<u8> {

@@ -69,10 +69,7 @@ impl DistinguishedName {
     }
 
     fn empty() -> Self {
-        Self {
-            attributes: Vec::new(),
-            canonical: Box::default(),
-        }
+        Self { attributes: Vec::new(), canonical: Box::default() }
     }
 
     /// Every relative name goes into the canonical form behind its length, so that a prefix of the form always ends
@@ -105,15 +102,12 @@ impl Eq for DistinguishedName {}
 /// `C=US, O=Org, CN=name`, as OpenVPN logs subjects; hidden characters are escaped.
 impl fmt::Display for DistinguishedName {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.attributes
-            .iter()
-            .enumerate()
-            .try_for_each(|(index, attribute)| {
-                if index > 0 {
-                    out.write_str(", ")?;
-                }
-                write!(out, "{attribute}")
-            })
+        self.attributes.iter().enumerate().try_for_each(|(index, attribute)| {
+            if index > 0 {
+                out.write_str(", ")?;
+            }
+            write!(out, "{attribute}")
+        })
     }
 }
 
@@ -163,9 +157,9 @@ fn decode_text(value: &Element<'_>) -> Result<Option<String>, DerError> {
     let octets = value.content;
     let text = match value.tag {
         tag::UTF8_STRING => String::from_utf8(octets.to_vec()).ok(),
-        tag::PRINTABLE_STRING | tag::IA5_STRING => octets
-            .is_ascii()
-            .then(|| octets.iter().map(|&octet| char::from(octet)).collect()),
+        tag::PRINTABLE_STRING | tag::IA5_STRING => {
+            octets.is_ascii().then(|| octets.iter().map(|&octet| char::from(octet)).collect())
+        }
         tag::TELETEX_STRING => Some(octets.iter().map(|&octet| char::from(octet)).collect()),
         tag::BMP_STRING => decode_bmp(octets),
         tag::UNIVERSAL_STRING => decode_universal(octets),
@@ -178,20 +172,14 @@ fn decode_bmp(octets: &[u8]) -> Option<String> {
     let (units, []) = octets.as_chunks::<2>() else {
         return None;
     };
-    units
-        .iter()
-        .map(|unit| char::from_u32(u32::from(u16::from_be_bytes(*unit))))
-        .collect()
+    units.iter().map(|unit| char::from_u32(u32::from(u16::from_be_bytes(*unit)))).collect()
 }
 
 fn decode_universal(octets: &[u8]) -> Option<String> {
     let (units, []) = octets.as_chunks::<4>() else {
         return None;
     };
-    units
-        .iter()
-        .map(|unit| char::from_u32(u32::from_be_bytes(*unit)))
-        .collect()
+    units.iter().map(|unit| char::from_u32(u32::from_be_bytes(*unit))).collect()
 }
 
 /// Lower case in ASCII, white space trimmed and collapsed.
@@ -239,10 +227,7 @@ pub(crate) mod tests {
     fn string_type_case_and_white_space_do_not_matter() {
         let name = common_name(tag::UTF8_STRING, b"Easy-RSA  CA ");
         assert_eq!(name, common_name(tag::PRINTABLE_STRING, b"easy-rsa ca"));
-        assert_eq!(
-            name,
-            common_name(tag::BMP_STRING, b"\0E\0a\0s\0y\0-\0R\0S\0A\0 \0C\0A")
-        );
+        assert_eq!(name, common_name(tag::BMP_STRING, b"\0E\0a\0s\0y\0-\0R\0S\0A\0 \0C\0A"));
         assert_ne!(name, common_name(tag::UTF8_STRING, b"EasyRSA CA"));
     }
 
@@ -275,9 +260,7 @@ pub(crate) mod tests {
         assert!(!longer_text.is_within(&base));
         let relative = encode_common_name(tag::UTF8_STRING, b"below");
         let mut reader = only_sequence(&relative).unwrap().reader();
-        let below = base
-            .with_relative_name(&reader.element(tag::SET).unwrap())
-            .unwrap();
+        let below = base.with_relative_name(&reader.element(tag::SET).unwrap()).unwrap();
         assert!(below.is_within(&base));
         assert!(!base.is_within(&below));
     }

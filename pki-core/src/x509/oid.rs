@@ -43,11 +43,7 @@ impl fmt::Debug for Oid {
 
 fn arc(octets: &[u8]) -> Option<u64> {
     let fits = octets.len() <= 9;
-    fits.then(|| {
-        octets
-            .iter()
-            .fold(0, |number, octet| number << 7 | u64::from(octet & 0x7f))
-    })
+    fits.then(|| octets.iter().fold(0, |number, octet| number << 7 | u64::from(octet & 0x7f)))
 }
 
 pub(crate) const COMMON_NAME: &[u8] = &[0x55, 0x04, 0x03];
@@ -82,10 +78,7 @@ mod tests {
     #[test]
     fn prints_dotted_decimal() {
         assert_eq!(Oid::from_content(EXTENDED_KEY_USAGE).to_string(), "2.5.29.37");
-        assert_eq!(
-            Oid::from_content(EMAIL_ADDRESS).to_string(),
-            "1.2.840.113549.1.9.1"
-        );
+        assert_eq!(Oid::from_content(EMAIL_ADDRESS).to_string(), "1.2.840.113549.1.9.1");
         assert_eq!(Oid::from_content(&[0x88, 0x37, 0x03]).to_string(), "2.999.3");
         let long_arc = [0x2a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f];
         assert_eq!(Oid::from_content(&long_arc).to_string(), "1.2.?");

@@ -88,24 +88,15 @@ mod tests {
     fn reads_several_blocks_with_text_between_and_skips_other_kinds() {
         let key = BLOCK.replace("CERTIFICATE", "PRIVATE KEY");
         let file = format!("Certificate:\n    Data:\n{BLOCK}words\r\n{key}{BLOCK}");
-        assert_eq!(
-            certificates(file.as_bytes()).unwrap(),
-            [[0x30, 0x00], [0x30, 0x00]]
-        );
+        assert_eq!(certificates(file.as_bytes()).unwrap(), [[0x30, 0x00], [0x30, 0x00]]);
     }
 
     #[test]
     fn a_half_written_block_is_an_error_not_an_absence() {
         let half = &BLOCK[..40];
-        assert_eq!(
-            certificates(half.as_bytes()),
-            Err(PemError::Damaged(PemDamage::NoEnd))
-        );
+        assert_eq!(certificates(half.as_bytes()), Err(PemError::Damaged(PemDamage::NoEnd)));
         let garbled = BLOCK.replace("MAA=", "M*A=");
-        assert_eq!(
-            certificates(garbled.as_bytes()),
-            Err(PemError::Damaged(PemDamage::NotBase64))
-        );
+        assert_eq!(certificates(garbled.as_bytes()), Err(PemError::Damaged(PemDamage::NotBase64)));
     }
 
     #[test]

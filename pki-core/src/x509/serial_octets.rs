@@ -28,15 +28,10 @@ pub(crate) struct SerialOctets {
 impl SerialOctets {
     /// Takes the content of a DER INTEGER.
     pub(crate) fn from_integer(content: &[u8]) -> Result<Self, SerialTooLong> {
-        let too_long = SerialTooLong {
-            octets: content.len(),
-        };
+        let too_long = SerialTooLong { octets: content.len() };
         let length = u8::try_from(content.len()).map_err(|_| too_long)?;
         let mut octets = [0; MAX_OCTETS];
-        octets
-            .get_mut(..content.len())
-            .ok_or(too_long)?
-            .copy_from_slice(content);
+        octets.get_mut(..content.len()).ok_or(too_long)?.copy_from_slice(content);
         Ok(Self { length, octets })
     }
 

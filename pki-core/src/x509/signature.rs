@@ -69,9 +69,7 @@ impl SignatureAlgorithm {
     /// Whether collisions of its hash are practical: MD2, MD4, MD5 and SHA-1.
     #[must_use]
     pub fn is_weak(&self) -> bool {
-        KNOWN
-            .iter()
-            .any(|known| known.identifier == self.0.as_bytes() && known.weak)
+        KNOWN.iter().any(|known| known.identifier == self.0.as_bytes() && known.weak)
     }
 }
 
@@ -130,9 +128,9 @@ pub(crate) fn verify_signature(
             && same(algorithm.public_key_alg_id(), key_algorithm)
     });
     match algorithm {
-        Some(algorithm) => algorithm
-            .verify_signature(key, message, signature)
-            .map_err(|_| SignatureFailure::Invalid),
+        Some(algorithm) => {
+            algorithm.verify_signature(key, message, signature).map_err(|_| SignatureFailure::Invalid)
+        }
         None if matches!(kind, PublicKeyKind::Rsa { .. }) => {
             verify_legacy_rsa(key, signature_algorithm, message, signature)
         }
@@ -188,9 +186,7 @@ fn public_key_kind(algorithm: &Element<'_>, key: &Element<'_>) -> Result<PublicK
     let identifier = algorithm.reader().object_identifier()?;
     let named = |known: AlgorithmIdentifier| algorithm.content == known.as_ref();
     Ok(if named(alg_id::RSA_ENCRYPTION) {
-        PublicKeyKind::Rsa {
-            bits: rsa_modulus_bits(key)?,
-        }
+        PublicKeyKind::Rsa { bits: rsa_modulus_bits(key)? }
     } else if named(alg_id::ECDSA_P256) {
         PublicKeyKind::P256
     } else if named(alg_id::ECDSA_P384) {
@@ -225,9 +221,7 @@ fn rsa_modulus_bits(key: &Element<'_>) -> Result<usize, DerError> {
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
 
 /// sha1WithRSAEncryption with its NULL parameters, as the content of an AlgorithmIdentifier.
-const SHA1_WITH_RSA: &[u8] = &[
-    0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00,
-];
+const SHA1_WITH_RSA: &[u8] = &[0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05, 0x05, 0x00];
 
 #[cfg(feature = "aws_lc_rs")]
 use webpki::aws_lc_rs as algorithms;
@@ -278,52 +272,22 @@ struct KnownAlgorithm {
 }
 
 const fn known(identifier: &'static [u8], name: &'static str, family: Family, weak: bool) -> KnownAlgorithm {
-    KnownAlgorithm {
-        identifier,
-        name,
-        family,
-        weak,
-    }
+    KnownAlgorithm { identifier, name, family, weak }
 }
 
 /// The signature algorithms that can be named to a reader of a log.
 static KNOWN: &[KnownAlgorithm] = &[
-    known(
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x02],
-        "md2WithRSAEncryption",
-        Family::Rsa,
-        true,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x03],
-        "md4WithRSAEncryption",
-        Family::Rsa,
-        true,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04],
-        "md5WithRSAEncryption",
-        Family::Rsa,
-        true,
-    ),
+    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x02], "md2WithRSAEncryption", Family::Rsa, true),
+    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x03], "md4WithRSAEncryption", Family::Rsa, true),
+    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04], "md5WithRSAEncryption", Family::Rsa, true),
     known(
         &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x05],
         "sha1WithRSAEncryption",
         Family::Rsa,
         true,
     ),
-    known(
-        &[0x2b, 0x0e, 0x03, 0x02, 0x1d],
-        "sha1WithRSASignature",
-        Family::Rsa,
-        true,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a],
-        "RSASSA-PSS",
-        Family::Rsa,
-        false,
-    ),
+    known(&[0x2b, 0x0e, 0x03, 0x02, 0x1d], "sha1WithRSASignature", Family::Rsa, true),
+    known(&[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0a], "RSASSA-PSS", Family::Rsa, false),
     known(
         &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b],
         "sha256WithRSAEncryption",
@@ -342,42 +306,12 @@ static KNOWN: &[KnownAlgorithm] = &[
         Family::Rsa,
         false,
     ),
-    known(
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01],
-        "ecdsa-with-SHA1",
-        Family::Ecdsa,
-        true,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02],
-        "ecdsa-with-SHA256",
-        Family::Ecdsa,
-        false,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03],
-        "ecdsa-with-SHA384",
-        Family::Ecdsa,
-        false,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04],
-        "ecdsa-with-SHA512",
-        Family::Ecdsa,
-        false,
-    ),
-    known(
-        &[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x03],
-        "dsa-with-SHA1",
-        Family::Dsa,
-        true,
-    ),
-    known(
-        &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02],
-        "dsa-with-SHA256",
-        Family::Dsa,
-        false,
-    ),
+    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x01], "ecdsa-with-SHA1", Family::Ecdsa, true),
+    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02], "ecdsa-with-SHA256", Family::Ecdsa, false),
+    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03], "ecdsa-with-SHA384", Family::Ecdsa, false),
+    known(&[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04], "ecdsa-with-SHA512", Family::Ecdsa, false),
+    known(&[0x2a, 0x86, 0x48, 0xce, 0x38, 0x04, 0x03], "dsa-with-SHA1", Family::Dsa, true),
+    known(&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x02], "dsa-with-SHA256", Family::Dsa, false),
     known(&[0x2b, 0x65, 0x70], "Ed25519", Family::Edwards, false),
     known(&[0x2b, 0x65, 0x71], "Ed448", Family::Edwards, false),
 ];
@@ -395,24 +329,14 @@ mod tests {
     #[test]
     fn a_signature_of_another_family_is_simply_not_this_keys() {
         let sha256_with_rsa = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b];
-        assert_eq!(
-            failure(&PublicKeyKind::P256, sha256_with_rsa),
-            SignatureFailure::Invalid
-        );
+        assert_eq!(failure(&PublicKeyKind::P256, sha256_with_rsa), SignatureFailure::Invalid);
         let md5_with_rsa = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x04];
-        assert_eq!(
-            failure(&PublicKeyKind::Rsa { bits: 2048 }, md5_with_rsa),
-            SignatureFailure::Unsupported
-        );
+        assert_eq!(failure(&PublicKeyKind::Rsa { bits: 2048 }, md5_with_rsa), SignatureFailure::Unsupported);
     }
 
     #[test]
     fn crt_04_only_hashes_with_practical_collisions_are_weak() {
-        let weak: Vec<&str> = KNOWN
-            .iter()
-            .filter(|known| known.weak)
-            .map(|known| known.name)
-            .collect();
+        let weak: Vec<&str> = KNOWN.iter().filter(|known| known.weak).map(|known| known.name).collect();
         assert_eq!(
             weak,
             [
@@ -431,10 +355,7 @@ mod tests {
     #[test]
     fn the_ring_build_says_what_the_other_backend_could_do() {
         let ecdsa_with_sha512 = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x04];
-        assert_eq!(
-            failure(&PublicKeyKind::P256, ecdsa_with_sha512),
-            SignatureFailure::UnsupportedByBackend
-        );
+        assert_eq!(failure(&PublicKeyKind::P256, ecdsa_with_sha512), SignatureFailure::UnsupportedByBackend);
         assert!(!PublicKeyKind::P521.is_supported_by_backend());
     }
 }

@@ -17,31 +17,17 @@ use crate::support::{Authority, Change, NOW, armour, moment, serial};
 
 const ROOTS: &[(&str, Change)] = &[
     ("plain root", |_| {}),
-    ("root with path length 0", |params| {
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))
-    }),
-    ("root without keyCertSign", |params| {
-        params.key_usages = vec![KeyUsagePurpose::CrlSign]
-    }),
-    ("expired root", |params| {
-        params.not_after = moment(NOW.plus_days(-1))
-    }),
+    ("root with path length 0", |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
+    ("root without keyCertSign", |params| params.key_usages = vec![KeyUsagePurpose::CrlSign]),
+    ("expired root", |params| params.not_after = moment(NOW.plus_days(-1))),
 ];
 
 const INTERMEDIATES: &[(&str, Change)] = &[
     ("plain intermediate", |_| {}),
-    ("intermediate that is no CA", |params| {
-        params.is_ca = IsCa::ExplicitNoCa
-    }),
-    ("intermediate without keyCertSign", |params| {
-        params.key_usages = vec![KeyUsagePurpose::CrlSign]
-    }),
-    ("intermediate with path length 0", |params| {
-        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))
-    }),
-    ("expired intermediate", |params| {
-        params.not_after = moment(NOW.plus_days(-1))
-    }),
+    ("intermediate that is no CA", |params| params.is_ca = IsCa::ExplicitNoCa),
+    ("intermediate without keyCertSign", |params| params.key_usages = vec![KeyUsagePurpose::CrlSign]),
+    ("intermediate with path length 0", |params| params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0))),
+    ("expired intermediate", |params| params.not_after = moment(NOW.plus_days(-1))),
     ("intermediate for servers", |params| {
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     }),
@@ -54,64 +40,29 @@ const INTERMEDIATES: &[(&str, Change)] = &[
             excluded_subtrees: vec![GeneralSubtree::DnsName("secret.company.com".into())],
         });
     }),
-    ("intermediate with an unknown critical extension", |params| {
-        params.custom_extensions = vec![unknown()]
-    }),
+    ("intermediate with an unknown critical extension", |params| params.custom_extensions = vec![unknown()]),
 ];
 
 const LEAVES: &[(&str, Change)] = &[
     ("client", |_| {}),
-    ("server", |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]
-    }),
-    ("client and server", |params| {
-        params
-            .extended_key_usages
-            .push(ExtendedKeyUsagePurpose::ServerAuth)
-    }),
-    ("leaf for any purpose", |params| {
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]
-    }),
-    ("leaf without purpose", |params| {
-        params.extended_key_usages.clear()
-    }),
-    ("leaf that is a CA", |params| {
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)
-    }),
-    ("leaf for encipherment", |params| {
-        params.key_usages = vec![KeyUsagePurpose::KeyEncipherment]
-    }),
-    ("leaf for key agreement", |params| {
-        params.key_usages = vec![KeyUsagePurpose::KeyAgreement]
-    }),
-    ("expired leaf", |params| {
-        params.not_after = moment(NOW.plus_days(-1))
-    }),
-    ("future leaf", |params| {
-        params.not_before = moment(NOW.plus_days(1))
-    }),
-    ("leaf named inside", |params| {
-        params.subject_alt_names = vec![host("a.company.com")]
-    }),
-    ("leaf named outside", |params| {
-        params.subject_alt_names = vec![host("a.company.org")]
-    }),
-    ("leaf named excluded", |params| {
-        params.subject_alt_names = vec![host("a.secret.company.com")]
-    }),
-    ("leaf with an unknown critical extension", |params| {
-        params.custom_extensions = vec![unknown()]
-    }),
+    ("server", |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]),
+    ("client and server", |params| params.extended_key_usages.push(ExtendedKeyUsagePurpose::ServerAuth)),
+    ("leaf for any purpose", |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Any]),
+    ("leaf without purpose", |params| params.extended_key_usages.clear()),
+    ("leaf that is a CA", |params| params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained)),
+    ("leaf for encipherment", |params| params.key_usages = vec![KeyUsagePurpose::KeyEncipherment]),
+    ("leaf for key agreement", |params| params.key_usages = vec![KeyUsagePurpose::KeyAgreement]),
+    ("expired leaf", |params| params.not_after = moment(NOW.plus_days(-1))),
+    ("future leaf", |params| params.not_before = moment(NOW.plus_days(1))),
+    ("leaf named inside", |params| params.subject_alt_names = vec![host("a.company.com")]),
+    ("leaf named outside", |params| params.subject_alt_names = vec![host("a.company.org")]),
+    ("leaf named excluded", |params| params.subject_alt_names = vec![host("a.secret.company.com")]),
+    ("leaf with an unknown critical extension", |params| params.custom_extensions = vec![unknown()]),
     ("revoked leaf", |params| params.serial_number = serial(&[0x66])),
 ];
 
-const LISTS: &[&str] = &[
-    "no lists",
-    "good lists",
-    "no list of the lowest CA",
-    "expired lists",
-    "future lists",
-];
+const LISTS: &[&str] =
+    &["no lists", "good lists", "no list of the lowest CA", "expired lists", "future lists"];
 
 /// Combinations that OpenSSL accepts and we refuse.
 fn why_we_differ(case: &Case) -> Option<&'static str> {
@@ -146,12 +97,7 @@ fn crt_01_openssl_agrees_on_every_combination() {
                 };
                 let is_interesting = *root == "plain root" && ["client", "revoked leaf"].contains(leaf);
                 for lists in if is_interesting { LISTS } else { &LISTS[..1] } {
-                    let case = Case {
-                        root,
-                        intermediate: intermediate.map(|(name, _)| *name),
-                        leaf,
-                        lists,
-                    };
+                    let case = Case { root, intermediate: intermediate.map(|(name, _)| *name), leaf, lists };
                     let accepted = compare(&case, &chain, folder.path());
                     compared = (compared.0 + 1, compared.1 + usize::from(accepted));
                 }
@@ -163,10 +109,7 @@ fn crt_01_openssl_agrees_on_every_combination() {
 
 /// Whether both accept.
 fn compare(case: &Case, chain: &Chain<'_>, folder: &Path) -> bool {
-    let label = format!(
-        "{}, {:?}, {}, {}",
-        case.root, case.intermediate, case.leaf, case.lists
-    );
+    let label = format!("{}, {:?}, {}, {}", case.root, case.intermediate, case.leaf, case.lists);
     let lists = chain.lists(case.lists);
     let ours = chain.verify(lists.as_deref());
     let theirs = chain.ask_openssl(lists.as_deref(), folder);
@@ -203,17 +146,10 @@ impl Chain<'_> {
             .iter()
             .map(|authority| Certificate::parse(&authority.certificate).unwrap())
             .collect();
-        let parsed = lists
-            .unwrap_or_default()
-            .iter()
-            .map(|list| Crl::parse(list.clone()).unwrap());
+        let parsed = lists.unwrap_or_default().iter().map(|list| Crl::parse(list.clone()).unwrap());
         let index = RevocationIndex::build(&issuers, parsed).map_err(|refusal| refusal.to_string())?;
         let mut sent: Vec<&[u8]> = vec![&self.leaf];
-        sent.extend(
-            self.authorities[1..]
-                .iter()
-                .map(|authority| authority.certificate.as_slice()),
-        );
+        sent.extend(self.authorities[1..].iter().map(|authority| authority.certificate.as_slice()));
         let outcome = chain::verify(&Request {
             leaf_and_intermediates: &sent,
             anchors: &self.authorities[0].anchors(),
@@ -235,34 +171,19 @@ impl Chain<'_> {
             std::fs::write(&path, text).unwrap();
             path
         };
-        let authorities: Vec<&[u8]> = self
-            .authorities
-            .iter()
-            .map(|authority| authority.certificate.as_slice())
-            .collect();
+        let authorities: Vec<&[u8]> =
+            self.authorities.iter().map(|authority| authority.certificate.as_slice()).collect();
         let mut command = Command::new("openssl");
-        command.args([
-            "verify",
-            "-purpose",
-            "sslclient",
-            "-attime",
-            &NOW.unix_seconds().to_string(),
-        ]);
-        command
-            .arg("-CAfile")
-            .arg(write("ca", armoured("CERTIFICATE", &authorities[..1])));
+        command.args(["verify", "-purpose", "sslclient", "-attime", &NOW.unix_seconds().to_string()]);
+        command.arg("-CAfile").arg(write("ca", armoured("CERTIFICATE", &authorities[..1])));
         if authorities.len() > 1 {
-            command
-                .arg("-untrusted")
-                .arg(write("untrusted", armoured("CERTIFICATE", &authorities[1..])));
+            command.arg("-untrusted").arg(write("untrusted", armoured("CERTIFICATE", &authorities[1..])));
         }
         if let Some(lists) = lists {
             command.arg("-crl_check_all");
             let lists: Vec<&[u8]> = lists.iter().map(Vec::as_slice).collect();
             if !lists.is_empty() {
-                command
-                    .arg("-CRLfile")
-                    .arg(write("lists", armoured("X509 CRL", &lists)));
+                command.arg("-CRLfile").arg(write("lists", armoured("X509 CRL", &lists)));
             }
         }
         command.arg(write("leaf", armour("CERTIFICATE", &self.leaf)));

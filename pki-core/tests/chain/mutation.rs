@@ -36,12 +36,7 @@ impl World {
         let list =
             |authority: &Authority| -> ListDraft { authority.list().revoking(&[&[1], &[2, 3], &[4; 16]]) };
         let lists = [list(&root).sign(&root), list(&middle).sign(&middle)];
-        Self {
-            root,
-            middle,
-            leaf,
-            lists,
-        }
+        Self { root, middle, leaf, lists }
     }
 
     fn verify(&self, leaf: &[u8], middle: &[u8], index: &RevocationIndex) -> Result<VerifiedPath, Rejection> {
@@ -72,11 +67,7 @@ impl World {
 fn crt_05_no_damaged_certificate_is_accepted() {
     let world = World::new();
     let index = world.intact_index();
-    assert!(
-        world
-            .verify(&world.leaf, &world.middle.certificate, &index)
-            .is_ok()
-    );
+    assert!(world.verify(&world.leaf, &world.middle.certificate, &index).is_ok());
     let mut random = Random(1);
     for round in 0..ROUNDS {
         let (mut leaf, mut middle) = (world.leaf.clone(), world.middle.certificate.clone());
@@ -88,11 +79,7 @@ fn crt_05_no_damaged_certificate_is_accepted() {
         }
         let started = Instant::now();
         let outcome = world.verify(&leaf, &middle, &index);
-        assert!(
-            started.elapsed() < LIMIT,
-            "round {round}: {:?}",
-            started.elapsed()
-        );
+        assert!(started.elapsed() < LIMIT, "round {round}: {:?}", started.elapsed());
         assert!(outcome.is_err(), "round {round}");
         let rejection = outcome.unwrap_err();
         assert!(

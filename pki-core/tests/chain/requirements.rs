@@ -59,29 +59,16 @@ fn crt_01_an_unknown_ca_is_told_from_a_forged_signature() {
     let root = Authority::root("CA");
     let stranger = Authority::root("Stranger");
     let outcome = verify_client(&[&stranger.client("alice")], &root.anchors());
-    assert_eq!(
-        outcome
-            .as_ref()
-            .unwrap_err()
-            .leaf()
-            .unwrap()
-            .common_name
-            .as_deref(),
-        Some("alice")
-    );
+    assert_eq!(outcome.as_ref().unwrap_err().leaf().unwrap().common_name.as_deref(), Some("alice"));
     assert_eq!(verdict(outcome), ("unknown-ca", false));
 
     let namesake = Authority::root("CA");
     let outcome = verify_client(&[&namesake.client("alice")], &root.anchors());
     assert_eq!(verdict(outcome), ("unknown-ca", false));
 
-    let forged = namesake.client_with("alice", |params| {
-        params.use_authority_key_identifier_extension = false
-    });
-    assert_eq!(
-        verdict(verify_client(&[&forged], &root.anchors())),
-        ("bad-signature", false)
-    );
+    let forged =
+        namesake.client_with("alice", |params| params.use_authority_key_identifier_extension = false);
+    assert_eq!(verdict(verify_client(&[&forged], &root.anchors())), ("bad-signature", false));
 }
 
 #[test]
@@ -91,14 +78,8 @@ fn crt_01_a_chain_that_ends_at_the_peers_own_root_is_unknown() {
     let leaf = stranger.client("alice");
     let outcome = verify_client(&[&leaf, &stranger.certificate], &root.anchors());
     assert_eq!(verdict(outcome), ("unknown-ca", false));
-    assert_eq!(
-        verdict(verify_client(&[], &root.anchors())),
-        ("no-certificate", false)
-    );
-    assert_eq!(
-        verdict(verify_client(&[&leaf], &TrustAnchors::default())),
-        ("unknown-ca", false)
-    );
+    assert_eq!(verdict(verify_client(&[], &root.anchors())), ("no-certificate", false));
+    assert_eq!(verdict(verify_client(&[&leaf], &TrustAnchors::default())), ("unknown-ca", false));
 }
 
 #[test]
@@ -110,13 +91,7 @@ fn crt_01_both_ends_of_a_validity_belong_to_it() {
     });
     let at = |seconds: i64| {
         let now = NOW.plus_seconds(seconds);
-        verify_as(
-            Purpose::Client,
-            &[&leaf],
-            &root.anchors(),
-            &ChainPolicy::vpn(),
-            now,
-        )
+        verify_as(Purpose::Client, &[&leaf], &root.anchors(), &ChainPolicy::vpn(), now)
     };
     assert_eq!(verdict(at(-1)), ("not-yet-valid", true));
     assert!(at(0).is_ok() && at(10).is_ok());
@@ -129,15 +104,9 @@ fn crt_01_a_trust_anchor_or_intermediate_out_of_its_validity_is_refused() {
     let future = |params: &mut CertificateParams| params.not_before = moment(NOW.plus_days(1));
 
     let root = Authority::root_with("CA", expired);
-    assert_eq!(
-        verdict(verify_client(&[&root.client("a")], &root.anchors())),
-        ("ca-expired", true)
-    );
+    assert_eq!(verdict(verify_client(&[&root.client("a")], &root.anchors())), ("ca-expired", true));
     let root = Authority::root_with("CA", future);
-    assert_eq!(
-        verdict(verify_client(&[&root.client("a")], &root.anchors())),
-        ("ca-not-yet-valid", true)
-    );
+    assert_eq!(verdict(verify_client(&[&root.client("a")], &root.anchors())), ("ca-not-yet-valid", true));
     let root = Authority::root("CA");
     let middle = root.subordinate("Middle", expired);
     let outcome = verify_client(&[&middle.client("a"), &middle.certificate], &root.anchors());
@@ -159,10 +128,7 @@ fn crt_01_an_issuer_must_be_a_ca_and_allowed_to_sign_certificates() {
         let outcome = verify_client(&[&middle.client("a"), &middle.certificate], &root.anchors());
         assert_eq!(verdict(outcome), (expected, false));
         let root = Authority::root_with("CA", change);
-        assert_eq!(
-            verdict(verify_client(&[&root.client("a")], &root.anchors())),
-            (expected, false)
-        );
+        assert_eq!(verdict(verify_client(&[&root.client("a")], &root.anchors())), (expected, false));
     }
 }
 
@@ -192,10 +158,8 @@ fn crt_01_the_path_length_of_anchor_and_intermediates_counts() {
     let root = Authority::root_with("CA", limited(2));
     let upper = root.subordinate("Upper", limited(0));
     let lower = upper.subordinate("Lower", |_| {});
-    let outcome = verify_client(
-        &[&lower.client("a"), &lower.certificate, &upper.certificate],
-        &root.anchors(),
-    );
+    let outcome =
+        verify_client(&[&lower.client("a"), &lower.certificate, &upper.certificate], &root.anchors());
     assert_eq!(verdict(outcome), ("path-length", false));
 }
 
@@ -231,17 +195,11 @@ fn crt_01_name_constraints_of_anchor_and_intermediates_bind_what_is_below() {
     let ok = root.client_with("a", host("vpn.company.com"));
     assert!(verify_client(&[&ok], &root.anchors()).is_ok());
     let outside = root.client_with("a", host("company.com.example"));
-    assert_eq!(
-        verdict(verify_client(&[&outside], &root.anchors())),
-        ("name-constraint", false)
-    );
+    assert_eq!(verdict(verify_client(&[&outside], &root.anchors())), ("name-constraint", false));
     let mailbox = root.client_with("a", |params| {
         params.subject_alt_names = vec![SanType::Rfc822Name("a@evil.example".try_into().unwrap())];
     });
-    assert_eq!(
-        verdict(verify_client(&[&mailbox], &root.anchors())),
-        ("name-constraint", false)
-    );
+    assert_eq!(verdict(verify_client(&[&mailbox], &root.anchors())), ("name-constraint", false));
 
     let root = Authority::root("CA");
     let middle = root.subordinate("Middle", constrained);
@@ -285,11 +243,7 @@ fn a_ca_file_may_hold_text_several_cas_and_duplicates() {
     let trusted = TrustAnchors::from_pem(file.as_bytes()).unwrap();
     assert_eq!((trusted.anchors().len(), trusted.intermediates().len()), (2, 1));
     let path = verify_client(&[&middle.client("a")], &trusted).unwrap();
-    assert_eq!(
-        path.certificates.len(),
-        2,
-        "the intermediate of the file is not an anchor"
-    );
+    assert_eq!(path.certificates.len(), 2, "the intermediate of the file is not an anchor");
     assert!(verify_client(&[&other.client("b")], &trusted).is_ok());
 }
 
@@ -299,13 +253,7 @@ fn in_a_ca_file_a_key_that_another_key_vouches_for_is_no_anchor_unless_all_are()
     let rolled_over = root.subordinate("CA", |_| {});
     let trusted = anchors(&[&root.certificate, &rolled_over.certificate]);
     assert_eq!((trusted.anchors().len(), trusted.intermediates().len()), (1, 1));
-    assert_eq!(
-        verify_client(&[&rolled_over.client("a")], &trusted)
-            .unwrap()
-            .certificates
-            .len(),
-        2
-    );
+    assert_eq!(verify_client(&[&rolled_over.client("a")], &trusted).unwrap().certificates.len(), 2);
 
     let copy_of = |authority: &Authority| KeyPair::from_pem(&authority.issuer.key().serialize_pem()).unwrap();
     let (one, other) = (Authority::root("One"), Authority::root("Other"));
@@ -318,20 +266,14 @@ fn in_a_ca_file_a_key_that_another_key_vouches_for_is_no_anchor_unless_all_are()
 
 #[test]
 fn a_ca_file_without_readable_certificates_is_refused_with_the_position() {
-    assert_eq!(
-        TrustAnchors::from_pem(b"nothing").unwrap_err().code(),
-        "ca-file-empty"
-    );
+    assert_eq!(TrustAnchors::from_pem(b"nothing").unwrap_err().code(), "ca-file-empty");
     let good = armour("CERTIFICATE", &Authority::root("CA").certificate);
     let error = TrustAnchors::from_pem(&good.as_bytes()[..200]).unwrap_err();
     assert_eq!(error.code(), "ca-file-damaged");
     let file = format!("{good}{}", armour("CERTIFICATE", &[0x30, 0]));
     let error = TrustAnchors::from_pem(file.as_bytes()).unwrap_err();
     assert_eq!(error.code(), "ca-certificate-malformed");
-    assert!(
-        error.to_string().starts_with("certificate 2 of the file: "),
-        "{error}"
-    );
+    assert!(error.to_string().starts_with("certificate 2 of the file: "), "{error}");
     assert!(!error.help().is_empty());
 }
 
@@ -340,9 +282,7 @@ fn known_intermediates_need_not_be_sent() {
     let root = Authority::root("CA");
     let middle = root.subordinate("Middle", |_| {});
     let mut trusted = root.anchors();
-    trusted
-        .add_intermediates_pem(armour("CERTIFICATE", &middle.certificate).as_bytes())
-        .unwrap();
+    trusted.add_intermediates_pem(armour("CERTIFICATE", &middle.certificate).as_bytes()).unwrap();
     assert!(verify_client(&[&middle.client("a")], &trusted).is_ok());
     let anchored_alone = anchors(&[&middle.certificate]);
     assert!(verify_client(&[&middle.client("a")], &anchored_alone).is_ok());
@@ -352,10 +292,7 @@ fn known_intermediates_need_not_be_sent() {
 fn crt_03_a_server_certificate_is_refused_as_client() {
     let root = Authority::root("CA");
     let server = with_usages(&root, &[ExtendedKeyUsagePurpose::ServerAuth]);
-    assert_eq!(
-        verdict(verify_client(&[&server], &root.anchors())),
-        ("server-as-client", true)
-    );
+    assert_eq!(verdict(verify_client(&[&server], &root.anchors())), ("server-as-client", true));
 }
 
 #[test]
@@ -387,10 +324,7 @@ fn crt_03_the_purpose_must_be_named_by_the_leaf() {
 fn crt_03_a_missing_purpose_passes_only_by_option() {
     let root = Authority::root("CA");
     let leaf = with_usages(&root, &[]);
-    let policy = ChainPolicy {
-        missing_extended_key_usage: MissingUsage::Allow,
-        ..ChainPolicy::vpn()
-    };
+    let policy = ChainPolicy { missing_extended_key_usage: MissingUsage::Allow, ..ChainPolicy::vpn() };
     assert!(verify_as(Purpose::Client, &[&leaf], &root.anchors(), &policy, NOW).is_ok());
 }
 
@@ -398,11 +332,9 @@ fn crt_03_a_missing_purpose_passes_only_by_option() {
 fn crt_03_the_purposes_of_a_ca_restrict_its_certificates() {
     use ExtendedKeyUsagePurpose::{Any, ClientAuth, ServerAuth};
     let root = Authority::root("CA");
-    for (usages, passes) in [
-        (vec![ServerAuth], false),
-        (vec![ServerAuth, ClientAuth], true),
-        (vec![Any], false),
-    ] {
+    for (usages, passes) in
+        [(vec![ServerAuth], false), (vec![ServerAuth, ClientAuth], true), (vec![Any], false)]
+    {
         let middle = root.subordinate("Middle", |params| params.extended_key_usages = usages);
         let outcome = verify_client(&[&middle.client("a"), &middle.certificate], &root.anchors());
         if passes {
@@ -459,32 +391,9 @@ fn crt_04_weak_and_unusual_algorithms_have_their_own_reasons() {
         ("rsa-root", "explicit-leaf", "unsupported-key", true),
         ("rsa-root", "ed448-leaf", "unsupported-key", true),
         ("rsa-root", "v1-leaf", "malformed-certificate", false),
-        (
-            "p256-root",
-            "p256-sha512-leaf",
-            if aws {
-                "ok"
-            } else {
-                "signature-needs-other-backend"
-            },
-            false,
-        ),
-        (
-            "p521-root",
-            "below-p521-leaf",
-            if aws {
-                "ok"
-            } else {
-                "signature-needs-other-backend"
-            },
-            false,
-        ),
-        (
-            "p256-root",
-            "p521-leaf",
-            if aws { "ok" } else { "key-needs-other-backend" },
-            true,
-        ),
+        ("p256-root", "p256-sha512-leaf", if aws { "ok" } else { "signature-needs-other-backend" }, false),
+        ("p521-root", "below-p521-leaf", if aws { "ok" } else { "signature-needs-other-backend" }, false),
+        ("p256-root", "p521-leaf", if aws { "ok" } else { "key-needs-other-backend" }, true),
     ];
     for (root, leaf, expected, chains) in cases {
         let outcome = verify_client(&[&made(leaf)], &anchors(&[&made(root)]));
@@ -498,10 +407,7 @@ fn crt_04_weak_and_unusual_algorithms_have_their_own_reasons() {
 #[test]
 fn crt_04_a_sha1_certificate_of_a_stranger_is_not_called_ours() {
     let other = anchors(&[&made("p256-root")]);
-    assert_eq!(
-        verdict(verify_client(&[&made("sha1-leaf")], &other)),
-        ("unknown-ca", false)
-    );
+    assert_eq!(verdict(verify_client(&[&made("sha1-leaf")], &other)), ("unknown-ca", false));
     let mut forged = made("sha1-leaf");
     let last = forged.len() - 1;
     forged[last] ^= 1;
@@ -527,26 +433,17 @@ fn crt_05_ber_and_trailing_bytes_are_refused() {
 #[test]
 fn crt_05_odd_serial_numbers_are_read_but_not_strictly() {
     let root = Authority::root("CA");
-    for (octets, strictly) in [
-        (vec![0], false),
-        (vec![1], true),
-        (vec![0x7f; 20], true),
-        (vec![0x7f; 21], false),
-    ] {
+    for (octets, strictly) in
+        [(vec![0], false), (vec![1], true), (vec![0x7f; 20], true), (vec![0x7f; 21], false)]
+    {
         let leaf = root.client_with("a", |params| params.serial_number = serial(&octets));
         assert!(verify_client(&[&leaf], &root.anchors()).is_ok(), "{octets:?}");
-        let policy = ChainPolicy {
-            strict: true,
-            ..ChainPolicy::vpn()
-        };
+        let policy = ChainPolicy { strict: true, ..ChainPolicy::vpn() };
         let outcome = verify_as(Purpose::Client, &[&leaf], &root.anchors(), &policy, NOW);
         assert_eq!(outcome.is_ok(), strictly, "{octets:?}");
     }
     let leaf = root.client_with("a", |params| params.serial_number = serial(&[0x7f; 23]));
-    assert_eq!(
-        verdict(verify_client(&[&leaf], &root.anchors())),
-        ("malformed-certificate", false)
-    );
+    assert_eq!(verdict(verify_client(&[&leaf], &root.anchors())), ("malformed-certificate", false));
 }
 
 #[test]
@@ -556,17 +453,11 @@ fn crt_06_the_number_and_size_of_sent_certificates_is_limited() {
     let mut sent: Vec<&[u8]> = vec![&leaf; 8];
     assert!(verify_client(&sent, &root.anchors()).is_ok());
     sent.push(&leaf);
-    assert_eq!(
-        verdict(verify_client(&sent, &root.anchors())),
-        ("too-many-certificates", false)
-    );
+    assert_eq!(verdict(verify_client(&sent, &root.anchors())), ("too-many-certificates", false));
     let padding = vec![0; (64 << 10) - leaf.len()];
     assert!(verify_client(&[&leaf, &padding], &root.anchors()).is_ok());
     let padding = vec![0; (64 << 10) - leaf.len() + 1];
-    assert_eq!(
-        verdict(verify_client(&[&leaf, &padding], &root.anchors())),
-        ("chain-too-large", false)
-    );
+    assert_eq!(verdict(verify_client(&[&leaf, &padding], &root.anchors())), ("chain-too-large", false));
 }
 
 #[test]
@@ -580,10 +471,7 @@ fn crt_06_depth_is_limited_at_exactly_the_limit() {
     let mut sent: Vec<&[u8]> = vec![&leaf];
     sent.extend(line.iter().map(|authority| authority.certificate.as_slice()));
     for (limit, passes) in [(4, true), (3, false)] {
-        let policy = ChainPolicy {
-            max_intermediates: limit,
-            ..ChainPolicy::vpn()
-        };
+        let policy = ChainPolicy { max_intermediates: limit, ..ChainPolicy::vpn() };
         let outcome = verify_as(Purpose::Client, &sent, &root.anchors(), &policy, NOW);
         if passes {
             assert!(outcome.is_ok());
@@ -608,23 +496,12 @@ fn crt_06_intertwined_intermediates_do_not_buy_time() {
         })
         .collect();
     web.extend(crossed);
-    let leaf = web[39].client_with("alice", |params| {
-        params.use_authority_key_identifier_extension = false
-    });
+    let leaf = web[39].client_with("alice", |params| params.use_authority_key_identifier_extension = false);
     let mut sent: Vec<&[u8]> = vec![&leaf];
     sent.extend(web.iter().map(|authority| authority.certificate.as_slice()));
-    let policy = ChainPolicy {
-        max_certificates: 100,
-        ..ChainPolicy::vpn()
-    };
+    let policy = ChainPolicy { max_certificates: 100, ..ChainPolicy::vpn() };
     let started = Instant::now();
-    let outcome = verify_as(
-        Purpose::Client,
-        &sent,
-        &Authority::root("CA").anchors(),
-        &policy,
-        NOW,
-    );
+    let outcome = verify_as(Purpose::Client, &sent, &Authority::root("CA").anchors(), &policy, NOW);
     assert_eq!(verdict(outcome), ("work-limit", false));
     assert!(started.elapsed() < Duration::from_millis(500));
 }
@@ -662,23 +539,15 @@ fn crt_07_exactly_one_common_name_of_at_most_64_characters() {
         params.distinguished_name.push(DnType::OrganizationName, "Org");
     });
     assert_eq!(verdict(without), ("no-identity", true));
-    assert_eq!(
-        verdict(named(|params| params.distinguished_name = common_name(" "))),
-        ("no-identity", true)
-    );
+    assert_eq!(verdict(named(|params| params.distinguished_name = common_name(" "))), ("no-identity", true));
     let twice = named(|params| {
-        params
-            .distinguished_name
-            .push(DnType::CustomDnType(vec![2, 5, 4, 3]), "second");
+        params.distinguished_name.push(DnType::CustomDnType(vec![2, 5, 4, 3]), "second");
     });
     assert_eq!(verdict(twice), ("ambiguous-identity", true));
     let longest = root.client(&"ü".repeat(64));
     assert!(verify_client(&[&longest], &root.anchors()).is_ok());
     let too_long = root.client(&"ü".repeat(65));
-    assert_eq!(
-        verdict(verify_client(&[&too_long], &root.anchors())),
-        ("identity-too-long", true)
-    );
+    assert_eq!(verdict(verify_client(&[&too_long], &root.anchors())), ("identity-too-long", true));
 }
 
 #[test]
@@ -689,19 +558,14 @@ fn crt_07_one_normalisation_whatever_the_string_type() {
             params.distinguished_name = rcgen::DistinguishedName::new();
             params.distinguished_name.push(DnType::CommonName, value);
         });
-        verify_client(&[&leaf], &root.anchors())
-            .unwrap()
-            .common_name
-            .unwrap()
+        verify_client(&[&leaf], &root.anchors()).unwrap().common_name.unwrap()
     };
     let composed = "jürgen";
     assert_eq!(identity(DnValue::Utf8String("ju\u{308}rgen".into())), composed);
     assert_eq!(identity(DnValue::Utf8String(composed.into())), composed);
     let utf16: Vec<u8> = composed.encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(
-        identity(DnValue::BmpString(
-            rcgen::string::BmpString::from_utf16be(utf16).unwrap()
-        )),
+        identity(DnValue::BmpString(rcgen::string::BmpString::from_utf16be(utf16).unwrap())),
         composed
     );
 }
@@ -709,17 +573,8 @@ fn crt_07_one_normalisation_whatever_the_string_type() {
 #[test]
 fn an_identity_is_optional_where_only_the_chain_matters() {
     let root = Authority::root("CA");
-    let leaf = root.client_with("x", |params| {
-        params.distinguished_name = rcgen::DistinguishedName::new()
-    });
-    let path = verify_as(
-        Purpose::Client,
-        &[&leaf],
-        &root.anchors(),
-        &ChainPolicy::general(),
-        NOW,
-    )
-    .unwrap();
+    let leaf = root.client_with("x", |params| params.distinguished_name = rcgen::DistinguishedName::new());
+    let path = verify_as(Purpose::Client, &[&leaf], &root.anchors(), &ChainPolicy::general(), NOW).unwrap();
     assert_eq!(path.common_name, None);
 }
 
@@ -754,19 +609,15 @@ fn an_expired_leaf_of_a_stranger_is_not_called_ours() {
     let root = Authority::root("CA");
     let stranger = Authority::root("Stranger");
     let leaf = stranger.client_with("a", |params| params.not_after = moment(NOW.plus_days(-1)));
-    assert_eq!(
-        verdict(verify_client(&[&leaf], &root.anchors())),
-        ("unknown-ca", false)
-    );
+    assert_eq!(verdict(verify_client(&[&leaf], &root.anchors())), ("unknown-ca", false));
 }
 
 #[test]
 fn of_several_paths_the_one_that_came_furthest_explains() {
     let key = KeyPair::generate().unwrap();
     let copy = KeyPair::from_pem(&key.serialize_pem()).unwrap();
-    let limited = Authority::root_with_key("CA", key, |params| {
-        params.key_usages = vec![KeyUsagePurpose::CrlSign]
-    });
+    let limited =
+        Authority::root_with_key("CA", key, |params| params.key_usages = vec![KeyUsagePurpose::CrlSign]);
     let full = Authority::root_with_key("CA", copy, |_| {});
     let leaf = full.client_with("a", |params| params.not_after = moment(NOW.plus_days(-1)));
     let both = anchors(&[&limited.certificate, &full.certificate]);
@@ -782,15 +633,9 @@ fn the_leaf_of_a_rejection_is_described_on_one_line() {
     });
     let rejection = verify_client(&[&leaf], &root.anchors()).unwrap_err();
     let described = rejection.leaf().unwrap();
-    assert_eq!(
-        (described.subject.as_str(), described.serial.to_string().as_str()),
-        ("CN=bob", "07")
-    );
+    assert_eq!((described.subject.as_str(), described.serial.to_string().as_str()), ("CN=bob", "07"));
     let end = Timestamp::from_unix_seconds(NOW.unix_seconds()).plus_days(-1);
-    assert_eq!(
-        rejection.to_string(),
-        format!("certificate \"CN=bob\": expired at {end}")
-    );
+    assert_eq!(rejection.to_string(), format!("certificate \"CN=bob\": expired at {end}"));
 }
 
 fn with_usages(root: &Authority, usages: &[ExtendedKeyUsagePurpose]) -> Vec<u8> {

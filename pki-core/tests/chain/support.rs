@@ -44,10 +44,7 @@ impl Authority {
         let mut params = authority_params(name);
         change(&mut params);
         let certificate = params.self_signed(&key).unwrap().der().to_vec();
-        Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        }
+        Self { certificate, issuer: Issuer::new(params, key) }
     }
 
     pub(crate) fn subordinate(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> Self {
@@ -64,10 +61,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         change(&mut params);
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().to_vec();
-        Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        }
+        Self { certificate, issuer: Issuer::new(params, key) }
     }
 
     /// A client certificate.
@@ -149,10 +143,7 @@ pub(crate) fn serial(octets: &[u8]) -> Option<SerialNumber> {
 }
 
 pub(crate) fn anchors(certificates: &[&[u8]]) -> TrustAnchors {
-    let parsed = certificates
-        .iter()
-        .map(|der| Certificate::parse(der).unwrap())
-        .collect();
+    let parsed = certificates.iter().map(|der| Certificate::parse(der).unwrap()).collect();
     TrustAnchors::from_certificates(parsed)
 }
 
@@ -222,8 +213,7 @@ pub(crate) struct ListDraft {
 
 impl ListDraft {
     pub(crate) fn revoking(mut self, serials: &[&[u8]]) -> Self {
-        self.entries
-            .extend(serials.iter().map(|serial| (serial.to_vec(), Some(1))));
+        self.entries.extend(serials.iter().map(|serial| (serial.to_vec(), Some(1))));
         self
     }
 
@@ -257,37 +247,19 @@ impl ListDraft {
 
     fn signed_part(&self, algorithm: &[u8]) -> Vec<u8> {
         let (this_update, next_update) = (utc_time(self.this_update), utc_time(self.next_update));
-        let entries: Vec<u8> = self
-            .entries
-            .iter()
-            .flat_map(|(serial, reason)| self.entry(serial, *reason))
-            .collect();
-        let entries = if entries.is_empty() {
-            Vec::new()
-        } else {
-            element(0x30, &[&entries])
-        };
+        let entries: Vec<u8> =
+            self.entries.iter().flat_map(|(serial, reason)| self.entry(serial, *reason)).collect();
+        let entries = if entries.is_empty() { Vec::new() } else { element(0x30, &[&entries]) };
         let mut extensions = self.extensions.concat();
         if let Some(number) = &self.number {
             extensions.extend(extension(&[0x55, 0x1d, 0x14], false, &element(2, &[number])));
         }
-        let extensions = if extensions.is_empty() {
-            Vec::new()
-        } else {
-            element(0xa0, &[&element(0x30, &[&extensions])])
-        };
+        let extensions =
+            if extensions.is_empty() { Vec::new() } else { element(0xa0, &[&element(0x30, &[&extensions])]) };
         let version = [2, 1, 1];
         element(
             0x30,
-            &[
-                &version,
-                algorithm,
-                &self.issuer_name,
-                &this_update,
-                &next_update,
-                &entries,
-                &extensions,
-            ],
+            &[&version, algorithm, &self.issuer_name, &this_update, &next_update, &entries, &extensions],
         )
     }
 
@@ -297,14 +269,7 @@ impl ListDraft {
             element(0x30, &[&value])
         });
         let reason = reason.unwrap_or_default();
-        element(
-            0x30,
-            &[
-                &element(2, &[serial]),
-                &utc_time(self.this_update.plus_seconds(-DAY)),
-                &reason,
-            ],
-        )
+        element(0x30, &[&element(2, &[serial]), &utc_time(self.this_update.plus_seconds(-DAY)), &reason])
     }
 }
 
@@ -354,17 +319,11 @@ pub(crate) fn armour(label: &str, der: &[u8]) -> String {
     let mut text = String::new();
     for chunk in der.chunks(48) {
         for group in chunk.chunks(3) {
-            let word = group
-                .iter()
-                .fold(0_u32, |word, octet| word << 8 | u32::from(*octet));
+            let word = group.iter().fold(0_u32, |word, octet| word << 8 | u32::from(*octet));
             let word = word << (8 * (3 - group.len()));
             for place in 0..4 {
                 let digit = ALPHABET[usize::try_from(word >> (18 - 6 * place) & 0x3f).unwrap()];
-                text.push(if place > group.len() {
-                    '='
-                } else {
-                    char::from(digit)
-                });
+                text.push(if place > group.len() { '=' } else { char::from(digit) });
             }
         }
         text.push('\n');

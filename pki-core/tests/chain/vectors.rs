@@ -151,10 +151,7 @@ fn failures(mut is_wrong: impl FnMut(&Case, &Vectors) -> bool) -> BTreeSet<Strin
 /// What `postern verify-chain` is to answer: lists of unrelated issuers are ignored, unusable ones are not.
 fn judge(vectors: &Vectors, case: &Case, strict: bool) -> Result<(), String> {
     let text = |indexes: &[usize]| -> String {
-        indexes
-            .iter()
-            .map(|index| vectors.blobs[*index].as_str())
-            .collect()
+        indexes.iter().map(|index| vectors.blobs[*index].as_str()).collect()
     };
     let certificates = |indexes: &[usize]| match indexes {
         [] => Vec::new(),
@@ -173,15 +170,9 @@ fn judge(vectors: &Vectors, case: &Case, strict: bool) -> Result<(), String> {
         }
     }
     let index = builder.finish();
-    let policy = ChainPolicy {
-        strict,
-        max_intermediates: case.max_depth.unwrap_or(8),
-        ..ChainPolicy::general()
-    };
-    let name = case
-        .name
-        .as_ref()
-        .map(|name| format!("{}:{}", name.kind, name.value));
+    let policy =
+        ChainPolicy { strict, max_intermediates: case.max_depth.unwrap_or(8), ..ChainPolicy::general() };
+    let name = case.name.as_ref().map(|name| format!("{}:{}", name.kind, name.value));
     let name = name.map(|name| PeerName::parse(&name).unwrap());
     let sent: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
     let request = Request {
@@ -200,9 +191,7 @@ fn judge(vectors: &Vectors, case: &Case, strict: bool) -> Result<(), String> {
         policy: &policy,
         now: parse_time(&case.at),
     };
-    chain::verify(&request)
-        .map(|_| ())
-        .map_err(|rejection| rejection.to_string())
+    chain::verify(&request).map(|_| ()).map_err(|rejection| rejection.to_string())
 }
 
 /// `2024-01-01T00:00:00Z`.

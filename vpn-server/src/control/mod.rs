@@ -8,9 +8,10 @@
 //!
 //! A shard is a thread that owns a protocol endpoint and the sessions in it. Sessions are spread over shards by the
 //! client's address, so that one client's handshake never waits for its own shard's lock: there is none. What shards
-//! share is the [`registry`] (places, addresses, peer ids), the trust snapshot and the connection log.
+//! share is the registry (places, addresses, peer ids), the trust snapshot and the connection log.
 //!
-//! Knows no sockets and no connections: datagrams leave through [`SendDatagrams`], whatever carries them.
+//! Knows no sockets and no connections: datagrams leave through a trait that the data plane's transmitter implements,
+//! whatever carries them.
 
 mod admission;
 mod chronicle;

@@ -235,6 +235,24 @@ fn at_the_end_clients_are_told_to_come_back() {
 }
 
 #[test]
+fn while_the_server_stops_nobody_gets_in() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let mut client = world.client(&alice, 1);
+    world.connect(&mut client);
+    let handle = world.plane().handle().clone();
+    let plane = world.plane.take().unwrap();
+    let stopping = std::thread::spawn(move || plane.stop());
+    world.run(&mut [], |_| handle.connections().is_empty());
+    let (mut again, mut new) = (world.client(&alice, 1), world.client(&bob, 2));
+    world.run(&mut [&mut again, &mut new], |_| stopping.is_finished());
+    let connected =
+        |client: &TestClient| client.events.iter().any(|event| matches!(event, ClientEvent::Connected(_)));
+    assert!(!connected(&again) && !connected(&new));
+    assert_eq!(handle.totals().established, 1);
+}
+
+#[test]
 fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
     let mut world = World::new();
     let (alice, bob) = (world.issue("alice"), world.issue("bob"));

@@ -7,7 +7,8 @@
 //! everybody else goes on. When timers panic again and again, there is no telling whose they are, and the shard starts
 //! over with a new endpoint.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,6 +37,9 @@ const USAGE_INTERVAL: Duration = Duration::from_secs(300);
 
 /// Panics of timers in a row after which a shard starts over.
 const TIMER_PANICS: u32 = 3;
+
+/// What clients are told at the end.
+const STOPPING: &str = "the server is stopping";
 
 /// What a shard is told from inside this process.
 pub(super) enum Command {
@@ -71,7 +75,14 @@ pub(super) struct Shard {
     settled: Vec<Path>,
     next_usage_report: Moment,
     timer_panics: u32,
-    stopping: Option<Moment>,
+    stopping: Option<Stopping>,
+}
+
+/// The end has come: nobody new is let in.
+struct Stopping {
+    at_the_latest: Moment,
+    /// Where the clients are that are told.
+    told: BTreeSet<SocketAddr>,
 }
 
 /// A session that was granted.
@@ -143,17 +154,17 @@ impl Shard {
     }
 
     fn receive(&mut self, arrival: &Arrival) {
+        let remote = arrival.path().remote;
+        if self.stopping.as_ref().is_some_and(|stopping| !stopping.told.contains(&remote)) {
+            return;
+        }
         let now = self.now();
-        let (path, survived) = match arrival {
-            Arrival::Datagram { path, bytes } => {
-                (*path, self.contain(|shard| shard.endpoint.handle_datagram(now, *path, bytes)))
-            }
-            Arrival::Disconnected { path } => {
-                (*path, self.contain(|shard| shard.endpoint.disconnected(now, path)))
-            }
-        };
+        let survived = self.contain(|shard| match arrival {
+            Arrival::Datagram { path, bytes } => shard.endpoint.handle_datagram(now, *path, bytes),
+            Arrival::Disconnected { path } => shard.endpoint.disconnected(now, path),
+        });
         if !survived {
-            self.drop_sessions_at(path);
+            self.drop_sessions_at(*arrival.path());
         }
     }
 
@@ -216,6 +227,10 @@ impl Shard {
 
     fn authorize(&mut self, session: SessionHandle, request: &AuthorizationRequest) {
         let now = self.now();
+        if self.stopping.is_some() {
+            self.endpoint.close(now, session, Farewell::Restart(STOPPING.to_owned()));
+            return;
+        }
         let decision = match self.admit(session, request) {
             Ok((Admitted { connection, admission, grant }, certificates)) => {
                 if let Some(evicted) = admission.evicted {
@@ -362,15 +377,11 @@ impl Shard {
     }
 
     fn say_good_bye(&mut self, now: Moment, at_the_latest: Moment) {
-        self.stopping = Some(at_the_latest);
+        let told = self.sessions.values().map(|session| session.path.remote).collect();
+        self.stopping = Some(Stopping { at_the_latest, told });
         let everybody: Vec<SessionHandle> = self.sessions.keys().copied().collect();
         for handle in everybody {
-            self.close(
-                now,
-                handle,
-                Farewell::Restart("the server is stopping".to_owned()),
-                "server-stopping",
-            );
+            self.close(now, handle, Farewell::Restart(STOPPING.to_owned()), "server-stopping");
         }
     }
 
@@ -421,7 +432,7 @@ impl Shard {
     /// Everybody heard the good-bye, or had long enough.
     fn is_done(&self) -> bool {
         let is_heard = || self.endpoint.sessions() == 0 && self.endpoint.farewells_under_way() == 0;
-        self.stopping.is_some_and(|at_the_latest| is_heard() || self.now() >= at_the_latest)
+        self.stopping.as_ref().is_some_and(|stopping| is_heard() || self.now() >= stopping.at_the_latest)
     }
 
     fn patience(&self) -> Duration {
@@ -429,7 +440,7 @@ impl Shard {
         let deadlines = [
             self.endpoint.poll_timeout().map(|wakeup| wakeup.at),
             Some(self.next_usage_report),
-            self.stopping,
+            self.stopping.as_ref().map(|stopping| stopping.at_the_latest),
         ];
         let next = deadlines.into_iter().flatten().min();
         next.map_or(USAGE_INTERVAL, |deadline| deadline.saturating_since(now))

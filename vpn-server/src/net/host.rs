@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tracing::{info, warn};
 
+use super::firewall::chains_that_drop;
 use super::forwarding::{Forwarding, ForwardingError};
 use super::nft::{self, NftError};
 use super::ruleset::{Removal, Ruleset, table_name};
@@ -82,6 +83,9 @@ impl HostNetwork {
         if !network.table_is_installed {
             network.remove_stale_table();
         }
+        if network.forwarding.is_some() {
+            network.remark_on_firewall();
+        }
         Ok(network)
     }
 
@@ -119,6 +123,17 @@ impl HostNetwork {
             info!(table = %table_name(tun), routes = routes.len(), "address translation is in place");
         }
         Ok(())
+    }
+
+    fn remark_on_firewall(&self) {
+        let chains = nft::list_chains().map(|listing| chains_that_drop(&listing)).unwrap_or_default();
+        if !chains.is_empty() {
+            warn!(
+                chains = chains.join(", "),
+                "the firewall of this host drops forwarded packets by default: it has to accept those from {}",
+                self.settings.tun
+            );
+        }
     }
 
     /// Where this server needs no table, one of the same name can only be a leftover. Without nft there is none.

@@ -3,6 +3,7 @@
 //! Only own things are touched: one nftables table named after the TUN device, and the forwarding switches that were
 //! off. What a killed predecessor left behind is taken over at the next start.
 
+mod firewall;
 mod forwarding;
 mod host;
 mod nft;

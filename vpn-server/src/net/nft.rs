@@ -53,16 +53,21 @@ impl NftError {
 
 /// Applies a ruleset completely or not at all.
 pub(super) fn apply(ruleset: &str) -> Result<(), NftError> {
-    run("nft", ruleset)
+    run("nft", &["-f", "-"], ruleset).map(|_| ())
 }
 
-fn run(program: &str, ruleset: &str) -> Result<(), NftError> {
+/// All chains of the host, in nft's JSON.
+pub(super) fn list_chains() -> Result<String, NftError> {
+    run("nft", &["-j", "list", "chains"], "")
+}
+
+fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, NftError> {
     let mut child = Command::new(program)
-        .args(["-f", "-"])
+        .args(arguments)
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(|error| {
@@ -72,8 +77,8 @@ fn run(program: &str, ruleset: &str) -> Result<(), NftError> {
                 NftError::NotRunnable(error)
             }
         })?;
-    if let Some(mut input) = child.stdin.take() {
-        match input.write_all(ruleset.as_bytes()) {
+    if let Some(mut stdin) = child.stdin.take() {
+        match stdin.write_all(input.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 return Err(NftError::NotRunnable(error));
             }
@@ -82,7 +87,7 @@ fn run(program: &str, ruleset: &str) -> Result<(), NftError> {
     }
     let output = child.wait_with_output().map_err(NftError::NotRunnable)?;
     if output.status.success() {
-        return Ok(());
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(refusal(&String::from_utf8_lossy(&output.stderr)))
 }
@@ -102,7 +107,7 @@ mod tests {
 
     #[test]
     fn a_missing_program_is_named() {
-        let error = run("nft-that-is-not-installed", "").unwrap_err();
+        let error = run("nft-that-is-not-installed", &[], "").unwrap_err();
         assert_eq!(error.code(), "nft-missing");
         assert!(error.help().contains("--no-nat"));
     }
@@ -127,7 +132,7 @@ mod tests {
 
     #[test]
     fn the_text_reaches_the_program_and_its_failure_comes_back() {
-        assert!(matches!(run("false", "table ip x {}"), Err(NftError::Refused(_))));
-        assert!(run("true", "").is_ok());
+        assert!(matches!(run("false", &[], "table ip x {}"), Err(NftError::Refused(_))));
+        assert_eq!(run("cat", &[], "table ip x {}").unwrap(), "table ip x {}");
     }
 }

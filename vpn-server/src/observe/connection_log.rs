@@ -1,7 +1,7 @@
 //! The connection log: one JSON object per line, appended to a file.
 //!
 //! Lines are written by a thread of their own, so that a slow disk delays neither handshakes nor packets. When it
-//! falls behind by more than [`QUEUE`] lines, further ones are dropped and counted; the count is reported.
+//! falls behind by more than 8192 lines, further ones are dropped and counted; the count is reported.
 //!
 //! The file is opened without following a symlink and readable by owner and group only. [`ConnectionLog::reopen`]
 //! serves log rotation.

@@ -337,6 +337,19 @@ mod tests {
     }
 
     #[test]
+    fn an_update_is_the_attempt_again_with_newer_figures() {
+        let usage = Usage { ingress_bytes: 84, ..Usage::default() };
+        let now = Timestamp::from_unix_seconds(1_795_159_608);
+        let record = json(&Record::updated(endpoint(), &connection(), now, Duration::from_secs(300), usage));
+        assert_eq!(record["connection-log-type"], "connection-attempt");
+        assert_eq!(record["connection-last-update-time"], "2026-11-20 07:26:48");
+        assert_eq!(record["connection-start-time"], "2026-11-20 07:21:48");
+        assert_eq!(record["ingress-bytes"], "84");
+        assert_eq!(record["connection-end-time"], "NA");
+        assert_eq!(record["connection-duration-seconds"], "300");
+    }
+
+    #[test]
     fn a_failed_attempt_says_who_and_why() {
         let attempt = FailedAttempt {
             remote: "[::ffff:192.0.2.9]:1000".parse().unwrap(),

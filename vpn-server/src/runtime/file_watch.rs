@@ -46,7 +46,8 @@ enum FileIdentity {
 }
 
 impl FileWatch {
-    /// Calls `on_change` from a thread of its own whenever the file at `path` may have changed.
+    /// Calls `on_change` from a thread of its own: once when the watch has begun, so that whoever read the file before
+    /// misses nothing, and whenever the file at `path` may have changed.
     ///
     /// # Errors
     ///
@@ -105,6 +106,7 @@ impl Watched {
         poll_interval: Duration,
         mut on_change: impl FnMut() + Send + 'static,
     ) {
+        on_change();
         loop {
             match received.recv_timeout(poll_interval) {
                 Ok(Signal::Changed) => {}
@@ -210,6 +212,20 @@ mod tests {
     }
 
     #[test]
+    fn crl_03_what_happens_right_after_the_first_look_is_noticed() {
+        let (_directory, path) = file();
+        let (sender, looks) = channel();
+        let removed = path.clone();
+        let on_change = move || {
+            sender.send(removed.exists()).unwrap_or(());
+            let _ = fs::remove_file(&removed);
+        };
+        let _watch = FileWatch::start(&path, NEVER, on_change).unwrap();
+        assert!(looks.recv_timeout(Duration::from_secs(2)).unwrap());
+        assert!(!looks.recv_timeout(Duration::from_secs(2)).unwrap());
+    }
+
+    #[test]
     fn crl_03_a_file_written_in_place_is_reported_once_it_is_complete() {
         let (_directory, path) = file();
         let (_watch, changes) = watch(&path, NEVER);
@@ -280,6 +296,7 @@ mod tests {
     fn watch(path: &Path, poll_interval: Duration) -> (FileWatch, Receiver<()>) {
         let (sender, changes) = channel();
         let watch = FileWatch::start(path, poll_interval, move || sender.send(()).unwrap_or(())).unwrap();
+        changes.recv_timeout(Duration::from_secs(2)).unwrap();
         (watch, changes)
     }
 

@@ -1,6 +1,6 @@
 //! The running server: everything put together, told what changed, taken apart again.
 //!
-//! [`Server`] is for programs that embed the server; [`serve`] is the daemon around it, with signals and systemd. The
+//! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
 mod check;
@@ -8,6 +8,7 @@ mod error;
 mod file_limit;
 pub mod file_watch;
 pub(crate) mod files;
+mod hardening;
 mod listeners;
 mod reload;
 #[cfg(test)]

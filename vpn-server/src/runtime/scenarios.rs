@@ -140,6 +140,8 @@ fn a_reload_takes_the_new_certificate_and_keeps_the_old_one_where_it_cannot() {
         let report = server.reload(config(&pki, ""));
         assert_eq!(report.failed.iter().map(|(part, _)| *part).collect::<Vec<_>>(), ["certificates"]);
         fs::write(&certificate, good).unwrap();
+        let report = server.reload(config(&pki, "max-sessions = 0"));
+        assert_eq!(report.failed.iter().map(|(part, _)| *part).collect::<Vec<_>>(), ["configuration"]);
         TestClient::new(&pki, &alice).connect();
     });
 }

@@ -10,6 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::error::{ServeError, StartError};
+use super::hardening::give_up_what_is_not_needed;
 use super::reload::ReloadReport;
 use super::server::{Ready, Server};
 use super::systemd;
@@ -40,6 +41,7 @@ pub trait Hooks {
 ///
 /// [`ServeError`] when the server does not start or stops working. What it changed on the host is undone.
 pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
+    give_up_what_is_not_needed();
     let runtime =
         Builder::new_current_thread().enable_all().build().map_err(StartError::system("an event loop"))?;
     let ending = runtime.block_on(run(config, hooks));

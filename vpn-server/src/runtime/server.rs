@@ -301,7 +301,7 @@ fn endpoint_config(
     })
 }
 
-/// Reads the list once more after the watch began: it may have changed since it was read for the start.
+/// The watch begins with a look at the list: it may have changed since it was read for the start.
 fn watch_revocations(
     keeper: &Arc<TrustKeeper>,
     control: &ControlHandle,
@@ -309,12 +309,11 @@ fn watch_revocations(
     let Some(path) = keeper.revocation_file() else {
         return Ok(None);
     };
-    let (keeper_of_watch, control) = (Arc::clone(keeper), control.clone());
+    let (keeper, control) = (Arc::clone(keeper), control.clone());
     let reload = move || {
-        let outcome = keeper_of_watch.reload_revocations(|| control.check_revocations());
+        let outcome = keeper.reload_revocations(|| control.check_revocations());
         debug!(?outcome, "the revocation list was read");
     };
-    reload();
     let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
     Ok(Some(watch))
 }

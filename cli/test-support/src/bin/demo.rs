@@ -3,7 +3,7 @@
 //! Needs root for network namespaces; changes nothing outside of them and of a temporary directory.
 #![expect(clippy::print_stdout, reason = "the demonstration is what it prints")]
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -140,23 +140,19 @@ fn move_traffic(lab: &Lab) -> Result<()> {
 /// Both clients ping a hundred times a second while one of them is revoked.
 fn revoke(postern: &Postern, lab: &Lab, leaves: &mut StockClient<'_>) -> Result<()> {
     heading(&format!("{LEAVES} leaves the company, in the middle of a series of pings"));
-    let pings = lab.clients().iter().map(|client| Ping::start(client, TARGET, Duration::from_millis(10)));
-    let pings: Vec<Ping> = pings.collect::<Result<_>>()?;
-    pings.iter().try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
+    let ping = |number| Ping::start(lab.client(number), TARGET, Duration::from_millis(10));
+    let (staying, leaving) = (ping(1)?, ping(2)?);
+    staying.wait_for_replies(50, LIMIT)?;
 
     postern.run(["--batch", "revoke", LEAVES], None)?;
     let start = Instant::now();
     postern.run(["gen-crl"], None)?;
     let told = leaves.wait_refused("AUTH_FAILED", LIMIT)?;
-    pings.iter().take(1).try_for_each(|series| series.wait_for_replies(50, LIMIT))?;
-    let mut reports = pings.into_iter().map(Ping::stop);
-    let (Some(staying), Some(leaving)) = (reports.next(), reports.next()) else {
-        return Err(Failure::new("two clients, two series"));
-    };
-
+    staying.wait_for_replies(50, LIMIT)?;
+    let last_reply = leaving.report().last_reply().unwrap_or(start).saturating_duration_since(start);
     let told_after = told.at.saturating_duration_since(start);
-    let last_reply =
-        leaving.last_reply().map(|reply| reply.saturating_duration_since(start)).unwrap_or_default();
+    let staying = staying.stop();
+
     say(&format!("client-2: {}", told.text));
     say(&format!(
         "client-2: tunnel ended {told_after:.0?} after gen-crl began; last reply at {last_reply:.0?}"
@@ -178,15 +174,20 @@ fn try_again(postern: &Postern, host: &Host) -> Result<()> {
 
 fn stop(lab: &Lab, server: &mut Server, stays: &StockClient<'_>) -> Result<()> {
     heading("The server stops, and tells who is still there");
-    let connections =
-        File::open(lab.scratch().join("connections.jsonl")).context("opening the connection log")?;
     let mark = stays.log().mark();
     require(server.stop()?.success(), "the server must stop by itself")?;
     let told = stays.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT)?;
     say(&format!("client-1: {}", told.text));
-    let records = std::io::read_to_string(connections).context("reading the connection log")?;
-    say(&format!("{} records in the connection log, the last one:", records.lines().count()));
-    say(records.lines().last().unwrap_or_default());
+
+    heading("What the connection log says, in short");
+    let log =
+        fs::read_to_string(lab.scratch().join("connections.jsonl")).context("reading the connection log")?;
+    for line in log.lines() {
+        let record: serde_json::Value = serde_json::from_str(line).context("parsing the connection log")?;
+        let shown =
+            ["connection-start-time", "common-name", "event", "reason", "ingress-bytes", "egress-bytes"];
+        say(&shown.map(|key| record[key].as_str().unwrap_or_default()).join("  "));
+    }
     println!("\nThat was all: machines, certificates and processes are gone now.");
     Ok(())
 }

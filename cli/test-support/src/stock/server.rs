@@ -13,7 +13,7 @@ use crate::server::ServerPlan;
 pub(crate) fn command(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Command> {
     let (ping, restart) = plan.keepalive;
     let mut command = host.command(Program::stock().path());
-    command.args(["--dev", "tun0", "--topology", "subnet", "--server"]);
+    command.args(["--dev", &plan.device, "--dev-type", "tun", "--topology", "subnet", "--server"]);
     command.args(netmask_form(&plan.client_cidr)?);
     command.args(["--proto", "udp4", "--port", &plan.port.to_string(), "--dh", "none"]);
     command.args(["--keepalive", &ping.to_string(), &restart.to_string()]);
