@@ -40,6 +40,15 @@ pub(super) enum Arrival {
     Disconnected { path: Path },
 }
 
+impl Arrival {
+    /// Where it came from.
+    pub(super) const fn path(&self) -> &Path {
+        match self {
+            Self::Datagram { path, .. } | Self::Disconnected { path } => path,
+        }
+    }
+}
+
 /// What one wait brought.
 #[derive(Debug)]
 pub(super) struct Delivery<Command> {

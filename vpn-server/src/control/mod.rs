@@ -10,7 +10,8 @@
 //! client's address, so that one client's handshake never waits for its own shard's lock: there is none. What shards
 //! share is the registry (places, addresses, peer ids), the trust snapshot and the connection log.
 //!
-//! Knows no sockets and no connections: datagrams leave through [`SendDatagrams`], whatever carries them.
+//! Knows no sockets and no connections: datagrams leave through a trait that the data plane's transmitter implements,
+//! whatever carries them.
 
 mod admission;
 mod chronicle;

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A worker owns the reading side of a connection; any thread may send. A packet leaves at once or waits in a bounded
-//! [`output`] queue until the socket takes it, so that a slow reader costs nobody else a moment. What is in a packet is
+//! output queue until the socket takes it, so that a slow reader costs nobody else a moment. What is in a packet is
 //! not looked at, beyond the [`Precedence`] that its sender gives it.
 //!
 //! A connection is closed from this side by shutting it down: its worker sees the end and lets go of it.

@@ -13,7 +13,7 @@ use vpn_proto::wire::tcp::{PREFIX, prefix};
 pub enum Precedence {
     /// Never dropped while the connection lives: a connection whose reader takes no control packets is given up.
     Control,
-    /// Dropped when [`DATA_LIMIT`] is reached.
+    /// Dropped when 128 KiB wait.
     Data,
 }
 
