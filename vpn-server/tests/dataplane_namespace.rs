@@ -417,7 +417,10 @@ impl Control {
                 self.transmitter.set_standing(&path, Standing::Handshake);
             }
             EndpointEvent::PathSettled { path } => self.settled.push(path),
-            EndpointEvent::Renegotiated { .. } | EndpointEvent::AttemptFailed { .. } => {}
+            EndpointEvent::Renegotiated { .. }
+            | EndpointEvent::AttemptFailed { .. }
+            | EndpointEvent::ChallengeResponse { .. }
+            | EndpointEvent::ReauthorizationRequested { .. } => {}
         }
     }
 }
