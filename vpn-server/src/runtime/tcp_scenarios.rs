@@ -8,10 +8,10 @@ use pki_core::error::Explain;
 use socket2::SockRef;
 use vpn_proto::client::ClientEvent;
 
-use super::scenarios::{config, connection_log, start};
+use super::scenarios::{config, connection_log, start, wait_until_gone};
 use crate::dataplane::counters::Event;
 use crate::testing::client::TestClient;
-use crate::testing::namespace::{in_namespace, is_gone};
+use crate::testing::namespace::in_namespace;
 use crate::testing::pki::TestPki;
 
 const LISTEN: &str = "listen = ['udp:127.0.0.1:1194', 'tcp:0.0.0.0:1194', 'tcp:[::1]:443']";
@@ -121,7 +121,7 @@ fn a_tcp_port_that_is_taken_is_named_and_nothing_is_left() {
             (error.code(), error.to_string()),
             ("listen-address-in-use", "TCP 127.0.0.1:4000 is in use".to_owned())
         );
-        assert!(is_gone("vpn0"));
+        wait_until_gone("vpn0", "a taken port");
     });
 }
 

@@ -1,7 +1,6 @@
 //! Tests on a host of their own: a network namespace that lives as long as the threads of the test.
 
 use std::process::Command;
-use std::time::Duration;
 
 use nix::sched::{CloneFlags, unshare};
 
@@ -38,13 +37,4 @@ pub(crate) fn add_interface(name: &str, address: &str) {
 /// The value of a switch below `net/ipv4`.
 pub(crate) fn switch(name: &str) -> String {
     std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap().trim().to_owned()
-}
-
-/// Whether a device is gone, or goes within moments: a child process that another test has just forked holds every
-/// descriptor of this process until it becomes another program.
-pub(crate) fn is_gone(device: &str) -> bool {
-    (0..200).any(|_| {
-        std::thread::sleep(Duration::from_millis(5));
-        !run("ip", &["-brief", "link"]).contains(device)
-    })
 }
