@@ -193,7 +193,7 @@ fn a_web_server_shares_the_port_with_the_tunnels() {
     let web = lab.server().tcp_listener(SERVER).unwrap();
     let backend = web.local_addr().unwrap().to_string();
     let vpn = start(&lab, &["alice"], plan(&["--port-share", &backend])).unwrap();
-    let site = serve_web(web, 21);
+    let site = serve_web(web, 20);
     let _alice = connect(&vpn, lab.client(1), "alice", &[]).unwrap();
     let pings = Ping::start(lab.client(1), TARGET, Duration::from_millis(20)).unwrap();
     for size in [0, 1, 1_000_000] {
@@ -208,8 +208,6 @@ fn a_web_server_shares_the_port_with_the_tunnels() {
             assert_eq!(browser.join().unwrap().unwrap(), 300_000);
         }
     });
-    let curl = lab.client(2).finish("curl", ["-s", "http://192.0.2.1:1194/5"]).unwrap();
-    assert_eq!(curl.success().unwrap(), "xxxxx");
     site.join().unwrap().unwrap();
     assert_eq!(pings.stop().lost(), []);
 }

@@ -114,7 +114,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, conflicts_with = "full_tunnel", help_heading = "Clients")]
     split_tunnel: bool,
 
-    /// Clients send everything through the tunnel [default]
+    /// Clients send everything through the tunnel, which is the default
     #[arg(long, help_heading = "Clients")]
     full_tunnel: bool,
 

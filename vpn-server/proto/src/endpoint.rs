@@ -2,7 +2,8 @@
 //!
 //! Five verbs: feed datagrams, feed time, poll events, poll datagrams, poll the next deadline. After every input drain
 //! [`Endpoint::poll_event`] first, so that a peer is known to the data plane before its configuration leaves, then
-//! [`Endpoint::poll_transmit`], then ask [`Endpoint::poll_timeout`].
+//! [`Endpoint::poll_transmit`], then ask [`Endpoint::poll_timeout`]. A transport with connections also feeds their ends
+//! ([`Endpoint::disconnected`]) and hears when it may close one ([`Event::PathSettled`]).
 //!
 //! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
 

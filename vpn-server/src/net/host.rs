@@ -22,7 +22,7 @@ pub struct HostNetworkSettings {
     pub routes: Vec<RoutedNetwork>,
     /// Whether clients may reach each other: their packets take the way through the host's routing too.
     pub forwards_between_clients: bool,
-    /// UDP ports that the server listens on.
+    /// Ports that the server listens on, of either transport.
     pub listening_ports: Vec<u16>,
     /// Whether client addresses are translated towards the routed networks.
     pub nat: bool,

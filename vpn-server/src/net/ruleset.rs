@@ -44,7 +44,7 @@ impl fmt::Display for Ruleset<'_> {
 }
 
 impl Ruleset<'_> {
-    /// UDP gets ports that we do not listen on: otherwise a client that sends from our own port number could take
+    /// UDP and TCP get ports that we do not listen on: otherwise a client that sends from our own port number could take
     /// over the translation entry that answers to other clients need (CVE-2021-3773, NET-13).
     fn write_masquerade(&self, out: &mut fmt::Formatter<'_>, route: &RoutedNetwork) -> fmt::Result {
         let Self { tun, client_cidr, .. } = self;
@@ -54,7 +54,9 @@ impl Ruleset<'_> {
         };
         let matching = format!("ip saddr {client_cidr} ip daddr {} {leaving}", route.network);
         let (low, high) = widest_gap(self.listening_ports);
-        writeln!(out, "    {matching} meta l4proto udp masquerade to :{low}-{high}")?;
+        for protocol in ["udp", "tcp"] {
+            writeln!(out, "    {matching} meta l4proto {protocol} masquerade to :{low}-{high}")?;
+        }
         writeln!(out, "    {matching} masquerade")
     }
 }
@@ -99,8 +101,10 @@ table ip postern_tun0 {
   chain postrouting {
     type nat hook postrouting priority srcnat; policy accept;
     ip saddr 10.8.0.0/24 ip daddr 10.7.0.0/24 oifname "eth1" meta l4proto udp masquerade to :1195-65535
+    ip saddr 10.8.0.0/24 ip daddr 10.7.0.0/24 oifname "eth1" meta l4proto tcp masquerade to :1195-65535
     ip saddr 10.8.0.0/24 ip daddr 10.7.0.0/24 oifname "eth1" masquerade
     ip saddr 10.8.0.0/24 ip daddr 0.0.0.0/0 oifname != "tun0" meta l4proto udp masquerade to :1195-65535
+    ip saddr 10.8.0.0/24 ip daddr 0.0.0.0/0 oifname != "tun0" meta l4proto tcp masquerade to :1195-65535
     ip saddr 10.8.0.0/24 ip daddr 0.0.0.0/0 oifname != "tun0" masquerade
   }
   chain forward {

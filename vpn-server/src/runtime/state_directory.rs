@@ -18,7 +18,7 @@ use crate::random;
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why a state directory cannot be used.
@@ -87,7 +87,7 @@ impl StateDirectory {
             Err(errno) => return Err(unusable(&lock_path)(errno.into())),
         }
         note_process(&mut lock).map_err(unusable(&lock_path))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     /// The directory.
@@ -118,6 +118,14 @@ impl StateDirectory {
             Ok(id)
         };
         draw().map_err(|source| StateError::Unusable { path: path.clone(), source })
+    }
+}
+
+impl Drop for StateDirectory {
+    /// Closing the file alone would leave the lock with a child process that has just been forked, for some moments.
+    fn drop(&mut self) {
+        // Where unlocking fails, closing does it.
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
