@@ -18,7 +18,7 @@ use crate::random;
 #[derive(Debug)]
 pub struct StateDirectory {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why a state directory cannot be used.
@@ -87,7 +87,7 @@ impl StateDirectory {
             Err(errno) => return Err(unusable(&lock_path)(errno.into())),
         }
         note_process(&mut lock).map_err(unusable(&lock_path))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+        Ok(Self { path: path.to_owned(), lock })
     }
 
     /// The directory.
@@ -118,6 +118,14 @@ impl StateDirectory {
             Ok(id)
         };
         draw().map_err(|source| StateError::Unusable { path: path.clone(), source })
+    }
+}
+
+impl Drop for StateDirectory {
+    /// Closing the file is not enough: a process that this one is starting right now holds a copy of it until it executes
+    /// its program, and the lock with it.
+    fn drop(&mut self) {
+        let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
 
@@ -157,6 +165,15 @@ mod tests {
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(first);
         StateDirectory::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_in_a_starting_process_does_not_outlive_the_server() {
+        let root = tempfile::tempdir().unwrap();
+        let first = StateDirectory::lock(root.path()).unwrap();
+        let _copy = first.lock.try_clone().unwrap();
+        drop(first);
+        StateDirectory::lock(root.path()).unwrap();
     }
 
     #[test]
