@@ -122,9 +122,9 @@ impl StateDirectory {
 }
 
 impl Drop for StateDirectory {
-    /// Closing the file alone would leave the lock with a child process that has just been forked, for some moments.
+    /// Closing the file is not enough: a process that this one is starting right now holds a copy of it until it executes
+    /// its program, and the lock with it.
     fn drop(&mut self) {
-        // Where unlocking fails, closing does it.
         let _ = flock(&self.lock, FlockOperation::Unlock);
     }
 }
@@ -165,6 +165,15 @@ mod tests {
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(first);
         StateDirectory::lock(&path).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_in_a_starting_process_does_not_outlive_the_server() {
+        let root = tempfile::tempdir().unwrap();
+        let first = StateDirectory::lock(root.path()).unwrap();
+        let _copy = first.lock.try_clone().unwrap();
+        drop(first);
+        StateDirectory::lock(root.path()).unwrap();
     }
 
     #[test]
