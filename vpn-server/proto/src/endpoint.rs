@@ -6,6 +6,9 @@
 //!
 //! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
 
+#[cfg(test)]
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 

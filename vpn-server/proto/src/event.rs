@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use crate::data::{DataChannel, DataCipher};
+use crate::data::{DataChannel, NegotiatedCipher};
 use crate::identity::{Denial, PeerIdentity};
 use crate::ids::{KeyId, PeerId, SessionHandle};
 use crate::moment::Moment;
@@ -89,7 +89,7 @@ pub struct AuthorizationRequest {
     /// Its TLS session.
     pub tls: TlsSummary,
     /// The data cipher that was agreed on.
-    pub cipher: DataCipher,
+    pub cipher: NegotiatedCipher,
     /// What stands beside the key in the client's tls-crypt-v2 key: a type octet and its content.
     pub tls_crypt_v2_metadata: Option<Vec<u8>>,
 }
@@ -127,7 +127,8 @@ pub struct Grant {
     /// The server's address inside the tunnel.
     pub gateway: Ipv4Addr,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
-    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu.
+    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
+    /// keeps clients from compressing.
     pub options: Vec<PushOption>,
 }
 
@@ -171,6 +172,8 @@ pub enum CloseReason {
     RenegotiationFailed,
     /// At a renegotiation the certificate was refused, or was another one.
     RenegotiationDenied(Denial),
+    /// So many packets were forged under one of its keys that the key is not safe any longer (KEY-03).
+    TooManyForgeries,
     /// [`Endpoint::close`](crate::Endpoint::close) was called.
     Farewell,
 }
@@ -186,6 +189,7 @@ impl CloseReason {
             Self::HandshakeTimeout => "handshake-timeout",
             Self::RenegotiationFailed => "renegotiation-failed",
             Self::RenegotiationDenied(_) => "renegotiation-denied",
+            Self::TooManyForgeries => "too-many-forgeries",
             Self::Farewell => "farewell",
         }
     }

@@ -39,12 +39,15 @@ pub mod wire;
 mod wrapping;
 
 pub use config::{EndpointConfig, Keepalive};
-pub use data::{DATA_HEADROOM, DataChannel, DataCipher, Inbound, OpenError, SealError, Traffic};
+pub use data::{
+    CbcCipher, DATA_HEADROOM, DATA_TAILROOM, DataChannel, DataCipher, DataSender, Inbound, NegotiatedCipher,
+    OpenError, ReplayWindowSize, SealError, SealLayout, Traffic, UnusableCipher,
+};
 pub use endpoint::{Endpoint, EndpointCounters};
 pub use entropy::Entropy;
 pub use event::{Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Transmit, Wakeup};
 pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
-pub use ids::{KeyId, ListenerId, MessageId, PacketId, PeerId, SessionHandle, SessionId};
+pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
 pub use path::Path;
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};

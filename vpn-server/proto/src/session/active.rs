@@ -63,7 +63,8 @@ impl Active {
         grant: Grant,
         key: DataKey,
     ) -> Phase {
-        let data = Arc::new(DataChannel::new(grant.peer_id, context.path, key, context.now));
+        let data =
+            Arc::new(DataChannel::new(grant.peer_id, context.path, &negotiated.format, key, context.now));
         context.events.push_back(Event::Established { session: context.handle, channel: Arc::clone(&data) });
         let keepalive = context.config.keepalive;
         let mut active = Self {
@@ -189,6 +190,9 @@ impl Active {
         let now = context.now;
         if now >= self.data.last_received() + self.dead_after {
             return self.close(context, CloseReason::PingTimeout, Farewell::Silent);
+        }
+        if self.data.is_forfeit() {
+            return self.close(context, CloseReason::TooManyForgeries, Farewell::Restart(String::new()));
         }
         if self.keys_end_at.is_some_and(|at| now >= at) {
             return self.close(context, CloseReason::RenegotiationFailed, Farewell::Restart(String::new()));

@@ -28,6 +28,27 @@ pub enum AuthDigest {
 }
 
 impl AuthDigest {
+    /// Octets of the longest hash.
+    pub(crate) const LONGEST: usize = 64;
+
+    /// The digest of that name, in either case; `None` for those that are not taken any more.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let digests = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+        digests.into_iter().find(|digest| digest.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The name in configurations and options strings.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sha1 => "SHA1",
+            Self::Sha256 => "SHA256",
+            Self::Sha384 => "SHA384",
+            Self::Sha512 => "SHA512",
+        }
+    }
+
     /// Octets of the hash, and of the key of an HMAC with it.
     #[must_use]
     pub const fn length(self) -> usize {

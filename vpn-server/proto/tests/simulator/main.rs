@@ -4,7 +4,9 @@
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
 
 mod certificates;
+mod formats;
 mod network;
+mod quiet;
 mod random;
 mod random_worlds;
 mod scenarios;

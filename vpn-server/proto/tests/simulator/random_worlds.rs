@@ -15,7 +15,9 @@ use crate::server::Server;
 use crate::world::World;
 use crate::wrappings::{UNIX_TIME, all_wrappings, client_wrappings};
 use vpn_proto::client::{ClientConfig, ClientEvent};
-use vpn_proto::{DataCipher, Denial, EndpointConfig, Farewell, Keepalive, TlsVersion};
+use vpn_proto::{
+    CbcCipher, DataCipher, Denial, EndpointConfig, Farewell, Keepalive, ReplayWindowSize, TlsVersion,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DEFAULT_WORLDS: u64 = 1000;
@@ -130,7 +132,7 @@ impl Life {
         for Person { name, port, .. } in &self.people {
             let host = &self.world.hosts[port];
             let wakeup = host.client.poll_timeout();
-            let session = self.world.server.session_on(*port, name);
+            let session = self.world.server.session_at(&host.path, name);
             text += &format!(
                 "; {name}: up {}, {:?}, {wakeup:?}, {session:?}",
                 host.connected.is_some(),
@@ -287,7 +289,7 @@ impl Life {
 /// Whether both sides agree that the tunnel of `name` is up.
 fn is_in(world: &World, name: &str, port: u16) -> bool {
     let host = &world.hosts[&port];
-    host.ended.is_none() && host.connected.is_some() && world.server.session_on(port, name).is_some()
+    host.ended.is_none() && host.connected.is_some() && world.server.session_at(&host.path, name).is_some()
 }
 
 fn rough_conditions(random: &mut Random) -> Conditions {
@@ -306,7 +308,10 @@ fn server_config(random: &mut Random) -> EndpointConfig {
     let mut config = EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), authority);
     config.wrapping = all_wrappings();
     config.unix_time_of_origin = UNIX_TIME;
+    config.data_ciphers = DataCipher::ALL.to_vec();
     config.data_ciphers.rotate_left(random.below(DataCipher::ALL.len() as u64) as usize);
+    config.cbc_ciphers = CbcCipher::ALL.to_vec();
+    config.replay_window = ReplayWindowSize::new(64 + random.below(3000) as u32).unwrap();
     config.renegotiate_after = random.chance(50).then(|| Duration::from_secs(10 + random.below(110)));
     config.keepalive = Keepalive { ping: (1 + random.below(10) as u32) * SECOND, ping_restart: PING_RESTART };
     config
@@ -315,8 +320,17 @@ fn server_config(random: &mut Random) -> EndpointConfig {
 fn person(index: usize, random: &mut Random) -> Person {
     let tls = CLIENTS[index].client_tls();
     let mut config = ClientConfig::new(if random.chance(30) { tls.only_tls12() } else { tls });
-    let protocol = [990, 990, 6, 2][random.below(4) as usize];
-    config.peer_info = config.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+    let protocol = [8094, 8094, 990, 6, 2, 0][random.below(6) as usize];
+    let ciphers = [
+        "IV_NCP=2\nIV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\n",
+        "IV_CIPHERS=AES-128-CBC:AES-256-CBC\n",
+        "",
+    ][[0, 0, 0, 1, 2][random.below(5) as usize]];
+    let stub = ["", "IV_COMP_STUBv2=1\n"][random.below(2) as usize];
+    config.peer_info = format!("IV_PROTO={protocol}\nIV_MTU=1600\n{ciphers}{stub}");
+    let compression = ["", "comp-lzo,"][usize::from(random.chance(20))];
+    config.options =
+        config.options.replace("auth SHA1", &format!("{compression}cipher AES-192-CBC,auth SHA256"));
     let mut wrappings = client_wrappings();
     config.wrapping = wrappings.swap_remove(random.below(wrappings.len() as u64) as usize);
     config.unix_time_of_origin = UNIX_TIME;

@@ -25,9 +25,11 @@ pub(crate) struct World {
     random: Random,
 }
 
-/// A client's machine, named by the UDP port it uses.
+/// A client's machine, named by the UDP port that it used first.
 pub(crate) struct Host {
     pub(crate) client: Client,
+    /// Where the network sees it.
+    pub(crate) path: Path,
     pub(crate) connected: Option<Pushed>,
     pub(crate) received: Vec<Vec<u8>>,
     pub(crate) ended: Option<ClientEvent>,
@@ -51,8 +53,9 @@ impl World {
 
     /// Starts a client on `port`, in place of one that is there already.
     pub(crate) fn start_client(&mut self, port: u16, config: Arc<ClientConfig>) {
-        let client = Client::connect(config, path(port), self.now, Box::new(self.random.fork()));
-        let host = Host { client, connected: None, received: vec![], ended: None, renegotiations: 0 };
+        let path = path(port);
+        let client = Client::connect(config, path, self.now, Box::new(self.random.fork()));
+        let host = Host { client, path, connected: None, received: vec![], ended: None, renegotiations: 0 };
         self.hosts.insert(port, host);
         self.drain();
     }
@@ -61,6 +64,14 @@ impl World {
     pub(crate) fn with_client(&mut self, port: u16, act: impl FnOnce(&mut Client, Moment)) {
         if let Some(host) = self.hosts.get_mut(&port) {
             act(&mut host.client, self.now);
+        }
+        self.drain();
+    }
+
+    /// Delivers what the network has held back.
+    pub(crate) fn release_held_back(&mut self) {
+        for datagram in self.network.take_held_back() {
+            self.server.receive(self.now, datagram.path, datagram.payload);
         }
         self.drain();
     }
@@ -97,7 +108,7 @@ impl World {
         for datagram in self.network.arrivals(self.now) {
             if datagram.to_server {
                 self.server.receive(self.now, datagram.path, datagram.payload);
-            } else if let Some(host) = self.hosts.get_mut(&datagram.path.remote.port()) {
+            } else if let Some(host) = self.hosts.values_mut().find(|host| host.path == datagram.path) {
                 host.client.handle_datagram(self.now, &mut datagram.payload.clone());
             }
         }
