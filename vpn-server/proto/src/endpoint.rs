@@ -6,6 +6,7 @@
 //!
 //! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
 
+mod float;
 #[cfg(test)]
 mod limits;
 
@@ -56,6 +57,8 @@ pub struct EndpointCounters {
     pub resets_answered: u64,
     /// Handshakes that gave way to newer ones because too many were under way.
     pub evicted: u64,
+    /// Clients that had moved but may not: too often, or to where somebody else is (NET-10).
+    pub floats_refused: u64,
 }
 
 /// What a stranger's packet deserves.
@@ -419,10 +422,14 @@ impl Endpoint {
         let Some(session) = self.sessions.remove(&handle) else {
             return;
         };
-        if let Some(siblings) = self.paths.get_mut(&session.path()) {
+        self.forget_path(handle, &session.path());
+    }
+
+    fn forget_path(&mut self, handle: SessionHandle, path: &Path) {
+        if let Some(siblings) = self.paths.get_mut(path) {
             siblings.retain(|sibling| *sibling != handle);
             if siblings.is_empty() {
-                self.paths.remove(&session.path());
+                self.paths.remove(path);
             }
         }
     }

@@ -49,6 +49,15 @@ pub enum Event {
         /// Its data channel, for the threads that move packets.
         channel: Arc<DataChannel>,
     },
+    /// The client of a session has another address: control and data packets go there from here on.
+    Floated {
+        /// The session.
+        session: SessionHandle,
+        /// Where the client was.
+        from: Path,
+        /// Where it is.
+        to: Path,
+    },
     /// A session has a new key.
     Renegotiated {
         /// The session.
@@ -166,6 +175,8 @@ pub enum CloseReason {
     PingTimeout,
     /// The same client began a new session from the same address and port.
     ReplacedBySamePort,
+    /// Another session of the same client moved to the address and port of this one.
+    ReplacedByFloat,
     /// The client did not take up the tunnel it had been granted.
     HandshakeTimeout,
     /// A renegotiation could not be finished before the keys ran out.
@@ -186,6 +197,7 @@ impl CloseReason {
             Self::ClientExit => "client-exit",
             Self::PingTimeout => "ping-timeout",
             Self::ReplacedBySamePort => "replaced-by-same-port",
+            Self::ReplacedByFloat => "replaced-by-float",
             Self::HandshakeTimeout => "handshake-timeout",
             Self::RenegotiationFailed => "renegotiation-failed",
             Self::RenegotiationDenied(_) => "renegotiation-denied",

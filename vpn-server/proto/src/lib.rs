@@ -3,7 +3,8 @@
 //! ```text
 //!    datagrams ──► Endpoint::handle_datagram ┐                ┌ poll_event    ──► authorize, connection log
 //!    time      ──► Endpoint::handle_timeout  ├─► sessions ──► ┤ poll_transmit ──► datagrams
-//!    decisions ──► Endpoint::authorize       ┘                └ poll_timeout  ──► when to come back
+//!    decisions ──► Endpoint::authorize       ┤                └ poll_timeout  ──► when to come back
+//!    moves     ──► Endpoint::peer_floated    ┘
 //!
 //!    data packets ──► DataChannel::open / seal   (shared with the sessions; any thread, no session involved)
 //! ```
@@ -41,7 +42,7 @@ mod wrapping;
 pub use config::{EndpointConfig, Keepalive};
 pub use data::{
     CbcCipher, DATA_HEADROOM, DATA_TAILROOM, DataChannel, DataCipher, DataSender, Inbound, NegotiatedCipher,
-    OpenError, ReplayWindowSize, SealError, SealLayout, Traffic, UnusableCipher,
+    OpenError, Opened, ReplayWindowSize, SealError, SealLayout, Traffic, UnusableCipher,
 };
 pub use endpoint::{Endpoint, EndpointCounters};
 pub use entropy::Entropy;
@@ -49,7 +50,7 @@ pub use event::{Authorization, AuthorizationRequest, CloseReason, Event, Farewel
 pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
-pub use path::Path;
+pub use path::{Path, Transport};
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
 pub use wire::peer_info::PeerInfo;
 pub use wire::push::{InvalidPushOption, PushOption};

@@ -9,8 +9,19 @@ use crate::ids::ListenerId;
 pub struct Path {
     /// The socket on which the peer reaches us.
     pub listener: ListenerId,
+    /// What carries the packets.
+    pub transport: Transport,
     /// The peer's address and port.
     pub remote: SocketAddr,
     /// The local address that the peer sent to, where it is known: a multi-homed host must answer from it.
     pub local: Option<IpAddr>,
+}
+
+/// What carries packets between the peers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A connection: it has the address that it has, so sessions on it never float.
+    Tcp,
 }

@@ -14,7 +14,7 @@ use crate::data::{
 use crate::ids::{KeyId, ListenerId, PeerId};
 use crate::keys::{KeyMaterial, Side};
 use crate::moment::Moment;
-use crate::path::Path;
+use crate::path::{Path, Transport};
 use crate::wire::opcode::{Class, classify};
 use crate::wire::tls_auth::AuthDigest;
 
@@ -152,12 +152,13 @@ fn channel(
 
 const PATH: Path = Path {
     listener: ListenerId(0),
+    transport: Transport::Udp,
     remote: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1194),
     local: None,
 };
 
 fn opened(channel: &DataChannel, wire: &[u8]) -> Vec<u8> {
-    match channel.open(NOW, &mut wire.to_vec()).unwrap() {
+    match channel.open(NOW, &PATH, &mut wire.to_vec()).unwrap().content {
         Inbound::Packet(packet) => packet.to_vec(),
         Inbound::Ping => PING.to_vec(),
         Inbound::Exit => EXIT.to_vec(),

@@ -17,7 +17,7 @@ pub use config::{ClientConfig, ClientTls};
 pub use pushed::Pushed;
 
 use crate::control_channel::Ends;
-use crate::data::{DataChannel, DataFormat, DataKey, EXIT, Inbound, ReplayWindowSize};
+use crate::data::{DataChannel, DataFormat, DataKey, EXIT, Inbound, Opened, ReplayWindowSize};
 use crate::entropy::Entropy;
 use crate::event::{Transmit, Wakeup};
 use crate::ids::{KeyId, MessageId, PeerId, SessionId};
@@ -356,7 +356,9 @@ impl Client {
         let Stage::Connected(connected) = &self.stage else {
             return;
         };
-        if let Ok(Inbound::Packet(packet)) = connected.data.open(now, datagram) {
+        if let Ok(Opened { content: Inbound::Packet(packet), .. }) =
+            connected.data.open(now, &connected.data.path(), datagram)
+        {
             self.events.push_back(ClientEvent::Packet(packet.to_vec()));
         }
     }

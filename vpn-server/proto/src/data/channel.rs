@@ -1,10 +1,12 @@
 //! One peer's data channel: its keys, where the peer is, its counters, and when it was last heard.
 //!
-//! Shared between the session, which installs and drops keys, and the threads that move packets; every method takes
-//! `&self`. Decides neither when to renegotiate nor when a peer is dead: the session asks and decides.
+//! Shared between the session, which installs and drops keys and moves the channel to another path, and the threads
+//! that move packets; every method takes `&self`. Decides neither when to renegotiate, nor when a peer is dead, nor
+//! where it is: the session asks and decides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use arc_swap::Guard;
 
@@ -19,6 +21,9 @@ use crate::moment::Moment;
 use crate::path::Path;
 use crate::wire::opcode::{Class, classify};
 
+/// The least time between two reports that the peer seems to have moved: the session needs some to decide.
+const FLOAT_REPORT_INTERVAL: Duration = Duration::from_millis(100);
+
 /// The data channel of one peer.
 pub struct DataChannel {
     peer_id: PeerId,
@@ -26,6 +31,7 @@ pub struct DataChannel {
     framing: Framing,
     layout: SealLayout,
     state: PeerState,
+    next_float_report: AtomicU64,
     last_received: AtomicU64,
     last_sent: AtomicU64,
     received_packets: AtomicU64,
@@ -38,6 +44,17 @@ pub struct DataChannel {
 pub struct DataSender<'c> {
     channel: &'c DataChannel,
     state: Guard<Arc<Snapshot>>,
+}
+
+/// A datagram that authenticated.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// What was in it.
+    pub content: Inbound<'a>,
+    /// Whether it shows that the peer is not at [`DataChannel::path`] any longer but where the datagram came from: pass
+    /// it on to [`Endpoint::peer_floated`](crate::Endpoint::peer_floated), which decides. The content counts whatever
+    /// the decision. Comes for one of many such datagrams, until the channel has moved.
+    pub has_floated: bool,
 }
 
 /// What was in a datagram that authenticated.
@@ -84,6 +101,7 @@ impl DataChannel {
             framing: format.framing,
             layout: format.layout(),
             state: PeerState::new(path, key, now),
+            next_float_report: AtomicU64::new(0),
             last_received: AtomicU64::new(now.as_micros()),
             last_sent: AtomicU64::new(now.as_micros()),
             received_packets: AtomicU64::new(0),
@@ -93,11 +111,16 @@ impl DataChannel {
         }
     }
 
-    /// Opens a whole data packet in place.
+    /// Opens a whole data packet that came by `path`, in place. Without effect on where the peer is.
     ///
     /// # Errors
     /// [`OpenError`]; the datagram is to be counted and dropped, whatever the reason.
-    pub fn open<'a>(&self, now: Moment, datagram: &'a mut [u8]) -> Result<Inbound<'a>, OpenError> {
+    pub fn open<'a>(
+        &self,
+        now: Moment,
+        path: &Path,
+        datagram: &'a mut [u8],
+    ) -> Result<Opened<'a>, OpenError> {
         let Class::Data { key_id, .. } = classify(datagram) else {
             return Err(OpenError::Format);
         };
@@ -107,9 +130,12 @@ impl DataChannel {
         };
         let payload = key.open(datagram)?;
         self.last_received.store(now.as_micros(), Ordering::Relaxed);
-        self.state.note_use(&state, key_id);
+        let is_key_in_use = self.state.note_use(&state, key_id);
+        let is_elsewhere = state.path() != path;
+        // Only what was sealed last tells where the peer is: a packet that was overtaken may be from its former place.
+        let has_floated = is_elsewhere && is_key_in_use && payload.is_newest && self.may_report_float(now);
         let content = self.framing.strip(payload.octets).map_err(|_| OpenError::Compressed)?;
-        Ok(self.received(content))
+        Ok(Opened { content: self.received(content), has_floated })
     }
 
     fn received<'a>(&self, payload: &'a mut [u8]) -> Inbound<'a> {
@@ -123,6 +149,14 @@ impl DataChannel {
             Kind::Exit => Inbound::Exit,
             Kind::Occ => Inbound::Ignored,
         }
+    }
+
+    fn may_report_float(&self, now: Moment) -> bool {
+        let due = self.next_float_report.load(Ordering::Relaxed);
+        let next = (now + FLOAT_REPORT_INTERVAL).as_micros();
+        let report =
+            || self.next_float_report.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        now.as_micros() >= due && report().is_ok()
     }
 
     /// What it takes to send to the peer now; cheaper than asking for the path and sealing apart.
@@ -191,6 +225,11 @@ impl DataChannel {
     #[must_use]
     pub fn path(&self) -> Path {
         *self.state.load().path()
+    }
+
+    /// The peer is elsewhere now.
+    pub(crate) fn move_to(&self, path: Path) {
+        self.state.move_to(path);
     }
 
     /// Whether packets still pass: `false` from the moment the session is closed.
@@ -310,6 +349,7 @@ mod tests {
     use super::super::{DATA_HEADROOM, DataCipher, EXIT, Protection};
     use super::*;
     use crate::ids::{KeyId, ListenerId};
+    use crate::path::Transport;
 
     const FORMAT: DataFormat = DataFormat {
         protection: Protection::Classic(DataCipher::Aes256Gcm),
@@ -323,7 +363,7 @@ mod tests {
 
     fn path(port: u16) -> Path {
         let remote = SocketAddr::from(([192, 0, 2, 2], port));
-        Path { listener: ListenerId(0), remote, local: None }
+        Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None }
     }
 
     fn key_id(number: u8) -> KeyId {
@@ -367,7 +407,7 @@ mod tests {
         now: Moment,
         datagram: &'a mut [u8],
     ) -> Result<Inbound<'a>, OpenError> {
-        channel.open(now, datagram)
+        channel.open(now, &path(5000), datagram).map(|opened| opened.content)
     }
 
     #[test]
@@ -533,5 +573,59 @@ mod tests {
             assert_eq!(server.seal(at(1), 10, &mut vec![0; length]), Err(SealError::WrongLength));
         }
         assert_eq!(server.traffic().sent_packets, 1);
+    }
+
+    /// Whether a packet that came from `port` tells that the peer has moved.
+    fn has_floated(channel: &DataChannel, now: Moment, port: u16, datagram: &mut [u8]) -> bool {
+        channel.open(now, &path(port), datagram).unwrap().has_floated
+    }
+
+    #[test]
+    fn net_10_the_newest_packet_from_elsewhere_is_a_report_and_changes_nothing_by_itself() {
+        let (server, client) = pair();
+        let mut datagrams = [1, 2, 3].map(|_| client.seal_payload(at(1), b"x").unwrap());
+        assert!(!has_floated(&server, at(1), 5000, &mut datagrams[0]));
+        assert!(has_floated(&server, at(1), 5001, &mut datagrams[2]));
+        assert_eq!(server.path(), path(5000));
+        server.move_to(path(5001));
+        assert!(!has_floated(&server, at(2), 5000, &mut datagrams[1]), "it was overtaken");
+    }
+
+    #[test]
+    fn net_10_forged_and_replayed_packets_are_no_reports() {
+        let (server, client) = pair();
+        let honest = client.seal_payload(at(1), b"x").unwrap();
+        let mut forged = honest.clone();
+        forged[24] ^= 1;
+        assert_eq!(server.open(at(1), &path(5001), &mut forged), Err(OpenError::NotAuthentic));
+        assert!(!has_floated(&server, at(1), 5000, &mut honest.clone()));
+        assert_eq!(server.open(at(1), &path(5001), &mut honest.clone()), Err(OpenError::Replayed));
+    }
+
+    #[test]
+    fn net_10_packets_of_a_key_that_the_peer_has_left_are_no_reports() {
+        let channels = pair();
+        let (server, client) = &channels;
+        let mut with_old_key = client.seal_payload(at(1), b"x").unwrap();
+        install(&channels, 1, at(60), at(3600));
+        assert!(
+            has_floated(server, at(2), 5001, &mut client.seal_payload(at(2), b"x").unwrap()),
+            "still in use"
+        );
+        client.tick(at(60));
+        assert!(!has_floated(server, at(61), 5000, &mut client.seal_payload(at(61), b"x").unwrap()));
+        assert!(!has_floated(server, at(62), 5001, &mut with_old_key));
+    }
+
+    #[test]
+    fn reports_come_ten_times_a_second_until_the_channel_has_moved() {
+        let (server, client) = pair();
+        let mut reports = 0;
+        for tick in 0..1000 {
+            let now = at(1) + Duration::from_millis(tick);
+            let mut datagram = client.seal_payload(now, b"x").unwrap();
+            reports += usize::from(has_floated(&server, now, 5001, &mut datagram));
+        }
+        assert_eq!(reports, 10);
     }
 }

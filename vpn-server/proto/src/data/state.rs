@@ -59,12 +59,15 @@ impl PeerState {
     }
 
     /// The peer seals with `key_id`: if that is the newest key, so does this side from here on.
-    pub(super) fn note_use(&self, snapshot: &Snapshot, key_id: KeyId) {
+    ///
+    /// Says whether it is one of the keys in use: the one that this side seals with, or the newest (NET-10).
+    pub(super) fn note_use(&self, snapshot: &Snapshot, key_id: KeyId) -> bool {
         let is_newest = snapshot.newest().is_some_and(|newest| newest.key_id() == key_id);
         let is_sending = self.sending() == key_id;
         if is_newest && !is_sending {
             self.send_with(key_id);
         }
+        is_newest || is_sending
     }
 
     /// Adds a key that opens at once; it seals once the peer seals with it, or from [`PeerState::promote`] on. The keys
@@ -119,6 +122,13 @@ impl PeerState {
     /// Drops all keys.
     pub(super) fn drop_keys(&self) {
         self.store(&self.load(), vec![], None);
+    }
+
+    /// The peer is elsewhere now.
+    pub(super) fn move_to(&self, path: Path) {
+        let old = self.load();
+        let moved = Snapshot { path, keys: old.keys.clone(), promote_newest_at: old.promote_newest_at };
+        self.current.store(Arc::new(moved));
     }
 
     fn store(&self, old: &Snapshot, keys: Vec<Held>, promote_newest_at: Option<Moment>) {

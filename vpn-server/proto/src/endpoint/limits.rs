@@ -18,7 +18,7 @@ use crate::event::{Authorization, CloseReason, Event, Grant};
 use crate::identity::{CertificateCheck, CertificateVerdict, PeerIdentity};
 use crate::ids::{KeyId, ListenerId, PeerId};
 use crate::moment::Moment;
-use crate::path::Path;
+use crate::path::{Path, Transport};
 use crate::tls::{TlsSettings, TlsVersion};
 use crate::wire::opcode::{Class, classify};
 
@@ -118,7 +118,7 @@ impl Pair {
         match (classify(datagram), &self.channel) {
             (Class::Data { .. }, Some(channel)) => {
                 // Keepalives, and what arrives after the end.
-                let _ = channel.open(self.now, datagram);
+                let _ = channel.open(self.now, &path(), datagram);
             }
             _ => self.endpoint.handle_datagram(self.now, path(), datagram),
         }
@@ -133,7 +133,7 @@ impl Pair {
                 Event::Established { channel, .. } => self.channel = Some(channel),
                 Event::Renegotiated { key_id, .. } => self.renegotiated.push(key_id),
                 Event::Closed { reason, .. } => self.closed.push(reason),
-                Event::AttemptFailed { .. } => panic!("{event:?}"),
+                Event::Floated { .. } | Event::AttemptFailed { .. } => panic!("{event:?}"),
             }
         }
         while let Some(event) = self.client.poll_event() {
@@ -160,7 +160,7 @@ fn grant() -> Grant {
 
 fn path() -> Path {
     let remote = SocketAddr::from(([192, 0, 2, 2], 5000));
-    Path { listener: ListenerId(0), remote, local: None }
+    Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None }
 }
 
 fn certificate(name: &str) -> CertificateDer<'static> {

@@ -4,6 +4,7 @@
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
 
 mod certificates;
+mod floats;
 mod formats;
 mod network;
 mod quiet;

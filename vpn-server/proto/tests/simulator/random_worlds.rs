@@ -12,7 +12,7 @@ use crate::certificates::{Authority, CLIENTS, SERVER};
 use crate::network::Conditions;
 use crate::random::Random;
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{World, path_from};
 use crate::wrappings::{UNIX_TIME, all_wrappings, client_wrappings};
 use vpn_proto::client::{ClientConfig, ClientEvent};
 use vpn_proto::{
@@ -62,6 +62,7 @@ struct Life {
     rough: Conditions,
     sent: BTreeSet<Vec<u8>>,
     next_packet: u64,
+    next_place: u16,
 }
 
 /// Somebody with a certificate, who uses one UDP port at a time.
@@ -82,8 +83,9 @@ impl Life {
         let rough = rough_conditions(&mut random);
         let server = Server::new(server_config(&mut random), random.fork());
         let people = (0..1 + random.below(3) as usize).map(|index| person(index, &mut random)).collect();
-        let world = World::new(seed, server, rough);
-        Self { seed, world, random, people, rough, sent: BTreeSet::new(), next_packet: 0 }
+        let mut world = World::new(seed, server, rough);
+        world.network.keeps_copies = true;
+        Self { seed, world, random, people, rough, sent: BTreeSet::new(), next_packet: 0, next_place: 0 }
     }
 
     fn live(mut self) {
@@ -147,7 +149,7 @@ impl Life {
     fn act(&mut self) {
         let person = self.random.below(self.people.len() as u64) as usize;
         let port = self.people[person].port;
-        match self.random.below(10) {
+        match self.random.below(15) {
             0 => self.world.with_client(port, |client, now| client.renegotiate(now)),
             1 => self.leave(port),
             2 => self.crash_and_restart(person),
@@ -155,6 +157,10 @@ impl Life {
             4 => self.server_closes(person),
             5 => self.outage(),
             6 => self.world.run(60 * SECOND),
+            7 => self.roam(port),
+            8 => self.roam_in_the_middle_of_a_transfer(port),
+            9 => self.swap_places(port),
+            10 => self.somebody_else_repeats(),
             _ => self.chatter(port),
         }
         let pause = self.random.below(3000);
@@ -197,6 +203,41 @@ impl Life {
         self.world.hosts.remove(&self.people[person].port);
         self.people[person].port += 10;
         self.crash_and_restart(person);
+    }
+
+    /// The network sees the client on `port` at a place where nobody was before.
+    fn roam(&mut self, port: u16) {
+        self.next_place += 1;
+        self.world.move_client(port, path_from([198, 51, 100, 7], 40_000 + self.next_place));
+    }
+
+    fn roam_in_the_middle_of_a_transfer(&mut self, port: u16) {
+        self.chatter(port);
+        self.roam(port);
+        self.chatter(port);
+    }
+
+    /// A translator of addresses gives two clients each other's place.
+    fn swap_places(&mut self, port: u16) {
+        let other = self.random.below(self.people.len() as u64) as usize;
+        let ports = [port, self.people[other].port];
+        let [Some(one), Some(two)] = ports.map(|port| self.world.hosts.get(&port).map(|host| host.path))
+        else {
+            return;
+        };
+        self.world.move_client(ports[0], two);
+        self.world.move_client(ports[1], one);
+    }
+
+    /// Somebody on the way sends again, from elsewhere, what people have sent; the network may have lost it before.
+    fn somebody_else_repeats(&mut self) {
+        self.next_place += 1;
+        let from = path_from([203, 0, 113, 7], self.next_place);
+        for copy in std::mem::take(&mut self.world.network.copies_to_server) {
+            if self.random.chance(20) {
+                self.world.with_server(|server, now| server.receive(now, from, copy));
+            }
+        }
     }
 
     fn server_closes(&mut self, person: usize) {

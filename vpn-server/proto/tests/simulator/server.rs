@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) closed: Vec<(SessionHandle, CloseReason)>,
     pub(crate) failures: Vec<Denial>,
     pub(crate) renegotiations: usize,
+    /// Where clients moved to.
+    pub(crate) floats: Vec<(SessionHandle, Path)>,
     /// Why data packets of known sessions were dropped.
     pub(crate) refused: Vec<OpenError>,
     /// Every packet that came through the tunnels, with the sender's name.
@@ -45,6 +47,7 @@ impl Server {
             closed: vec![],
             failures: vec![],
             renegotiations: 0,
+            floats: vec![],
             refused: vec![],
             received: vec![],
             echoes: true,
@@ -79,7 +82,7 @@ impl Server {
     /// The peer that a data packet names or, as those of old clients do not, the last of them to come from there.
     fn peer_of(&self, path: &Path, peer_id: Option<PeerId>) -> Option<(SessionHandle, Arc<DataChannel>)> {
         let is_it = |peer: &Peer, channel: &DataChannel| match peer_id {
-            Some(peer_id) => peer.peer_id == peer_id && channel.path() == *path,
+            Some(peer_id) => peer.peer_id == peer_id,
             None => !channel.is_found_by_peer_id() && channel.path() == *path,
         };
         self.peers.iter().rev().find_map(|(handle, peer)| {
@@ -90,14 +93,17 @@ impl Server {
 
     fn receive_data(&mut self, now: Moment, path: Path, peer_id: Option<PeerId>, datagram: &mut [u8]) {
         let Some((handle, channel)) = self.peer_of(&path, peer_id) else { return };
-        let opened = match channel.open(now, datagram) {
+        let opened = match channel.open(now, &path, datagram) {
             Ok(opened) => opened,
             Err(error) => {
                 self.refused.push(error);
                 return;
             }
         };
-        match opened {
+        if opened.has_floated {
+            self.endpoint.peer_floated(now, handle, path);
+        }
+        match opened.content {
             Inbound::Packet(packet) => {
                 self.received.push((self.peers[&handle].name.clone(), packet.to_vec()));
                 if self.echoes {
@@ -124,6 +130,10 @@ impl Server {
                 }
                 Event::Established { session, channel } => {
                     self.peers.get_mut(&session).expect("granted before").channel = Some(channel);
+                }
+                Event::Floated { session, from, to } => {
+                    assert_ne!(from, to);
+                    self.floats.push((session, to));
                 }
                 Event::Renegotiated { .. } => self.renegotiations += 1,
                 Event::Closed { session, reason } => {
