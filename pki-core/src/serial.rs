@@ -12,10 +12,7 @@ impl Serial {
     /// A serial number from its big-endian octets, as they stand in a DER INTEGER; leading zeros do not matter.
     #[must_use]
     pub fn from_be_bytes(octets: &[u8]) -> Self {
-        let first_significant = octets
-            .iter()
-            .position(|octet| *octet != 0)
-            .unwrap_or(octets.len());
+        let first_significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
         Self(octets[first_significant..].into())
     }
 
@@ -25,16 +22,16 @@ impl Serial {
         if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
             return None;
         }
-        let padded = if digits.len() % 2 == 0 {
-            digits.to_owned()
-        } else {
-            format!("0{digits}")
+        let nibble = |digit: &u8| match digit {
+            b'0'..=b'9' => digit - b'0',
+            _ => (digit | 0x20) - b'a' + 10,
         };
-        let octets: Option<Vec<u8>> = (0..padded.len())
-            .step_by(2)
-            .map(|at| u8::from_str_radix(&padded[at..at + 2], 16).ok())
-            .collect();
-        Some(Self::from_be_bytes(&octets?))
+        let digits = digits.as_bytes();
+        let (odd, pairs) = digits.split_at(digits.len() % 2);
+        let mut octets = Vec::with_capacity(digits.len() / 2 + 1);
+        octets.extend(odd.iter().map(nibble));
+        octets.extend(pairs.chunks_exact(2).map(|pair| nibble(&pair[0]) << 4 | nibble(&pair[1])));
+        Some(Self::from_be_bytes(&octets))
     }
 
     /// The significant octets, big-endian; empty for zero.
@@ -67,10 +64,7 @@ impl PartialOrd for Serial {
 
 impl Ord for Serial {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0
-            .len()
-            .cmp(&other.0.len())
-            .then_with(|| self.0.cmp(&other.0))
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
     }
 }
 

@@ -72,6 +72,37 @@ impl Timestamp {
             second: second_of_day % 60,
         }
     }
+
+    /// `YYMMDDhhmmssZ` for 1950 to 2049, `YYYYMMDDhhmmssZ` otherwise: the notation of X.509 and of index.txt.
+    #[must_use]
+    pub fn to_digits(self) -> String {
+        let long = self.to_long_digits();
+        if (1950..2050).contains(&self.calendar().year) { long[2..].to_owned() } else { long }
+    }
+
+    pub(crate) fn to_long_digits(self) -> String {
+        let Calendar { year, month, day, hour, minute, second } = self.calendar();
+        format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+    }
+
+    /// Reads [`Self::to_digits`]' notation; two-digit years lie between 1950 and 2049.
+    #[must_use]
+    pub fn from_digits(digits: &str) -> Option<Self> {
+        let digits = digits.strip_suffix('Z')?;
+        if !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+            return None;
+        }
+        let (year, rest) = match digits.len() {
+            12 => {
+                let two_digits: i64 = digits[..2].parse().ok()?;
+                (if two_digits < 50 { 2000 } else { 1900 } + two_digits, &digits[2..])
+            }
+            14 => (digits[..4].parse().ok()?, &digits[4..]),
+            _ => return None,
+        };
+        let field = |at: usize| rest[at..at + 2].parse::<i64>().ok();
+        Self::from_calendar(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?)
+    }
 }
 
 impl From<SystemTime> for Timestamp {
@@ -87,18 +118,8 @@ impl From<SystemTime> for Timestamp {
 /// RFC 3339 in UTC: `2026-11-20T07:21:48Z`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Calendar {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-        } = self.calendar();
-        write!(
-            out,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
-        )
+        let Calendar { year, month, day, hour, minute, second } = self.calendar();
+        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
@@ -145,11 +166,7 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 {
-        month_from_march + 3
-    } else {
-        month_from_march - 9
-    };
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
@@ -159,19 +176,22 @@ mod tests {
 
     #[test]
     fn prints_known_points() {
-        assert_eq!(
-            Timestamp::from_unix_seconds(0).to_string(),
-            "1970-01-01T00:00:00Z"
-        );
-        assert_eq!(
-            Timestamp::from_unix_seconds(951_782_400).to_string(),
-            "2000-02-29T00:00:00Z"
-        );
+        assert_eq!(Timestamp::from_unix_seconds(0).to_string(), "1970-01-01T00:00:00Z");
+        assert_eq!(Timestamp::from_unix_seconds(951_782_400).to_string(), "2000-02-29T00:00:00Z");
         assert_eq!(Timestamp::YEAR_2050.to_string(), "2050-01-01T00:00:00Z");
-        assert_eq!(
-            Timestamp::from_unix_seconds(-1).to_string(),
-            "1969-12-31T23:59:59Z"
-        );
+        assert_eq!(Timestamp::from_unix_seconds(-1).to_string(), "1969-12-31T23:59:59Z");
+    }
+
+    #[test]
+    fn pki_08_digits_have_four_digit_years_from_2050() {
+        let last_short = Timestamp::YEAR_2050.plus_seconds(-1);
+        assert_eq!(last_short.to_digits(), "491231235959Z");
+        assert_eq!(Timestamp::YEAR_2050.to_digits(), "20500101000000Z");
+        for point in [last_short, Timestamp::YEAR_2050, Timestamp::from_unix_seconds(0)] {
+            assert_eq!(Timestamp::from_digits(&point.to_digits()), Some(point));
+        }
+        assert_eq!(Timestamp::from_digits("2602300000Z"), None);
+        assert_eq!(Timestamp::from_digits("260230000000Z"), None);
     }
 
     #[test]

@@ -1,1 +1,33 @@
-//! server
+//! An OpenVPN-protocol server that trusts a `pki-core` authority.
+//!
+//! ```text
+//!              ┌──────────────────────── runtime ─────────────────────────┐
+//!              │ start, reload, stop; knows all parts                     │
+//!              └───┬───────────────┬──────────────┬──────────────┬────────┘
+//!   UDP, TUN ◄── transport ◄── dataplane ◄──► control ──► addr  auth   net (forwarding, NAT)
+//!                                  │    tables    │         (trust, revocation)
+//!                                policy        vpn-proto          observe (connection log)
+//! ```
+//!
+//! Control and data plane meet in two places: tables that control writes and workers read without a lock, and the
+//! mailboxes into which workers put control datagrams. Handshakes never run on a worker.
+//!
+//! Arrows: `runtime` uses everything; `control` uses `addr`, `auth`, `observe` and the data plane's tables; `dataplane`
+//! uses `policy` and never `control`; `policy`, `addr` and `config` are pure.
+
+pub mod addr;
+pub mod auth;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod dataplane;
+pub mod net;
+pub mod observe;
+pub mod policy;
+mod random;
+pub mod runtime;
+#[cfg(test)]
+mod testing;
+pub mod transport;
+
+pub use runtime::{Server, serve};

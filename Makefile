@@ -1,0 +1,52 @@
+# What a contributor and the CI run. `make help` lists it.
+
+CARGO ?= cargo
+# Runs what cargo built; interop tests and the demonstration as root.
+RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
+# Interop tests wait more than they compute.
+export RUST_TEST_THREADS ?= 6
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-ring interop-stock bench dependencies format format-check lint docs deny
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: dependencies ## Show the main job: connect two stock clients, revoke one, watch its live tunnel end
+	$(CARGO) build --package postern --package test-support
+	$(CARGO) $(RUNNER) run --quiet --package test-support --bin demo
+
+test: dependencies ## Run every test, the interop tests included (these as root)
+	$(CARGO) $(RUNNER) test --workspace --no-fail-fast
+
+test-ring: dependencies ## Run every test with the ring crypto backend
+	$(CARGO) $(RUNNER) test --workspace --no-fail-fast --no-default-features --features ring
+
+interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN server: proves the harness
+	INTEROP_SERVER=openvpn $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
+		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
+		-- --skip by_postern
+
+bench: dependencies ## Time issuing a certificate against easy-rsa, release build
+	$(CARGO) build --release --package postern --package test-support
+	$(CARGO) run --release --quiet --package test-support --bin bench-issue
+
+dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
+	@scripts/install-test-dependencies
+
+format: ## Format the code
+	$(CARGO) fmt --all
+
+format-check: ## Check the format of the code
+	$(CARGO) fmt --all --check
+
+lint: ## Run clippy on everything, with both crypto backends
+	$(CARGO) clippy --workspace --all-targets -- --deny warnings
+	$(CARGO) clippy --workspace --all-targets --no-default-features --features ring -- --deny warnings
+
+docs: ## Build the documentation of the library crates, private items included
+	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
+
+deny: ## Check licences, banned crates and sources of dependencies
+	scripts/cargo-deny --all-features check licenses sources
+	scripts/cargo-deny check bans

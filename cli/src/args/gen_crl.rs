@@ -1,0 +1,13 @@
+//! `postern gen-crl`
+
+use clap::Args;
+
+#[derive(Args)]
+pub(crate) struct GenCrlArgs {
+    /// Days until the list must have been replaced
+    #[arg(long, default_value_t = 180, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) days: u32,
+    /// Publish even if the list is worse than the published one
+    #[arg(long)]
+    pub(crate) force: bool,
+}

@@ -1,0 +1,70 @@
+//! Options that every command takes.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use crate::env;
+use crate::passphrase::PassphraseArgument;
+
+#[derive(Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct GlobalArgs {
+    /// PKI directory [default: $EASYRSA_PKI, or else ./pki]
+    #[arg(long, global = true, value_name = "DIR", env = env::POSTERN_PKI, hide_env_values = true)]
+    pub(crate) pki_dir: Option<PathBuf>,
+    /// Answer in JSON, one object per line
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    /// Ask nothing: take every default and count every confirmation as given
+    #[arg(long, global = true)]
+    pub(crate) batch: bool,
+    /// Seconds to wait for other commands that change the PKI
+    #[arg(long, global = true, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) lock_timeout: u64,
+    /// Field forms of new certificates and lists
+    #[arg(long, global = true, value_enum, default_value_t, env = env::POSTERN_PROFILE, hide_env_values = true)]
+    pub(crate) profile: ProfileArgument,
+    /// Passphrase of an existing key: pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin
+    #[arg(long, global = true, value_name = "SOURCE")]
+    pub(crate) passin: Option<PassphraseArgument>,
+    /// Passphrase of a new key, likewise
+    #[arg(long, global = true, value_name = "SOURCE")]
+    pub(crate) passout: Option<PassphraseArgument>,
+    /// Go on although the clock shows a time before something that was already signed
+    #[arg(long, global = true)]
+    pub(crate) ignore_clock: bool,
+}
+
+impl GlobalArgs {
+    /// The PKI directory: option, POSTERN_PKI, EASYRSA_PKI, ./pki.
+    pub(crate) fn directory(&self) -> PathBuf {
+        let from_easyrsa =
+            || std::env::var_os(env::EASYRSA_PKI).filter(|value| !value.is_empty()).map(PathBuf::from);
+        self.pki_dir.clone().or_else(from_easyrsa).unwrap_or_else(|| PathBuf::from("pki"))
+    }
+
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        Duration::from_secs(self.lock_timeout)
+    }
+}
+
+/// Whose field forms new certificates and lists follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ProfileArgument {
+    /// RFC 5280 without loose ends
+    #[default]
+    Strict,
+    /// As easy-rsa 3.2 writes them
+    Easyrsa,
+}
+
+impl From<ProfileArgument> for pki_core::cert::Profile {
+    fn from(argument: ProfileArgument) -> Self {
+        match argument {
+            ProfileArgument::Strict => Self::Strict,
+            ProfileArgument::Easyrsa => Self::EasyRsa,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! `postern init-pki`
+
+use clap::Args;
+
+#[derive(Args)]
+pub(crate) struct InitPkiArgs {}

@@ -1,0 +1,47 @@
+//! The command line of `postern`: one file per command, joined here.
+
+pub(crate) mod build_ca;
+pub(crate) mod export;
+pub(crate) mod gen_crl;
+pub(crate) mod global;
+pub(crate) mod init_pki;
+pub(crate) mod issue;
+pub(crate) mod key;
+pub(crate) mod revoke;
+pub(crate) mod serve;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use global::GlobalArgs;
+
+/// A certificate authority that replaces easy-rsa, and a VPN server that trusts it.
+#[derive(Parser)]
+#[command(name = "postern", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: GlobalArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make an empty PKI directory
+    InitPki(init_pki::InitPkiArgs),
+    /// Make the key and certificate of the authority
+    BuildCa(build_ca::BuildCaArgs),
+    /// Make a key and a certificate for a server
+    BuildServerFull(issue::IssueArgs),
+    /// Make a key and a certificate for a client
+    BuildClientFull(issue::IssueArgs),
+    /// Make a key and a certificate for both ends
+    #[command(name = "build-serverClient-full", alias = "build-server-client-full")]
+    BuildServerClientFull(issue::IssueArgs),
+    /// Revoke a certificate; gen-crl then publishes it
+    Revoke(revoke::RevokeArgs),
+    /// Sign a new revocation list and publish it as crl.pem
+    GenCrl(gen_crl::GenCrlArgs),
+    /// Write a complete client profile (.ovpn)
+    Export(export::ExportArgs),
+    Serve(Box<serve::ServeArgs>),
+}

@@ -1,0 +1,249 @@
+//! `postern serve`: the flags, under the names that a configuration file has.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueHint};
+use vpn_server::config::Options;
+
+/// Run the VPN server in the foreground.
+///
+/// Every flag can also stand in a TOML file (--config) under the same name; a flag beats the file. SIGTERM stops the
+/// server and tells its clients, SIGHUP reloads certificates, the revocation list, the connection log, and from the file
+/// routes, authorizations, name servers and --max-sessions. The revocation list is also watched: a client that is
+/// revoked in it is disconnected at once.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(crate) struct ServeArgs {
+    /// Read options from this TOML file
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Check the configuration, certificates and revocation list, print the resulting configuration, and do nothing else
+    #[arg(long)]
+    pub(crate) check: bool,
+
+    /// The PKI directory, as made by 'postern init-pki' or easy-rsa [default: that of --pki-dir]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Certificates")]
+    pki: Option<PathBuf>,
+
+    /// The name of the server certificate in the PKI
+    #[arg(long, value_name = "NAME", help_heading = "Certificates")]
+    server_name: Option<String>,
+
+    /// The certificate authorities of the clients, instead of --pki
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    ca: Option<PathBuf>,
+
+    /// The server certificate and its intermediates
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    cert: Option<PathBuf>,
+
+    /// The key of the server certificate
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    key: Option<PathBuf>,
+
+    /// The revocation list; with --pki it is crl.pem in that directory
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    crl: Option<PathBuf>,
+
+    /// How long an expired revocation list is still accepted [default: 0]
+    #[arg(long, value_name = "SECONDS", help_heading = "Certificates")]
+    crl_grace: Option<u32>,
+
+    /// A file whose first line is the passphrase of the server key
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    askpass: Option<PathBuf>,
+
+    /// Where clients connect to, repeatable: udp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
+    #[arg(long, value_name = "udp:ADDRESS:PORT", help_heading = "Network")]
+    listen: Vec<String>,
+
+    /// The name of the TUN device [default: postern0]
+    #[arg(long, value_name = "NAME", help_heading = "Network")]
+    tun: Option<String>,
+
+    /// The network of client addresses, /29 to /12; its first address is the server's
+    #[arg(long, value_name = "CIDR", help_heading = "Network")]
+    client_cidr: Option<String>,
+
+    /// A network behind the server, repeatable; @INTERFACE names the interface it lies behind
+    #[arg(long, value_name = "CIDR[@INTERFACE]", help_heading = "Network")]
+    route: Vec<String>,
+
+    /// A network that clients may reach, repeatable; everything else is denied
+    #[arg(long, value_name = "CIDR", help_heading = "Network")]
+    authorize: Vec<String>,
+
+    /// Do not translate client addresses: networks behind the server know the way back
+    #[arg(long, help_heading = "Network")]
+    no_nat: bool,
+
+    /// A name server that clients are told, up to two
+    #[arg(long, value_name = "ADDRESS", help_heading = "Clients")]
+    dns: Vec<String>,
+
+    /// Clients send only what goes to routed networks through the tunnel
+    #[arg(long, conflicts_with = "full_tunnel", help_heading = "Clients")]
+    split_tunnel: bool,
+
+    /// Clients send everything through the tunnel [default]
+    #[arg(long, help_heading = "Clients")]
+    full_tunnel: bool,
+
+    /// How many sessions at once [default: as many as there are client addresses]
+    #[arg(long, value_name = "N", help_heading = "Clients")]
+    max_sessions: Option<u32>,
+
+    /// How many sessions one certificate may have; a further one ends the oldest [default: 1]
+    #[arg(long, value_name = "N", help_heading = "Clients")]
+    duplicate_cn: Option<u32>,
+
+    /// Seconds between pings, and of silence until a client restarts; the server waits twice as long [default: 10,60]
+    #[arg(long, value_name = "PING,TIMEOUT", value_parser = two_numbers, help_heading = "Clients")]
+    keepalive: Option<[u32; 2]>,
+
+    /// Seconds after which keys are renegotiated, 0 for never [default: 3600]
+    #[arg(long, value_name = "SECONDS", help_heading = "Clients")]
+    reneg_sec: Option<u32>,
+
+    /// Data channel ciphers in order of preference [default: AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305]
+    #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
+    data_ciphers: Option<String>,
+
+    /// The oldest TLS version that is spoken [default: 1.2]
+    #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
+    tls_version_min: Option<String>,
+
+    /// Append connection records to this file, one JSON object per line
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    connection_log: Option<PathBuf>,
+
+    /// The directory that belongs to this server alone [default: /var/lib/postern/TUN]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
+    state_dir: Option<PathBuf>,
+
+    /// What to log: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
+    #[arg(long, value_name = "LEVEL", default_value = "info", env = "RUST_LOG", help_heading = "Operation")]
+    pub(crate) log_level: String,
+
+    /// Log JSON objects instead of text
+    #[arg(long, help_heading = "Operation")]
+    pub(crate) log_json: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  postern serve --pki pki --server-name server --client-cidr 10.8.0.0/24 \\
+      --split-tunnel --route 10.7.0.0/24@eth1 --authorize 10.7.0.0/24
+  postern serve --config /etc/postern/postern.toml --check";
+
+impl ServeArgs {
+    /// The options that were given as flags.
+    pub(crate) fn options(&self) -> Options {
+        Options {
+            pki: self.pki.clone(),
+            server_name: self.server_name.clone(),
+            ca: self.ca.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            crl: self.crl.clone(),
+            askpass: self.askpass.clone(),
+            listen: unless_empty(&self.listen),
+            tun: self.tun.clone(),
+            client_cidr: self.client_cidr.clone(),
+            route: unless_empty(&self.route),
+            authorize: unless_empty(&self.authorize),
+            dns: unless_empty(&self.dns),
+            split_tunnel: self.split_tunnel.then_some(true),
+            full_tunnel: self.full_tunnel.then_some(true),
+            max_sessions: self.max_sessions,
+            duplicate_cn: self.duplicate_cn,
+            keepalive: self.keepalive,
+            reneg_sec: self.reneg_sec,
+            data_ciphers: self.data_ciphers.clone(),
+            tls_version_min: self.tls_version_min.clone(),
+            no_nat: self.no_nat.then_some(true),
+            connection_log: self.connection_log.clone(),
+            state_dir: self.state_dir.clone(),
+            crl_grace: self.crl_grace,
+        }
+    }
+}
+
+fn two_numbers(text: &str) -> Result<[u32; 2], String> {
+    let numbers =
+        text.split_once(',').and_then(|(ping, timeout)| Some([ping.parse().ok()?, timeout.parse().ok()?]));
+    numbers.ok_or_else(|| "two numbers of seconds are needed, e.g. 10,60".to_owned())
+}
+
+fn unless_empty(values: &[String]) -> Option<Vec<String>> {
+    (!values.is_empty()).then(|| values.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory, FromArgMatches, Parser};
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Postern {
+        #[command(flatten)]
+        serve: ServeArgs,
+    }
+
+    #[test]
+    fn every_option_of_a_file_is_a_flag() {
+        let command = Postern::command();
+        let flags: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
+        for name in Options::NAMES {
+            assert!(flags.contains(&name), "--{name} is missing");
+        }
+    }
+
+    #[test]
+    fn flags_become_options() {
+        let options = parse(&[
+            "--pki",
+            "p",
+            "--server-name",
+            "s",
+            "--client-cidr",
+            "10.8.0.0/24",
+            "--listen",
+            "udp:[::]:1",
+            "--listen",
+            "udp:0.0.0.0:1",
+            "--keepalive",
+            "5,20",
+            "--split-tunnel",
+            "--no-nat",
+        ]);
+        assert_eq!(options.listen.map(|addresses| addresses.len()), Some(2));
+        assert_eq!(options.keepalive, Some([5, 20]));
+        assert_eq!((options.split_tunnel, options.full_tunnel), (Some(true), None));
+        assert_eq!(options.no_nat, Some(true));
+    }
+
+    #[test]
+    fn without_flags_there_are_no_options() {
+        assert_eq!(parse(&[]), Options::default());
+    }
+
+    #[test]
+    fn a_keepalive_has_two_numbers() {
+        for text in ["", "10", "10,", "10,60,5", "10 60", "-1,60"] {
+            assert!(two_numbers(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_command_is_well_formed() {
+        Command::debug_assert(Postern::command());
+    }
+
+    fn parse(flags: &[&str]) -> Options {
+        let matches = Postern::command().get_matches_from([&["postern"], flags].concat());
+        Postern::from_arg_matches(&matches).unwrap().serve.options()
+    }
+}

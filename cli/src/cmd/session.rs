@@ -1,0 +1,115 @@
+//! What all commands share: the opened PKI, the clock, randomness, and somebody to ask for passphrases.
+
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use pki_core::Authority;
+use pki_core::LockPolicy;
+use pki_core::ca::{Context, ExposedKeys, Settings};
+use pki_core::key::Protection;
+use pki_core::random::SystemSource;
+use pki_core::secret::Passphrase;
+use pki_core::time::Timestamp;
+
+use crate::args::GlobalArgs;
+use crate::error::CliError;
+use crate::output::Output;
+use crate::passphrase::PassphraseArgument;
+use crate::prompt::Prompter;
+
+/// One run of the program.
+pub(crate) struct Session {
+    global: GlobalArgs,
+    prompter: Prompter,
+    pub(crate) output: Output,
+    pub(crate) now: Timestamp,
+}
+
+impl Session {
+    pub(crate) fn new(global: GlobalArgs, output: Output) -> Self {
+        let prompter = Prompter::new(global.batch);
+        Self { global, prompter, output, now: SystemTime::now().into() }
+    }
+
+    pub(crate) fn directory(&self) -> PathBuf {
+        self.global.directory()
+    }
+
+    pub(crate) fn passin(&self) -> Option<&PassphraseArgument> {
+        self.global.passin.as_ref()
+    }
+
+    pub(crate) fn lock(&self) -> LockPolicy {
+        LockPolicy { timeout: self.global.lock_timeout(), ..LockPolicy::default() }
+    }
+
+    pub(crate) fn open(&self) -> Result<Authority, CliError> {
+        let settings = Settings {
+            lock: self.lock(),
+            profile: self.global.profile.into(),
+            exposed_keys: ExposedKeys::Refuse,
+            ignore_clock: self.global.ignore_clock,
+        };
+        Ok(Authority::open(&self.directory(), settings)?)
+    }
+
+    pub(crate) fn prompter(&self) -> &Prompter {
+        &self.prompter
+    }
+
+    /// Protection of a new key: `--passout` beats `nopass`, and without either somebody is asked.
+    pub(crate) fn protection(&self, is_unprotected: bool, question: &str) -> Result<Protection, CliError> {
+        if let Some(argument) = self.global.passout.clone() {
+            return argument.resolve(&self.prompter).map(Protection::with);
+        }
+        if is_unprotected {
+            return Ok(Protection::None);
+        }
+        if self.prompter.is_batch() {
+            return Err(CliError::NoPassphrase("nobody is asked in batch mode".into()));
+        }
+        self.prompter.new_passphrase(question).map(Protection::with)
+    }
+
+    /// The passphrase of an existing key, from `--passin` or by asking.
+    pub(crate) fn existing_passphrase(&self, path: &Path) -> Result<Passphrase, CliError> {
+        existing_passphrase(self.global.passin.as_ref(), &self.prompter, path)
+    }
+
+    /// Runs one operation of the authority.
+    pub(crate) fn run<T>(
+        &self,
+        operate: impl FnOnce(&mut Context<'_>) -> Result<T, pki_core::PkiError>,
+    ) -> Result<T, CliError> {
+        let (passin, prompter) = (self.global.passin.as_ref(), &self.prompter);
+        let mut failure = None;
+        let mut passphrases = |path: &Path| {
+            existing_passphrase(passin, prompter, path).map_err(|error| {
+                let text = error.to_string();
+                failure = Some(error);
+                text
+            })
+        };
+        let outcome = operate(&mut Context {
+            now: self.now,
+            random: &mut SystemSource::new(),
+            passphrases: &mut passphrases,
+        });
+        match failure {
+            Some(failure) => Err(failure),
+            None => Ok(outcome?),
+        }
+    }
+}
+
+fn existing_passphrase(
+    passin: Option<&PassphraseArgument>,
+    prompter: &Prompter,
+    path: &Path,
+) -> Result<Passphrase, CliError> {
+    match passin {
+        Some(argument) => argument.resolve(prompter),
+        None if prompter.is_batch() => Err(CliError::NoPassphrase("nobody is asked in batch mode".into())),
+        None => prompter.passphrase(&format!("Passphrase of {}: ", path.display())),
+    }
+}

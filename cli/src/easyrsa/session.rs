@@ -1,0 +1,276 @@
+//! The variables of one invocation, turned into typed values with easy-rsa's defaults.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use pki_core::ca::{Context, ExposedKeys, SerialNumbers, Settings};
+use pki_core::cert::build::Validity;
+use pki_core::cert::{Profile, SubjectAltName};
+use pki_core::dn::{Organisation, OrganisationField, Subject};
+use pki_core::key::{Digest, KeyAlgorithm, Protection};
+use pki_core::name::CommonName;
+use pki_core::random::SystemSource;
+use pki_core::secret::Passphrase;
+use pki_core::time::Timestamp;
+use pki_core::{Authority, LockPolicy, PkiError};
+
+use super::error::EasyRsaError;
+use super::messages::Messages;
+use super::options::{DAYS, LOCK_TIMEOUT, Variables};
+use crate::error::CliError;
+use crate::passphrase::PassphraseArgument;
+use crate::prompt::Prompter;
+
+/// One run of the drop-in.
+pub(super) struct Session {
+    pub(super) variables: Variables,
+    pub(super) messages: Messages,
+    pub(super) prompter: Prompter,
+    pub(super) now: Timestamp,
+}
+
+impl Session {
+    pub(super) fn new(variables: Variables) -> Self {
+        let is_batch = variables.is_set("EASYRSA_BATCH");
+        Self {
+            messages: Messages {
+                is_silent: variables.is_set("EASYRSA_SILENT"),
+                is_openssl_silent: is_batch && variables.is_set("EASYRSA_SILENT_SSL"),
+            },
+            prompter: Prompter::new(is_batch),
+            now: SystemTime::now().into(),
+            variables,
+        }
+    }
+
+    /// `EASYRSA_PKI`, or `pki` below `EASYRSA`, or `pki` here: always absolute, as easy-rsa prints it.
+    pub(super) fn directory(&self) -> Result<PathBuf, EasyRsaError> {
+        let base = self.variables.value("EASYRSA").unwrap_or(".");
+        let directory =
+            self.variables.value("EASYRSA_PKI").map_or_else(|| Path::new(base).join("pki"), PathBuf::from);
+        let no_current_directory =
+            |cause| CliError::File { operation: "find", path: PathBuf::from("."), cause };
+        let absolute = std::path::absolute(directory).map_err(no_current_directory)?;
+        Ok(absolute)
+    }
+
+    pub(super) fn lock(&self) -> Result<LockPolicy, EasyRsaError> {
+        let seconds = self.number(LOCK_TIMEOUT)?.unwrap_or(DEFAULT_LOCK_TIMEOUT);
+        Ok(LockPolicy {
+            timeout: Duration::from_secs(seconds.into()),
+            use_lock_file: !self.variables.is_set("EASYRSA_NO_LOCKFILE"),
+        })
+    }
+
+    pub(super) fn open(&self) -> Result<Authority, EasyRsaError> {
+        let settings = Settings {
+            lock: self.lock()?,
+            profile: self.profile()?,
+            exposed_keys: ExposedKeys::Warn,
+            ignore_clock: false,
+        };
+        Ok(Authority::open(&self.directory()?, settings)?)
+    }
+
+    pub(super) fn profile(&self) -> Result<Profile, EasyRsaError> {
+        match self.variables.value("POSTERN_PROFILE") {
+            None | Some("strict") => Ok(Profile::Strict),
+            Some("easyrsa") => Ok(Profile::EasyRsa),
+            Some(value) => Err(invalid("--profile", value, "strict or easyrsa")),
+        }
+    }
+
+    pub(super) fn serial_numbers(&self) -> Result<SerialNumbers, EasyRsaError> {
+        if self.variables.value("EASYRSA_RAND_SN") == Some("no") {
+            return Ok(SerialNumbers::Sequential);
+        }
+        Ok(match self.profile()? {
+            Profile::Strict => SerialNumbers::Random159,
+            Profile::EasyRsa => SerialNumbers::Random128,
+        })
+    }
+
+    /// RSA 2048 unless told otherwise; a curve implies its kind of key.
+    pub(super) fn algorithm(&self) -> Result<KeyAlgorithm, EasyRsaError> {
+        let curve = self.variables.value("EASYRSA_CURVE");
+        match (self.variables.value("EASYRSA_ALGO"), curve) {
+            (Some("rsa"), Some(curve)) => Err(invalid("--curve", curve, "an RSA key has no curve")),
+            (Some("rsa") | None, None) => {
+                let bits = self.number("EASYRSA_KEY_SIZE")?.unwrap_or(2048);
+                Ok(KeyAlgorithm::Rsa { bits })
+            }
+            (Some("ec"), None) => Ok(KeyAlgorithm::P384),
+            (Some("ed"), None) => Ok(KeyAlgorithm::Ed25519),
+            (Some("ec" | "ed") | None, Some(curve)) => {
+                KeyAlgorithm::from_curve(curve).map_err(|error| CliError::from(error).into())
+            }
+            (Some(other), _) => Err(invalid("--algo", other, "rsa, ec or ed")),
+        }
+    }
+
+    /// The digest that was asked for.
+    pub(super) fn digest(&self) -> Result<Option<Digest>, EasyRsaError> {
+        let Some(name) = self.variables.value("EASYRSA_DIGEST") else {
+            return Ok(None);
+        };
+        match Digest::from_name(name) {
+            Some(digest) => Ok(Some(digest)),
+            None => Err(invalid("--digest", name, "sha256, sha384 or sha512")),
+        }
+    }
+
+    /// Days of validity: `--days`, the command's own variable, or its default.
+    pub(super) fn days(&self, variable: &str, default: u32) -> Result<u32, EasyRsaError> {
+        let days = match self.number(DAYS)? {
+            Some(days) => Some(days),
+            None => self.number(variable)?,
+        };
+        match days {
+            Some(0) => Err(invalid(DAYS, "0", "a positive number")),
+            days => Ok(days.unwrap_or(default)),
+        }
+    }
+
+    /// From `--startdate` to `--enddate`, or so many days from now.
+    pub(super) fn validity(&self) -> Result<Validity, EasyRsaError> {
+        let start = self.date("EASYRSA_START_DATE")?;
+        let end = self.date("EASYRSA_END_DATE")?;
+        match (start, end) {
+            (Some(_), None) => Err(invalid("--startdate", "", "it needs --enddate as well")),
+            (start, Some(end)) => Ok(Validity::between(start.unwrap_or(self.now), end)?),
+            (None, None) => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
+        }
+    }
+
+    /// The subject with this common name, in the DN mode that is set.
+    pub(super) fn subject(&self, common_name: CommonName, ask: bool) -> Result<Subject, EasyRsaError> {
+        match self.variables.value("EASYRSA_DN") {
+            None | Some("cn_only") => Ok(Subject::common_name_only(common_name)),
+            Some("org") => Ok(Subject::in_organisation(common_name, self.organisation(ask)?)),
+            Some(other) => Err(invalid("--dn-mode", other, "cn_only or org")),
+        }
+    }
+
+    /// The names of `--san`, or the common name itself with `--auto-san`.
+    pub(super) fn alternative_names(
+        &self,
+        common_name: &CommonName,
+    ) -> Result<Option<SubjectAltName>, EasyRsaError> {
+        let automatic = || {
+            let is_address = common_name.as_str().parse::<std::net::Ipv4Addr>().is_ok();
+            format!("{}:{common_name}", if is_address { "IP" } else { "DNS" })
+        };
+        let text = match self.variables.value("EASYRSA_SAN") {
+            Some(names) => Some(names.to_owned()),
+            None => self.variables.is_set("EASYRSA_AUTO_SAN").then(automatic),
+        };
+        Ok(text.as_deref().map(SubjectAltName::parse).transpose()?)
+    }
+
+    /// `--passout` beats `nopass`, which beats asking.
+    pub(super) fn protection(
+        &self,
+        is_unprotected: bool,
+        question: &str,
+    ) -> Result<Protection, EasyRsaError> {
+        if let Some(passphrase) = self.passphrase_from("EASYRSA_PASSOUT")? {
+            return Ok(Protection::with(passphrase));
+        }
+        if is_unprotected || self.variables.is_set("EASYRSA_NO_PASS") {
+            return Ok(Protection::None);
+        }
+        Ok(self.prompter.new_passphrase(question).map(Protection::with)?)
+    }
+
+    /// Runs one operation of the authority.
+    pub(super) fn run<T>(
+        &self,
+        operate: impl FnOnce(&mut Context<'_>) -> Result<T, PkiError>,
+    ) -> Result<T, EasyRsaError> {
+        let mut passphrases = |path: &Path| {
+            let given = self.passphrase_from("EASYRSA_PASSIN").map_err(|error| error.to_string())?;
+            match given {
+                Some(passphrase) => Ok(passphrase),
+                None => {
+                    let question = format!("Enter pass phrase for {}:", path.display());
+                    self.prompter.passphrase(&question).map_err(|error| error.to_string())
+                }
+            }
+        };
+        let mut context =
+            Context { now: self.now, random: &mut SystemSource::new(), passphrases: &mut passphrases };
+        Ok(operate(&mut context)?)
+    }
+
+    fn passphrase_from(&self, variable: &str) -> Result<Option<Passphrase>, EasyRsaError> {
+        let Some(text) = self.variables.value(variable) else {
+            return Ok(None);
+        };
+        // The text itself must not stand in a message: it may be the passphrase.
+        let argument: PassphraseArgument = text.parse().map_err(|_| CliError::UnreadablePassphrase {
+            argument: variable.to_owned(),
+            cause: "the form is not known".into(),
+        })?;
+        Ok(Some(argument.resolve(&self.prompter)?))
+    }
+
+    fn organisation(&self, ask: bool) -> Result<Organisation, EasyRsaError> {
+        let mut organisation = Organisation::default();
+        for (field, variable, question, default) in ORGANISATION {
+            let configured = self.variables.even_if_empty(variable).unwrap_or(default);
+            let value = if ask { self.prompter.text(question, configured)? } else { configured.to_owned() };
+            let is_dropped = ask && value == ".";
+            organisation.set(field, if is_dropped { "" } else { &value })?;
+        }
+        Ok(organisation)
+    }
+
+    fn number(&self, variable: &str) -> Result<Option<u32>, EasyRsaError> {
+        let Some(text) = self.variables.value(variable) else {
+            return Ok(None);
+        };
+        let has_leading_zero = text.len() > 1 && text.starts_with('0');
+        let is_plain = text.bytes().all(|digit| digit.is_ascii_digit()) && !has_leading_zero;
+        match text.parse().ok().filter(|_| is_plain) {
+            Some(number) => Ok(Some(number)),
+            None => Err(invalid(variable, text, "a positive number without leading zeros")),
+        }
+    }
+
+    fn date(&self, variable: &str) -> Result<Option<Timestamp>, EasyRsaError> {
+        let Some(text) = self.variables.value(variable) else {
+            return Ok(None);
+        };
+        match Timestamp::from_digits(text) {
+            Some(date) => Ok(Some(date)),
+            None => Err(invalid(variable, text, "[YY]YYMMDDhhmmssZ")),
+        }
+    }
+}
+
+pub(super) fn invalid(name: &str, value: &str, rule: &'static str) -> EasyRsaError {
+    EasyRsaError::Value { name: name.to_owned(), value: value.escape_debug().to_string(), rule }
+}
+
+const DEFAULT_LOCK_TIMEOUT: u32 = 30;
+
+/// Fields of the `org` mode: variable, question, built-in default.
+const ORGANISATION: [(OrganisationField, &str, &str, &str); 7] = [
+    (OrganisationField::Country, "EASYRSA_REQ_COUNTRY", "Country Name (2 letter code)", "US"),
+    (OrganisationField::Province, "EASYRSA_REQ_PROVINCE", "State or Province Name (full name)", "California"),
+    (OrganisationField::City, "EASYRSA_REQ_CITY", "Locality Name (eg, city)", "San Francisco"),
+    (
+        OrganisationField::Organisation,
+        "EASYRSA_REQ_ORG",
+        "Organization Name (eg, company)",
+        "Copyleft Certificate Co",
+    ),
+    (
+        OrganisationField::Unit,
+        "EASYRSA_REQ_OU",
+        "Organizational Unit Name (eg, section)",
+        "My Organizational Unit",
+    ),
+    (OrganisationField::Email, "EASYRSA_REQ_EMAIL", "Email Address", "me@example.net"),
+    (OrganisationField::SerialNumber, "EASYRSA_REQ_SERIAL", "Serial-number (eg, device serial-number)", ""),
+];

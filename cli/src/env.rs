@@ -1,0 +1,10 @@
+//! Every environment variable that `postern` itself reads. Those of the drop-in stand in `easyrsa::options`.
+
+/// The PKI directory, unless `--pki-dir` is given. Since 0.1.
+pub(crate) const POSTERN_PKI: &str = "POSTERN_PKI";
+
+/// easy-rsa's variable for the same, used when [`POSTERN_PKI`] is not set. Since 0.1.
+pub(crate) const EASYRSA_PKI: &str = "EASYRSA_PKI";
+
+/// `strict` or `easyrsa`: whose field forms new certificates and lists follow, in both front ends. Since 0.1.
+pub(crate) const POSTERN_PROFILE: &str = "POSTERN_PROFILE";

@@ -1,0 +1,27 @@
+//! The exit codes of both front ends, in one table.
+
+use std::process::ExitCode;
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// 0: done as asked; also help and version.
+    Success,
+    /// 1: not done; the message says why. easy-rsa knows no other code for errors.
+    Failure,
+    /// 2: the command line was not understood (`postern` only).
+    Usage,
+    /// 17: another command holds the PKI, as in easy-rsa.
+    Locked,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(match exit {
+            Exit::Success => 0,
+            Exit::Failure => 1,
+            Exit::Usage => 2,
+            Exit::Locked => 17,
+        })
+    }
+}

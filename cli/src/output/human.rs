@@ -1,0 +1,38 @@
+//! Answers and errors for people.
+
+use pki_core::Explain;
+use pki_core::ca::Warning;
+use pki_core::key::WeakEncryption;
+
+use crate::error::CliError;
+
+pub(super) fn error(error: &CliError) -> String {
+    format!("error[{}]: {error}\n  help: {}\n", error.code(), error.help())
+}
+
+pub(crate) fn warning(warning: &Warning) -> String {
+    match warning {
+        Warning::ExposedKey { path, mode } => format!(
+            "warning: {} may be read by others (mode {mode:04o})\n  help: chmod 600 '{}'",
+            path.display(),
+            path.display()
+        ),
+        Warning::WeakEncryption { path, weakness } => format!(
+            "warning: {} is weakly encrypted ({})\n  help: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000",
+            path.display(),
+            weakness_text(*weakness)
+        ),
+        Warning::OutlivesAuthority { authority_ends } => format!(
+            "warning: the certificate authority ends on {authority_ends}, before this certificate\n  \
+             help: renew the authority before then"
+        ),
+    }
+}
+
+fn weakness_text(weakness: WeakEncryption) -> String {
+    match weakness {
+        WeakEncryption::TripleDes => "triple DES".into(),
+        WeakEncryption::FewRounds { rounds } => format!("only {rounds} key derivation rounds"),
+        WeakEncryption::LegacyPem => "legacy PEM with one round of MD5".into(),
+    }
+}

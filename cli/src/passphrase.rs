@@ -1,0 +1,119 @@
+//! OpenSSL's pass phrase arguments: `pass:X`, `file:PATH`, `env:NAME`, `fd:N`, `stdin`.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::str::FromStr;
+
+use pki_core::secret::Passphrase;
+use zeroize::Zeroizing;
+
+use crate::error::CliError;
+use crate::prompt::Prompter;
+
+/// Where a passphrase comes from.
+#[derive(Clone)]
+pub(crate) enum PassphraseArgument {
+    /// On the command line itself, visible to every process of the machine.
+    Literal(Zeroizing<String>),
+    File(String),
+    Environment(String),
+    Descriptor(u32),
+    Stdin,
+}
+
+impl PassphraseArgument {
+    /// The first line of the source.
+    pub(crate) fn resolve(&self, prompter: &Prompter) -> Result<Passphrase, CliError> {
+        match self {
+            Self::Literal(text) => Ok(Passphrase::new(text.as_bytes().to_vec())),
+            Self::File(path) => first_line_of(Path::new(path), &format!("file:{path}")),
+            Self::Descriptor(number) => {
+                first_line_of(Path::new(&format!("/dev/fd/{number}")), &format!("fd:{number}"))
+            }
+            Self::Environment(name) => match std::env::var_os(name) {
+                Some(value) => Ok(Passphrase::new(octets(&value))),
+                None => Err(unreadable(&format!("env:{name}"), "the variable is not set")),
+            },
+            Self::Stdin => match prompter.line_from_stdin().map_err(|cause| unreadable("stdin", cause))? {
+                Some(line) => Ok(Passphrase::new(line.as_bytes().to_vec())),
+                None => Err(unreadable("stdin", "it is at its end")),
+            },
+        }
+    }
+}
+
+impl FromStr for PassphraseArgument {
+    type Err = String;
+
+    /// The text itself never stands in the error: it may be a passphrase.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.split_once(':') {
+            Some(("pass", literal)) => Ok(Self::Literal(Zeroizing::new(literal.to_owned()))),
+            Some(("file", path)) => Ok(Self::File(path.to_owned())),
+            Some(("env", name)) => Ok(Self::Environment(name.to_owned())),
+            Some(("fd", number)) => number
+                .parse()
+                .map(Self::Descriptor)
+                .map_err(|_| "fd: needs the number of an open file".into()),
+            None if text == "stdin" => Ok(Self::Stdin),
+            _ => Err("write pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin".into()),
+        }
+    }
+}
+
+fn first_line_of(path: &Path, argument: &str) -> Result<Passphrase, CliError> {
+    let file = File::open(path).map_err(|cause| unreadable(argument, cause))?;
+    let mut line = Zeroizing::new(Vec::with_capacity(256));
+    BufReader::new(file)
+        .take(MAX_LINE)
+        .read_until(b'\n', &mut line)
+        .map_err(|cause| unreadable(argument, cause))?;
+    let end = line.iter().position(|octet| matches!(octet, b'\n' | b'\r')).unwrap_or(line.len());
+    Ok(Passphrase::new(line[..end].to_vec()))
+}
+
+fn octets(value: &OsStr) -> Vec<u8> {
+    use std::os::unix::ffi::OsStrExt;
+
+    value.as_bytes().to_vec()
+}
+
+fn unreadable(argument: &str, cause: impl ToString) -> CliError {
+    CliError::UnreadablePassphrase { argument: argument.to_owned(), cause: cause.to_string() }
+}
+
+const MAX_LINE: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        text.parse::<PassphraseArgument>().err().unwrap()
+    }
+
+    #[test]
+    fn every_source_of_openssl_is_understood() {
+        for text in ["pass:a:b", "file:/x", "env:X", "fd:3", "stdin"] {
+            assert!(text.parse::<PassphraseArgument>().is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn key_05_a_refusal_never_repeats_the_text() {
+        assert!(!refusal("hunter2").contains("hunter2"));
+        assert!(!refusal("passs:hunter2").contains("hunter2"));
+        assert!(!refusal("fd:hunter2").contains("hunter2"));
+    }
+
+    #[test]
+    fn only_the_first_line_of_a_file_counts() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pass");
+        std::fs::write(&path, "secret\r\nsecond\n").unwrap();
+        let found = first_line_of(&path, "file").unwrap();
+        assert!(found.matches(&Passphrase::new(b"secret".to_vec())));
+    }
+}

@@ -1,0 +1,137 @@
+//! A machine of the laboratory: a network namespace and the programs that run in it.
+
+use std::ffi::OsStr;
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::command::{self, Finished};
+use crate::failure::{Context, Result};
+use crate::log::Log;
+use crate::namespace::Namespace;
+use crate::process::Process;
+
+/// Longer than a TCP handshake through a tunnel takes, on a busy machine too.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The logs of everything that ever ran in one laboratory.
+pub(crate) type Shelf = Arc<Mutex<Vec<Log>>>;
+
+/// One machine with its own interfaces, routes, firewall and ports.
+pub struct Host {
+    name: String,
+    address: Ipv4Addr,
+    namespace: Namespace,
+    shelf: Shelf,
+}
+
+impl Host {
+    pub(crate) fn new(name: &str, address: Ipv4Addr, namespace: Namespace, shelf: Shelf) -> Self {
+        Self { name: name.to_owned(), address, namespace, shelf }
+    }
+
+    /// `server`, `target` or `client-N`.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address by which the other machines reach it.
+    #[must_use]
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// Its network namespace.
+    #[must_use]
+    pub fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    /// A command that will run on this machine.
+    #[must_use]
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        self.namespace.command(program)
+    }
+
+    /// Runs `program` to its end, which may be a failure.
+    pub fn finish<const N: usize>(&self, program: &str, arguments: [&str; N]) -> Result<Finished> {
+        let mut command = self.command(program);
+        command.args(arguments);
+        command::finish(command)
+    }
+
+    /// Runs `program` to its end, which must be a success; answers with its standard output.
+    pub fn run<const N: usize>(&self, program: &str, arguments: [&str; N]) -> Result<String> {
+        self.finish(program, arguments)?.success()
+    }
+
+    /// Starts `command`, made by [`Host::command`], and keeps its log for the day of reckoning.
+    pub fn start(&self, program: &str, command: Command) -> Result<Process> {
+        let process = Process::start(format!("{program} on {}", self.name), command)?;
+        let mut shelf = self.shelf.lock().unwrap_or_else(PoisonError::into_inner);
+        shelf.push(process.log().clone());
+        Ok(process)
+    }
+
+    /// Does `work` with this machine's network.
+    pub fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        self.namespace.enter(work)
+    }
+
+    /// A UDP socket of this machine.
+    pub fn udp_socket(&self, address: Ipv4Addr, port: u16) -> Result<UdpSocket> {
+        let address = SocketAddrV4::new(address, port);
+        self.enter(|| UdpSocket::bind(address))?.context(format!("binding {address} on {}", self.name))
+    }
+
+    /// A TCP listener of this machine, on a free port.
+    pub fn tcp_listener(&self, address: Ipv4Addr) -> Result<TcpListener> {
+        self.enter(|| TcpListener::bind((address, 0)))?.context(format!("listening on {}", self.name))
+    }
+
+    /// A TCP connection from this machine.
+    pub fn tcp_connection(&self, to: SocketAddrV4) -> Result<TcpStream> {
+        self.enter(|| TcpStream::connect_timeout(&to.into(), CONNECT_LIMIT))?
+            .context(format!("connecting from {} to {to}", self.name))
+    }
+
+    /// Whether `address` is one of this machine's own.
+    pub fn has_address(&self, address: Ipv4Addr) -> Result<bool> {
+        Ok(self.enter(|| UdpSocket::bind((address, 0)))?.is_ok())
+    }
+
+    /// Whether some program of this machine holds UDP port `port`.
+    pub fn has_bound_udp_port(&self, port: u16) -> Result<bool> {
+        let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/udp"))?;
+        let table = table.context(format!("reading the socket table of {}", self.name))?;
+        Ok(table.lines().skip(1).any(|row| local_port(row) == Some(port)))
+    }
+
+    /// The first IPv4 address of `device`.
+    pub fn address_of(&self, device: &str) -> Result<Option<Ipv4Addr>> {
+        let shown = self.namespace.ip(["-4", "-json", "address", "show", "dev", device])?;
+        let links: serde_json::Value = serde_json::from_str(&shown).context("reading what ip printed")?;
+        let local = links.pointer("/0/addr_info/0/local").and_then(|local| local.as_str());
+        local.map(|text| text.parse().context(format!("reading {text}"))).transpose()
+    }
+}
+
+/// The local port in a row of /proc/net/udp: `  12: 00000000:04AA 00000000:0000 07 ...`.
+fn local_port(row: &str) -> Option<u16> {
+    let (_, port) = row.split_whitespace().nth(1)?.split_once(':')?;
+    u16::from_str_radix(port, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_port_from_the_kernels_table() {
+        let row = "  355: 010200C0:04AA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0";
+        assert_eq!(local_port(row), Some(1194));
+        assert_eq!(local_port("sl local_address rem_address"), None);
+    }
+}

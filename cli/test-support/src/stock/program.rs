@@ -1,0 +1,63 @@
+//! Which `openvpn` runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use crate::command::{self, tool};
+use crate::failure::{Context, Failure, Result};
+
+/// What the program prints about its protocol abilities.
+const ABILITIES: &[u8] = b"IV_PROTO=%d\n\0";
+
+/// An `openvpn` program.
+#[derive(Clone, Debug)]
+pub struct Program(PathBuf);
+
+impl Program {
+    /// The distribution's, found as a shell finds it.
+    #[must_use]
+    pub fn stock() -> Self {
+        Self("openvpn".into())
+    }
+
+    /// A copy of the distribution's in `directory` that announces only what a 2.4 client can do: data packets with a
+    /// peer id. It cannot be told so by an option, so the text that it prints is replaced in the copy.
+    ///
+    /// The server must then wait for the push request and derive the data keys with the TLS 1.0 PRF; the client
+    /// does so with its own unmodified code.
+    pub fn with_the_abilities_of_2_4(directory: &Path) -> Result<Self> {
+        let original = succeed_in_locating("openvpn")?;
+        let mut image = fs::read(&original).context("reading the openvpn program")?;
+        let places: Vec<usize> = image
+            .windows(ABILITIES.len())
+            .enumerate()
+            .filter(|(_, window)| *window == ABILITIES)
+            .map(|(at, _)| at)
+            .collect();
+        let [at] = places[..] else {
+            return Err(Failure::new(format!(
+                "{original} announces its abilities in {} places",
+                places.len()
+            )));
+        };
+        image[at..at + ABILITIES.len()].copy_from_slice(b"IV_PROTO=2\n\0\0");
+        let copy = directory.join("openvpn-2.4-abilities");
+        fs::write(&copy, image).context("writing the copy")?;
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))
+            .context("making the copy executable")?;
+        Ok(Self(copy))
+    }
+
+    /// The path or name to run.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+fn succeed_in_locating(program: &str) -> Result<String> {
+    let mut command = tool("sh");
+    command.args(["-c", "command -v \"$1\"", "sh", program]);
+    Ok(command::succeed(command)?.trim_end().to_owned())
+}

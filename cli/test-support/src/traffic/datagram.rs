@@ -1,0 +1,47 @@
+//! Single UDP datagrams: who gets them, and from which address they seem to come.
+
+use std::io::ErrorKind;
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use crate::failure::{Context, Failure, Result};
+use crate::host::Host;
+
+/// How long a receiver waits before it says that nothing came.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A machine that waits for datagrams.
+pub struct Receiver {
+    socket: UdpSocket,
+}
+
+impl Receiver {
+    /// Waits on `host` at `address`, on a free port.
+    pub fn on(host: &Host, address: Ipv4Addr) -> Result<Self> {
+        let socket = host.udp_socket(address, 0)?;
+        socket.set_read_timeout(Some(PATIENCE)).context("setting a time limit")?;
+        Ok(Self { socket })
+    }
+
+    /// Where to send to.
+    pub fn address(&self) -> Result<SocketAddr> {
+        self.socket.local_addr().context("asking for the port")
+    }
+
+    /// The next datagram and its sender; `None` when none comes within a second.
+    pub fn receive(&self) -> Result<Option<(String, SocketAddr)>> {
+        let mut buffer = [0; 1500];
+        match self.socket.recv_from(&mut buffer) {
+            Ok((length, from)) => Ok(Some((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => Ok(None),
+            Err(error) => Err(Failure::new(format!("receiving a datagram: {error}"))),
+        }
+    }
+}
+
+/// Sends `text` from `host`, with `source` as its address, to `destination`.
+pub fn send(host: &Host, source: Ipv4Addr, destination: SocketAddr, text: &str) -> Result<()> {
+    let socket = host.udp_socket(source, 0)?;
+    let sent = socket.send_to(text.as_bytes(), destination);
+    sent.map(drop).context(format!("sending from {source} on {}", host.name()))
+}

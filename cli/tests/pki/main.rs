@@ -1,0 +1,11 @@
+//! The PKI commands as their users see them: the real binary, its output, its exit codes, its files.
+
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
+mod alternating;
+mod commands;
+mod disturbed;
+mod drop_in;
+mod errors;
+mod help;
+mod support;

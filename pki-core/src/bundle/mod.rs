@@ -1,0 +1,3 @@
+//! What is handed to users: client profiles.
+
+pub mod ovpn;

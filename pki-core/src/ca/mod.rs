@@ -1,0 +1,170 @@
+//! The authority: one method per easy-rsa verb, each a single durable change of the directory.
+//!
+//! What is needed from outside comes in as arguments: the time and randomness in [`Context`], the passphrase of the CA key
+//! through a callback that is asked only if the key is encrypted, and before anything is locked.
+
+mod build_ca;
+mod gen_crl;
+mod init;
+mod issue;
+mod reader;
+mod revoke;
+mod signing;
+
+use std::path::{Path, PathBuf};
+
+pub use build_ca::{BuildCa, BuiltCa};
+pub use gen_crl::{GenCrl, PublishedCrl};
+pub use init::{Init, InitOutcome, init, replace};
+pub use issue::{Issue, Issued, SerialNumbers};
+pub use reader::PkiReader;
+pub use revoke::{Revoke, Revoked};
+
+use crate::cert::{Certificate, Profile};
+use crate::error::PkiError;
+use crate::key::{EncodedKey, KeyError, WeakEncryption};
+use crate::random::RandomSource;
+use crate::secret::Passphrase;
+use crate::store::{LockPolicy, OsDisk, PkiPath, Store, layout};
+use crate::time::Timestamp;
+
+/// Time and randomness of one operation.
+pub struct Context<'a> {
+    /// The present.
+    pub now: Timestamp,
+    /// Where serial numbers, salts and new keys come from.
+    pub random: &'a mut dyn RandomSource,
+    /// Gives the passphrase of an encrypted key.
+    pub passphrases: &'a mut PassphraseSource<'a>,
+}
+
+/// Answers with the passphrase of the key file it is given, or with the reason why there is none.
+pub type PassphraseSource<'a> = dyn FnMut(&Path) -> Result<Passphrase, String> + 'a;
+
+/// How an authority behaves, beyond single operations.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Waiting for other commands.
+    pub lock: LockPolicy,
+    /// Whose idea of a certificate is followed.
+    pub profile: Profile,
+    /// What happens with key files that others may read.
+    pub exposed_keys: ExposedKeys,
+    /// Whether to go on although the clock shows a time before something that was already signed.
+    pub ignore_clock: bool,
+}
+
+/// What happens with key files that group or others may read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExposedKeys {
+    /// They are refused.
+    #[default]
+    Refuse,
+    /// They are used, with a [`Warning`].
+    Warn,
+}
+
+/// Something that worked, but should not stay as it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A key file that others may read.
+    ExposedKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A key file whose encryption is weak.
+    WeakEncryption {
+        /// The file.
+        path: PathBuf,
+        /// In what respect.
+        weakness: WeakEncryption,
+    },
+    /// The certificate ends later than the certificate of its authority.
+    OutlivesAuthority {
+        /// End of the authority.
+        authority_ends: Timestamp,
+    },
+}
+
+/// A PKI directory, ready to be worked on.
+pub struct Authority {
+    store: Store,
+    settings: Settings,
+}
+
+impl Authority {
+    /// Opens a PKI directory, completing or undoing what an interrupted command left.
+    ///
+    /// # Errors
+    /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::Store`].
+    pub fn open(directory: &Path, settings: Settings) -> Result<Self, PkiError> {
+        let store = open_store(directory)?;
+        // Whoever only reads goes on without, for example on a read-only mount; whoever changes something recovers
+        // again under the lock, and is told what is in the way.
+        let _ = store.recover_if_needed(&settings.lock);
+        Self::with_store(store, settings)
+    }
+
+    fn with_store(store: Store, settings: Settings) -> Result<Self, PkiError> {
+        for path in layout::initial_directories().into_iter().take(2) {
+            if !store.exists(&path)? {
+                return Err(PkiError::NoPki { directory: store.root().to_path_buf() });
+            }
+        }
+        Ok(Self { store, settings })
+    }
+
+    /// The certificates and keys of the directory, for reading.
+    #[must_use]
+    pub fn reader(&self) -> PkiReader<'_> {
+        PkiReader::of(&self.store)
+    }
+
+    /// Refuses when any file of the authority is missing.
+    fn require_authority(&self) -> Result<(), PkiError> {
+        for path in layout::authority_files() {
+            if !self.store.exists(&path)? {
+                return Err(PkiError::NoAuthority { missing: self.store.full_path(&path) });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn open_store(directory: &Path) -> Result<Store, PkiError> {
+    let disk =
+        OsDisk::open(directory)?.ok_or_else(|| PkiError::NoPki { directory: directory.to_path_buf() })?;
+    Ok(Store::new(disk))
+}
+
+/// Reads a certificate file; `missing` makes the error for a file that is not there.
+fn read_certificates(
+    store: &Store,
+    path: &PkiPath,
+    missing: impl FnOnce(PathBuf) -> PkiError,
+) -> Result<Vec<Certificate>, PkiError> {
+    let text = store.read(path)?.ok_or_else(|| missing(store.full_path(path)))?;
+    Certificate::all_from_pem(&text)
+        .map_err(|cause| PkiError::Certificate { path: store.full_path(path), cause })
+}
+
+/// Reads a key file, still locked; with the permission bits if others may read it.
+fn read_key(
+    store: &Store,
+    path: &PkiPath,
+    missing: impl FnOnce(PathBuf) -> PkiError,
+) -> Result<(EncodedKey, Option<u32>), PkiError> {
+    let full_path = || store.full_path(path);
+    let text = store.read(path)?.ok_or_else(|| missing(full_path()))?;
+    let text = zeroize::Zeroizing::new(text);
+    let key = EncodedKey::from_pem(&text).map_err(key_error(store, path))?;
+    let exposed_mode = store.mode(path)?.filter(|mode| mode & 0o077 != 0);
+    Ok((key, exposed_mode))
+}
+
+fn key_error(store: &Store, path: &PkiPath) -> impl Fn(KeyError) -> PkiError + use<> {
+    let path = store.full_path(path);
+    move |cause| PkiError::Key { path: path.clone(), cause }
+}

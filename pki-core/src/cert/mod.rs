@@ -1,0 +1,17 @@
+//! Certificates and requests: what stands in them per profile, writing, and reading back.
+//!
+//! Writing goes through [`build`] only; it takes an issuer's name as the octets that stand in the issuer's own
+//! certificate, because re-encoding a name breaks chains.
+
+pub mod build;
+pub mod csr;
+mod error;
+pub mod extension;
+pub mod profile;
+pub mod san;
+pub mod view;
+
+pub use error::CertificateError;
+pub use profile::{CertificateKind, Profile};
+pub use san::SubjectAltName;
+pub use view::Certificate;

@@ -1,0 +1,129 @@
+//! easy-rsa's directory layout as typed paths.
+
+use super::path::PkiPath;
+use crate::name::FileBase;
+use crate::serial::Serial;
+
+pub(crate) fn authority_certificate() -> PkiPath {
+    PkiPath::of("ca.crt")
+}
+
+pub(crate) fn authority_key() -> PkiPath {
+    PkiPath::of("private/ca.key")
+}
+
+pub(crate) fn index() -> PkiPath {
+    PkiPath::of("index.txt")
+}
+
+pub(crate) fn index_attributes() -> PkiPath {
+    PkiPath::of("index.txt.attr")
+}
+
+pub(crate) fn serial() -> PkiPath {
+    PkiPath::of("serial")
+}
+
+pub(crate) fn revocation_list() -> PkiPath {
+    PkiPath::of("crl.pem")
+}
+
+pub(crate) fn revocation_list_der() -> PkiPath {
+    PkiPath::of("crl.der")
+}
+
+/// easy-rsa's settings for this PKI.
+pub(crate) fn vars() -> PkiPath {
+    PkiPath::of("vars")
+}
+
+/// easy-rsa's own lock, which ours honours and creates.
+pub(crate) fn lock_file() -> PkiPath {
+    PkiPath::of("lock.file")
+}
+
+/// The record of a change in progress; exists only then.
+pub(crate) fn journal() -> PkiPath {
+    PkiPath::of(".postern-journal")
+}
+
+/// Directories that init-pki makes.
+pub(crate) fn initial_directories() -> Vec<PkiPath> {
+    ["private", "reqs", "issued"].map(PkiPath::of).to_vec()
+}
+
+/// Directories that build-ca makes.
+pub(crate) fn authority_directories() -> Vec<PkiPath> {
+    [
+        "issued",
+        "certs_by_serial",
+        "revoked",
+        "revoked/certs_by_serial",
+        "revoked/private_by_serial",
+        "revoked/reqs_by_serial",
+    ]
+    .map(PkiPath::of)
+    .to_vec()
+}
+
+/// What must be there before anything can be signed.
+pub(crate) fn authority_files() -> [PkiPath; 6] {
+    [
+        authority_certificate(),
+        authority_key(),
+        index(),
+        serial(),
+        PkiPath::of("issued"),
+        PkiPath::of("certs_by_serial"),
+    ]
+}
+
+pub(crate) fn private_key(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("private/{name}.key"))
+}
+
+pub(crate) fn request(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("reqs/{name}.req"))
+}
+
+pub(crate) fn certificate(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("issued/{name}.crt"))
+}
+
+pub(crate) fn certificate_by_serial(serial: &Serial) -> PkiPath {
+    PkiPath::of(format!("certs_by_serial/{serial}.pem"))
+}
+
+/// Where the files of a revoked certificate go: (from, to).
+pub(crate) fn revocation_moves(name: &FileBase, serial: &Serial) -> [(PkiPath, PkiPath); 3] {
+    let revoked =
+        |kind: &str, ending: &str| PkiPath::of(format!("revoked/{kind}_by_serial/{serial}.{ending}"));
+    [
+        (certificate(name), revoked("certs", "crt")),
+        (private_key(name), revoked("private", "key")),
+        (request(name), revoked("reqs", "req")),
+    ]
+}
+
+/// Directories that a revocation needs; old PKIs lack some of them.
+pub(crate) fn revocation_directories() -> Vec<PkiPath> {
+    authority_directories()
+        .into_iter()
+        .filter(|directory| directory.as_str().starts_with("revoked"))
+        .collect()
+}
+
+/// Containers and profiles made from a certificate, which must not outlive it.
+pub(crate) fn derived_files(name: &FileBase) -> [PkiPath; 8] {
+    [
+        format!("private/{name}.p12"),
+        format!("private/{name}.p8"),
+        format!("private/{name}.p1"),
+        format!("issued/{name}.p7b"),
+        format!("inline/{name}.inline"),
+        format!("inline/private/{name}.inline"),
+        format!("inline/private/{name}.p12-inline"),
+        format!("{name}.creds"),
+    ]
+    .map(PkiPath::of)
+}

@@ -1,0 +1,112 @@
+//! The PKI directory on disk: where things lie, how they are read, and how they change without ever being half done.
+//!
+//! Every change is a [`ChangeSet`] committed under the lock by [`transaction`]; nothing else writes. What a change
+//! consists of is decided in `ca`; this module knows files, not certificates.
+
+mod disk;
+mod error;
+pub(crate) mod index_txt;
+mod journal;
+pub(crate) mod layout;
+mod lock;
+mod os_disk;
+pub(crate) mod path;
+mod publish;
+#[cfg(test)]
+mod simulated_disk;
+mod transaction;
+
+use std::path::{Path, PathBuf};
+
+pub use error::StoreError;
+pub use lock::LockPolicy;
+
+pub(crate) use disk::{Disk, FileMode};
+pub(crate) use os_disk::OsDisk;
+pub(crate) use path::PkiPath;
+pub(crate) use transaction::ChangeSet;
+
+/// An open PKI directory.
+pub(crate) struct Store {
+    disk: Box<dyn Disk>,
+}
+
+/// The directory while nobody else may change it, every earlier change being complete.
+pub(crate) struct LockedStore<'a> {
+    store: &'a Store,
+    _guard: Box<dyn lock::Guard + 'a>,
+}
+
+impl Store {
+    pub(crate) fn new(disk: impl Disk + 'static) -> Self {
+        Self { disk: Box::new(disk) }
+    }
+
+    /// The full path, for messages.
+    pub(crate) fn full_path(&self, path: &PkiPath) -> PathBuf {
+        self.disk.root().join(path.as_str())
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.disk.root()
+    }
+
+    /// Whether anything, be it a dangling link, bears this name.
+    pub(crate) fn exists(&self, path: &PkiPath) -> Result<bool, StoreError> {
+        self.disk.exists(path).map_err(|cause| self.failure("look at", path, cause))
+    }
+
+    /// The content of a file; `None` if there is none.
+    pub(crate) fn read(&self, path: &PkiPath) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk.read(path).map_err(|cause| self.failure("read", path, cause))
+    }
+
+    /// At most `length` octets from `offset` on; `None` if there is no such file.
+    pub(crate) fn read_range(
+        &self,
+        path: &PkiPath,
+        offset: u64,
+        length: usize,
+    ) -> Result<Option<Vec<u8>>, StoreError> {
+        self.disk.read_range(path, offset, length).map_err(|cause| self.failure("read", path, cause))
+    }
+
+    /// Permission bits of a file; `None` if there is none.
+    pub(crate) fn mode(&self, path: &PkiPath) -> Result<Option<u32>, StoreError> {
+        self.disk.mode(path).map_err(|cause| self.failure("look at", path, cause))
+    }
+
+    /// Waits for the lock and completes or undoes what an interrupted command left.
+    pub(crate) fn lock(&self, policy: &LockPolicy) -> Result<LockedStore<'_>, StoreError> {
+        let guard = self.disk.lock(policy)?;
+        publish::recover(self.disk.as_ref())?;
+        Ok(LockedStore { store: self, _guard: guard })
+    }
+
+    /// Completes or undoes what an interrupted command left, if there is anything and if it is possible.
+    pub(crate) fn recover_if_needed(&self, policy: &LockPolicy) -> Result<(), StoreError> {
+        if !self.exists(&layout::journal())? {
+            return Ok(());
+        }
+        self.lock(policy).map(drop)
+    }
+
+    fn failure(&self, operation: &'static str, path: &PkiPath, cause: std::io::Error) -> StoreError {
+        StoreError::io(operation, self.full_path(path), cause)
+    }
+}
+
+impl LockedStore<'_> {
+    /// Makes all changes or none of them, durably.
+    pub(crate) fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
+        transaction::commit(self.store.disk.as_ref(), changes)
+    }
+}
+
+impl std::ops::Deref for LockedStore<'_> {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        self.store
+    }
+}

@@ -1,0 +1,441 @@
+//! The server's certificate and key, and the authorities of its clients, read from files and checked together.
+//!
+//! A mistake that would make every client refuse the server is refused at start, where somebody can see it: a
+//! certificate of another purpose, an expired one, one that the key does not belong to.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, TrustAnchorsError};
+use pki_core::error::Explain;
+use pki_core::key::{EncodedKey, KeyError};
+use pki_core::secret::{Passphrase, SecretBytes};
+use pki_core::time::Timestamp;
+use pki_core::x509::pem::{self, PemError};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use tracing::warn;
+use vpn_proto::{TlsSettings, TlsSettingsError, TlsVersion};
+
+use crate::config::CredentialPaths;
+
+/// No certificate or key file is larger.
+const MAXIMUM_FILE_SIZE: u64 = 16 << 20;
+
+/// Everything a server needs to prove who it is and to know whom it trusts.
+#[derive(Debug)]
+pub struct Credentials {
+    /// The authorities of clients.
+    pub anchors: TrustAnchors,
+    /// The server's certificate and key.
+    pub tls: TlsSettings,
+}
+
+/// Which of the files an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CredentialFile {
+    /// The certificate authorities of clients.
+    Authority,
+    /// The server certificate.
+    Certificate,
+    /// The key of the server certificate.
+    Key,
+    /// The passphrase of the key.
+    Passphrase,
+}
+
+/// Why a server cannot prove who it is.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CredentialsError {
+    /// There is no PKI directory.
+    #[error("there is no PKI at {}", directory.display())]
+    NoPki {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// A file does not exist.
+    #[error("{} {} does not exist", what.name(), path.display())]
+    Missing {
+        /// Which file.
+        what: CredentialFile,
+        /// Its path.
+        path: PathBuf,
+    },
+    /// A file cannot be read.
+    #[error("cannot read {} {}: {source}", what.name(), path.display())]
+    Unreadable {
+        /// Which file.
+        what: CredentialFile,
+        /// Its path.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The file with the authorities is not one.
+    #[error("the CA certificate {} is not usable: {problem}", path.display())]
+    Authority {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: TrustAnchorsError,
+    },
+    /// The file with the server certificate is not one.
+    #[error("the server certificate {} is not usable: {problem}", path.display())]
+    Certificate {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: PemError,
+    },
+    /// Clients would refuse the server certificate.
+    #[error("the server certificate {} is not accepted: {rejection}", path.display())]
+    NotForServers {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        rejection: Rejection,
+    },
+    /// The key cannot be read or unlocked.
+    #[error("the server key {} is not usable: {problem}", path.display())]
+    Key {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: KeyError,
+    },
+    /// Certificate and key cannot be used together.
+    #[error("the server certificate and key cannot be used: {0}")]
+    Tls(#[from] TlsSettingsError),
+}
+
+impl CredentialFile {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Authority => "the CA certificate",
+            Self::Certificate => "the server certificate",
+            Self::Key => "the server key",
+            Self::Passphrase => "the passphrase file",
+        }
+    }
+}
+
+impl CredentialsError {
+    /// Stable name of this cause.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NoPki { .. } => "pki-missing",
+            Self::Missing { what: CredentialFile::Authority, .. } => "ca-missing",
+            Self::Missing { what: CredentialFile::Certificate, .. } => "server-certificate-missing",
+            Self::Missing { what: CredentialFile::Key, .. } => "server-key-missing",
+            Self::Missing { what: CredentialFile::Passphrase, .. } => "passphrase-missing",
+            Self::Unreadable { .. } => "credential-unreadable",
+            Self::Authority { problem, .. } => problem.code(),
+            Self::Certificate { .. } => "server-certificate-malformed",
+            Self::NotForServers { rejection, .. } => rejection.code(),
+            Self::Key { problem, .. } => problem.code(),
+            Self::Tls(_) => "server-key-unusable",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NoPki { .. } => {
+                "make one: 'postern init-pki', 'postern build-ca', 'postern build-server-full NAME nopass'"
+            }
+            Self::Missing { what: CredentialFile::Authority, .. } => "make the authority: 'postern build-ca'",
+            Self::Missing { what: CredentialFile::Certificate | CredentialFile::Key, .. } => {
+                "issue it: 'postern build-server-full NAME nopass', and give that NAME as --server-name"
+            }
+            Self::Missing { what: CredentialFile::Passphrase, .. } => "check the path of --askpass",
+            Self::Unreadable { .. } => "check owner and permissions of the file; the server starts as root",
+            Self::Authority { problem, .. } => problem.help(),
+            Self::Certificate { .. } => "give the server's certificate in PEM, intermediates after it",
+            Self::NotForServers { rejection, .. } => rejection.help(),
+            Self::Key { problem: KeyError::PassphraseNeeded, .. } => {
+                "put the passphrase into a file that only root can read, and name it with --askpass"
+            }
+            Self::Key { path, problem } => return problem.help_for(path),
+            Self::Tls(_) => "give the certificate and the key that were issued together",
+        }
+        .to_owned()
+    }
+}
+
+impl Credentials {
+    /// Reads and checks all files. `now` is for the validity of the server certificate.
+    ///
+    /// # Errors
+    ///
+    /// The first [`CredentialsError`] that is found.
+    pub fn load(
+        paths: &CredentialPaths,
+        passphrase_file: Option<&Path>,
+        minimum_tls_version: TlsVersion,
+        now: Timestamp,
+    ) -> Result<Self, CredentialsError> {
+        let Files { authority, certificate, key, is_one_pki } = Files::of(paths)?;
+        let anchors = read_authority(&authority)?;
+        let chain = read_certificates(&certificate)?;
+        check_certificate(&certificate, &chain, &anchors, is_one_pki, now)?;
+        let key = read_key(&key, passphrase_file)?;
+        let chain = chain.into_iter().map(CertificateDer::from).collect();
+        Ok(Self { anchors, tls: TlsSettings::new(chain, key, minimum_tls_version)? })
+    }
+}
+
+struct Files {
+    authority: PathBuf,
+    certificate: PathBuf,
+    key: PathBuf,
+    /// Whether the authority of clients has to be the server's own.
+    is_one_pki: bool,
+}
+
+impl Files {
+    fn of(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
+        match paths {
+            CredentialPaths::Pki { directory, .. } if !directory.is_dir() => {
+                Err(CredentialsError::NoPki { directory: directory.clone() })
+            }
+            CredentialPaths::Pki { directory, server_name } => Ok(Self {
+                authority: directory.join("ca.crt"),
+                certificate: directory.join("issued").join(format!("{server_name}.crt")),
+                key: directory.join("private").join(format!("{server_name}.key")),
+                is_one_pki: true,
+            }),
+            CredentialPaths::Files { ca, cert, key, .. } => Ok(Self {
+                authority: ca.clone(),
+                certificate: cert.clone(),
+                key: key.clone(),
+                is_one_pki: false,
+            }),
+        }
+    }
+}
+
+fn read_authority(path: &Path) -> Result<TrustAnchors, CredentialsError> {
+    let content = read(CredentialFile::Authority, path)?;
+    TrustAnchors::from_pem(content.expose())
+        .map_err(|problem| CredentialsError::Authority { path: path.to_owned(), problem })
+}
+
+fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, CredentialsError> {
+    let content = read(CredentialFile::Certificate, path)?;
+    pem::certificates(content.expose())
+        .map_err(|problem| CredentialsError::Certificate { path: path.to_owned(), problem })
+}
+
+/// A server may have its certificate from another authority than its clients; then only the clients can check it.
+fn check_certificate(
+    path: &Path,
+    chain: &[Vec<u8>],
+    anchors: &TrustAnchors,
+    is_one_pki: bool,
+    now: Timestamp,
+) -> Result<(), CredentialsError> {
+    let certificates: Vec<&[u8]> = chain.iter().map(Vec::as_slice).collect();
+    let verified = chain::verify(&chain::Request {
+        leaf_and_intermediates: &certificates,
+        anchors,
+        purpose: Purpose::Server,
+        revocation: Revocation::Unchecked,
+        name: None,
+        policy: &ChainPolicy::vpn(),
+        now,
+    });
+    match verified {
+        Ok(_) => Ok(()),
+        Err(rejection) if rejection.chains_to_anchor() || is_one_pki => {
+            Err(CredentialsError::NotForServers { path: path.to_owned(), rejection })
+        }
+        Err(rejection) => {
+            warn!(path = %path.display(), %rejection, "the server certificate is not from the CA of the clients");
+            Ok(())
+        }
+    }
+}
+
+fn read_key(path: &Path, passphrase_file: Option<&Path>) -> Result<PrivateKeyDer<'static>, CredentialsError> {
+    let unusable = |problem| CredentialsError::Key { path: path.to_owned(), problem };
+    let content = read(CredentialFile::Key, path)?;
+    refuse_exposed(path)?;
+    let encoded = EncodedKey::from_pem(content.expose()).map_err(unusable)?;
+    let passphrase = match (&encoded, passphrase_file) {
+        (EncodedKey::Encrypted(_), Some(file)) => Some(read_passphrase(file)?),
+        (EncodedKey::Encrypted(_) | EncodedKey::Plain(_), _) => None,
+    };
+    let key = encoded.unlock(passphrase.as_ref()).map_err(unusable)?;
+    Ok(PrivatePkcs8KeyDer::from(key.pkcs8_der().to_vec()).into())
+}
+
+/// A key that everybody can read is no secret. A group may be meant: it is only remarked on (PKI-02).
+fn refuse_exposed(path: &Path) -> Result<(), CredentialsError> {
+    let unreadable =
+        |source| CredentialsError::Unreadable { what: CredentialFile::Key, path: path.to_owned(), source };
+    let mode = fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o777;
+    if mode & 0o007 != 0 {
+        let problem = KeyError::Exposed { mode };
+        return Err(CredentialsError::Key { path: path.to_owned(), problem });
+    }
+    if mode & 0o070 != 0 {
+        warn!(path = %path.display(), "the server key can be read by a group");
+    }
+    Ok(())
+}
+
+/// The first line of the file.
+fn read_passphrase(path: &Path) -> Result<Passphrase, CredentialsError> {
+    let content = read(CredentialFile::Passphrase, path)?;
+    let line = content.expose().split(|byte| matches!(byte, b'\n' | b'\r')).next().unwrap_or_default();
+    Ok(Passphrase::new(line.to_vec()))
+}
+
+fn read(what: CredentialFile, path: &Path) -> Result<SecretBytes, CredentialsError> {
+    let mut content = Vec::new();
+    File::open(path).and_then(|file| file.take(MAXIMUM_FILE_SIZE).read_to_end(&mut content)).map_err(
+        |source| {
+            let path = path.to_owned();
+            if source.kind() == io::ErrorKind::NotFound {
+                CredentialsError::Missing { what, path }
+            } else {
+                CredentialsError::Unreadable { what, path, source }
+            }
+        },
+    )?;
+    Ok(SecretBytes::new(content))
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
+    use time::{Duration, OffsetDateTime};
+
+    use super::*;
+    use crate::testing::pki::{TestPki, write_key};
+
+    #[test]
+    fn a_complete_pki_is_loaded() {
+        let pki = TestPki::new();
+        let credentials = load(&pki.paths()).unwrap();
+        assert_eq!(credentials.anchors.anchors().len(), 1);
+        load(&pki.file_paths(None)).unwrap();
+    }
+
+    #[test]
+    fn each_missing_part_is_named_with_the_command_that_makes_it() {
+        let cases = [
+            ("", "pki-missing", "init-pki"),
+            ("ca.crt", "ca-missing", "build-ca"),
+            ("issued/server.crt", "server-certificate-missing", "build-server-full"),
+            ("private/server.key", "server-key-missing", "build-server-full"),
+        ];
+        for (missing, code, command) in cases {
+            let pki = TestPki::new();
+            let path = pki.directory().join(missing);
+            if missing.is_empty() {
+                fs::remove_dir_all(&path).unwrap()
+            } else {
+                fs::remove_file(&path).unwrap()
+            }
+            let error = load(&pki.paths()).unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(error.help().contains(command), "{}", error.help());
+        }
+    }
+
+    #[test]
+    fn a_certificate_that_clients_would_refuse_is_refused_at_start() {
+        let yesterday = OffsetDateTime::now_utc() - Duration::MINUTE;
+        let mut pki = TestPki::new();
+        pki.issue("server", ExtendedKeyUsagePurpose::ClientAuth);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "client-as-server");
+        pki.issue("server", ExtendedKeyUsagePurpose::CodeSigning);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "wrong-purpose");
+        pki.issue_until("server", ExtendedKeyUsagePurpose::ServerAuth, yesterday);
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "expired");
+    }
+
+    #[test]
+    fn a_certificate_of_another_authority_is_a_matter_of_the_clients_unless_it_is_one_pki() {
+        let (pki, other) = (TestPki::new(), TestPki::new());
+        for file in ["issued/server.crt", "private/server.key"] {
+            fs::copy(other.directory().join(file), pki.directory().join(file)).unwrap();
+        }
+        assert!(load(&pki.file_paths(None)).is_ok());
+        assert!(matches!(load(&pki.paths()), Err(CredentialsError::NotForServers { .. })));
+    }
+
+    #[test]
+    fn a_key_of_another_certificate_is_refused() {
+        let pki = TestPki::new();
+        write_key(&pki.directory().join("private/server.key"), &KeyPair::generate().unwrap());
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "server-key-unusable");
+    }
+
+    #[test]
+    fn pki_02_a_key_that_everybody_can_read_is_refused() {
+        let pki = TestPki::new();
+        let key = pki.directory().join("private/server.key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = load(&pki.paths()).unwrap_err();
+        assert_eq!(error.code(), "key-file-exposed");
+        assert!(error.help().contains("chmod 600"), "{}", error.help());
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+        assert!(load(&pki.paths()).is_ok());
+    }
+
+    #[test]
+    fn an_encrypted_key_needs_the_right_passphrase() {
+        let pki = TestPki::new();
+        let (key, file) = (pki.directory().join("private/server.key"), pki.directory().join("passphrase"));
+        encrypt(&key, "correct horse");
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "passphrase-needed");
+        let with = |line: &str| {
+            fs::write(&file, line).unwrap();
+            let now = Timestamp::from(std::time::SystemTime::now());
+            Credentials::load(&pki.paths(), Some(&file), TlsVersion::Tls12, now)
+        };
+        assert_eq!(with("wrong horse").unwrap_err().code(), "wrong-passphrase");
+        assert!(with("correct horse\nsecond line").is_ok());
+    }
+
+    #[test]
+    fn files_that_are_something_else_are_named() {
+        for (file, code) in [
+            ("ca.crt", "ca-file-empty"),
+            ("issued/server.crt", "server-certificate-malformed"),
+            ("private/server.key", "key-not-found-in-file"),
+        ] {
+            let pki = TestPki::new();
+            fs::write(pki.directory().join(file), "not PEM").unwrap();
+            let error = load(&pki.paths()).unwrap_err();
+            assert_eq!(error.code(), code);
+            assert!(error.to_string().contains(file), "{error}");
+        }
+    }
+
+    fn load(paths: &CredentialPaths) -> Result<Credentials, CredentialsError> {
+        Credentials::load(paths, None, TlsVersion::Tls12, Timestamp::from(std::time::SystemTime::now()))
+    }
+
+    fn encrypt(key: &Path, passphrase: &str) {
+        let encrypted = key.with_extension("encrypted");
+        let status = std::process::Command::new("openssl")
+            .args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-iter", "2048"])
+            .args(["-passout", &format!("pass:{passphrase}")])
+            .arg("-in")
+            .arg(key)
+            .arg("-out")
+            .arg(&encrypted)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        fs::rename(encrypted, key).unwrap();
+        fs::set_permissions(key, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+}

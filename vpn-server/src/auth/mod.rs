@@ -1,0 +1,25 @@
+//! Who is trusted: certificates of authorities, revocation lists, and the verdict on a client's chain.
+//!
+//! ```text
+//!   ca, cert, key ──► Credentials ──► anchors ─┐
+//!                                              ├──► TrustSnapshot ──► Trust ──► verdicts, live re-checks
+//!   crl ────────────► RevocationFile ── index ─┘      (swapped whole)
+//! ```
+//!
+//! The rules of chain validation are pki-core's. Here is what a running server adds: files that change under it, what
+//! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
+
+mod credentials;
+mod expiry;
+mod keeper;
+mod memory;
+mod refusal;
+mod revocation;
+mod trust;
+
+pub use credentials::{CredentialFile, Credentials, CredentialsError};
+pub use expiry::ExpiryStage;
+pub use keeper::{CrlReload, TrustKeeper};
+pub use memory::CertificatePath;
+pub use revocation::{RevocationError, RevocationState};
+pub use trust::{Trust, TrustSnapshot};

@@ -1,0 +1,192 @@
+//! The verdict on a client's chain, against what is trusted at that moment.
+//!
+//! [`Trust`] is shared by all handshakes. What it trusts is a [`TrustSnapshot`] that is replaced whole; a handshake sees
+//! one of them from beginning to end.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use arc_swap::{ArcSwap, Guard};
+use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath};
+use pki_core::crl::{CertificateId, Freshness, RevocationStatus};
+use pki_core::time::Timestamp;
+use pki_core::x509::Certificate;
+use rustls::pki_types::CertificateDer;
+use tracing::warn;
+use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
+
+use super::memory::{CertificatePath, PathMemory};
+use super::refusal::public_reason;
+use super::revocation::RevocationState;
+use crate::observe::Escaped;
+
+/// What is trusted, for whoever has to judge a chain.
+#[derive(Debug)]
+pub struct Trust {
+    snapshot: ArcSwap<TrustSnapshot>,
+    paths: PathMemory,
+}
+
+/// What was trusted at one moment.
+#[derive(Debug)]
+pub struct TrustSnapshot {
+    /// The authorities of clients.
+    pub anchors: Arc<TrustAnchors>,
+    /// What is known about revocations.
+    pub revocation: RevocationState,
+    /// How strict chains are judged.
+    pub policy: ChainPolicy,
+}
+
+impl Trust {
+    /// Trust that begins with `snapshot`.
+    #[must_use]
+    pub fn new(snapshot: TrustSnapshot) -> Self {
+        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
+    }
+
+    /// What is trusted at this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Guard<Arc<TrustSnapshot>> {
+        self.snapshot.load()
+    }
+
+    /// Judges handshakes by another snapshot from now on.
+    pub fn replace(&self, snapshot: TrustSnapshot) {
+        self.snapshot.store(Arc::new(snapshot));
+    }
+
+    /// The verified path of a client that was accepted a moment ago.
+    #[must_use]
+    pub fn path_of(&self, fingerprint: &[u8; 32]) -> Option<CertificatePath> {
+        self.paths.path_of(fingerprint)
+    }
+
+    fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
+        let snapshot = self.snapshot.load();
+        match snapshot.verify(chain, now) {
+            Ok(path) => self.accept(path),
+            Err(rejection) => snapshot.refuse(chain, &rejection),
+        }
+    }
+
+    fn accept(&self, path: VerifiedPath) -> CertificateVerdict {
+        let Some(common_name) = path.common_name else {
+            return CertificateVerdict::Untrusted(Denial {
+                code: "no-identity",
+                public: public_reason("no-identity").to_owned(),
+                detail: format!("the certificate \"{}\" has no common name", path.subject),
+            });
+        };
+        if let Some(expired_at) = path.crl_expired_at {
+            warn!(
+                client = Escaped(&common_name).to_string(),
+                cert.serial = %path.serial,
+                %expired_at,
+                "accepted within the grace period of an expired revocation list"
+            );
+        }
+        let identity = PeerIdentity {
+            common_name,
+            fingerprint: path.fingerprint,
+            path: path.certificates.iter().map(reference).collect(),
+        };
+        self.paths.remember(path.fingerprint, path.certificates.into());
+        CertificateVerdict::Accepted(identity)
+    }
+}
+
+impl CertificateCheck for Trust {
+    fn check(&self, chain: &[CertificateDer<'_>]) -> CertificateVerdict {
+        self.judge(chain, SystemTime::now().into())
+    }
+}
+
+impl TrustSnapshot {
+    /// The policy for clients whose revocation lists are accepted for `grace` after their expiry.
+    #[must_use]
+    pub fn client_policy(grace: std::time::Duration) -> ChainPolicy {
+        let freshness = Freshness { grace, ..Freshness::default() };
+        ChainPolicy { freshness, ..ChainPolicy::vpn() }
+    }
+
+    /// Why a session with these certificates has to end, if one of them is revoked.
+    ///
+    /// Only revocation itself ends a live session. A list that expires or disappears refuses new handshakes and
+    /// renegotiations, and thereby ends sessions at their own pace.
+    #[must_use]
+    pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
+        let index = self.revocation.latest_index()?;
+        path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
+            RevocationStatus::Revoked { at, reason } => {
+                let reason = reason.map(|reason| format!(" ({reason})")).unwrap_or_default();
+                Some(Denial {
+                    code: "revoked",
+                    public: public_reason("revoked").to_owned(),
+                    detail: format!(
+                        "the certificate with serial {} was revoked at {at}{reason}",
+                        certificate.serial()
+                    ),
+                })
+            }
+            RevocationStatus::Good
+            | RevocationStatus::GoodInGrace { .. }
+            | RevocationStatus::NoCrl
+            | RevocationStatus::Expired { .. }
+            | RevocationStatus::NotYetValid { .. } => None,
+        })
+    }
+
+    fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedPath, Rejection> {
+        let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
+        let nothing_listed = pki_core::crl::RevocationIndex::default();
+        let revocation = match &self.revocation {
+            RevocationState::Unchecked | RevocationState::NothingRevokedYet => Revocation::Unchecked,
+            RevocationState::InForce(index) => Revocation::Required(index),
+            RevocationState::Lost { .. } => Revocation::Required(&nothing_listed),
+        };
+        chain::verify(&chain::Request {
+            leaf_and_intermediates: &chain,
+            anchors: &self.anchors,
+            purpose: Purpose::Client,
+            revocation,
+            name: None,
+            policy: &self.policy,
+            now,
+        })
+    }
+
+    fn refuse(&self, chain: &[CertificateDer<'_>], rejection: &Rejection) -> CertificateVerdict {
+        let denial = Denial {
+            code: rejection.code(),
+            public: public_reason(rejection.code()).to_owned(),
+            detail: rejection.to_string(),
+        };
+        match self.refused_identity(chain, rejection) {
+            Some(identity) if rejection.chains_to_anchor() => CertificateVerdict::Denied(identity, denial),
+            Some(_) | None => CertificateVerdict::Untrusted(denial),
+        }
+    }
+
+    /// Whom a refused certificate names; its signatures are good, so a trusted authority says so.
+    fn refused_identity(&self, chain: &[CertificateDer<'_>], rejection: &Rejection) -> Option<PeerIdentity> {
+        let leaf = rejection.leaf()?;
+        let certificate = Certificate::parse(chain.first()?).ok()?;
+        let issuer = self.anchors.crl_issuers().find(|issuer| issuer.subject() == certificate.issuer());
+        Some(PeerIdentity {
+            common_name: leaf.common_name.clone().unwrap_or_else(|| leaf.subject.clone()),
+            fingerprint: leaf.fingerprint,
+            path: vec![CertificateRef {
+                issuer_key: issuer.map_or([0; 32], |issuer| *issuer.issuer_id().as_bytes()),
+                serial: leaf.serial.as_be_bytes().to_vec(),
+            }],
+        })
+    }
+}
+
+fn reference(certificate: &CertificateId) -> CertificateRef {
+    CertificateRef {
+        issuer_key: *certificate.issuer().as_bytes(),
+        serial: certificate.serial().as_be_bytes().to_vec(),
+    }
+}

@@ -1,0 +1,451 @@
+//! Makes a configuration of options: every value parsed, every contradiction refused.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use vpn_proto::{DataCipher, Keepalive, TlsVersion};
+
+use super::error::{ConfigError, InvalidValue};
+use super::listen::ListenAddress;
+use super::network::{ClientCidr, Network, RoutedNetwork};
+use super::options::Options;
+use super::session::{self, SessionSettings};
+use crate::transport::tun::DeviceName;
+
+/// How many name servers clients are told at most, as in AWS Client VPN.
+pub const MAXIMUM_DNS_SERVERS: usize = 2;
+
+const DEFAULT_TUN: &str = "postern0";
+const STATE_ROOT: &str = "/var/lib/postern";
+
+/// Everything a server needs to know before it starts. Only [`Config::check`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// Where certificates, keys and revocations come from.
+    pub credentials: CredentialPaths,
+    /// The file whose first line is the passphrase of the server key.
+    pub passphrase_file: Option<PathBuf>,
+    /// Where clients connect to; never empty.
+    pub listen: Vec<ListenAddress>,
+    /// The name of the TUN device.
+    pub tun: DeviceName,
+    /// The network of client addresses.
+    pub client_cidr: ClientCidr,
+    /// How sessions are kept.
+    pub sessions: SessionSettings,
+    /// Whether client addresses are translated towards routed networks.
+    pub nat: bool,
+    /// The file that connection records are appended to.
+    pub connection_log: Option<PathBuf>,
+    /// The directory that belongs to this server.
+    pub state_directory: PathBuf,
+    /// For how long an expired revocation list is still accepted.
+    pub crl_grace: Duration,
+    /// What a reload can change while clients are connected.
+    pub live: LiveSettings,
+}
+
+/// The part of a configuration that a reload can change.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveSettings {
+    /// Networks behind the server.
+    pub routes: Vec<RoutedNetwork>,
+    /// Networks that clients may reach; everything else is denied.
+    pub authorized: Vec<Network>,
+    /// Name servers that clients are told.
+    pub dns: Vec<IpAddr>,
+    /// What clients send through the tunnel.
+    pub tunnel: TunnelMode,
+    /// How many sessions at once; `None` is as many as there are addresses.
+    pub max_sessions: Option<u32>,
+}
+
+/// What clients send through the tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TunnelMode {
+    /// Only what goes to routed networks.
+    Split,
+    /// Everything.
+    Full,
+}
+
+/// Where certificates, keys and revocations come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CredentialPaths {
+    /// A PKI directory as easy-rsa lays it out. Its `crl.pem` is watched from the beginning, even before it exists.
+    Pki {
+        /// The directory.
+        directory: PathBuf,
+        /// The name of the server certificate.
+        server_name: String,
+    },
+    /// Single files.
+    Files {
+        /// The certificate authorities of the clients.
+        ca: PathBuf,
+        /// The server certificate and its intermediates.
+        cert: PathBuf,
+        /// The key of the server certificate.
+        key: PathBuf,
+        /// The revocation list; `None` means that revocation is not checked.
+        crl: Option<PathBuf>,
+    },
+}
+
+impl Config {
+    /// Parses and checks all options together.
+    ///
+    /// # Errors
+    ///
+    /// The first [`ConfigError`] that is found.
+    pub fn check(options: Options) -> Result<Self, ConfigError> {
+        let credentials = CredentialPaths::check(&options)?;
+        let listen = parse_all("listen", options.listen.as_deref())?;
+        let client_cidr: ClientCidr =
+            parse("client-cidr", options.client_cidr.as_deref())?.ok_or(ConfigError::Missing {
+                option: "client-cidr",
+                meaning: "the network of client addresses, e.g. 10.8.0.0/24",
+            })?;
+        let tun: DeviceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?
+            .ok_or(ConfigError::Missing { option: "tun", meaning: "the name of the TUN device" })?;
+        let live = LiveSettings::check(&options, client_cidr)?;
+        let sessions = SessionSettings::check(&options)?;
+        Ok(Self {
+            credentials,
+            passphrase_file: options.askpass,
+            listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
+            client_cidr,
+            sessions,
+            nat: !options.no_nat.unwrap_or(false),
+            connection_log: options.connection_log,
+            state_directory: options
+                .state_dir
+                .unwrap_or_else(|| PathBuf::from(STATE_ROOT).join(tun.as_str())),
+            crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
+            live,
+            tun,
+        })
+    }
+}
+
+impl CredentialPaths {
+    fn check(options: &Options) -> Result<Self, ConfigError> {
+        match (options.names_pki(), options.names_files()) {
+            (true, true) => Err(ConfigError::Exclusive { first: "pki", second: options.first_file_option() }),
+            (true, false) => Self::check_pki(options),
+            (false, true) => Self::check_files(options),
+            (false, false) => Err(ConfigError::NoCredentials),
+        }
+    }
+
+    fn check_pki(options: &Options) -> Result<Self, ConfigError> {
+        let directory = required("pki", "the PKI directory", options.pki.as_ref())?;
+        let meaning = "the name of the server certificate in the PKI";
+        let server_name = required("server-name", meaning, options.server_name.as_ref())?;
+        let is_one_file_name = !server_name.is_empty()
+            && !server_name.starts_with('.')
+            && !server_name.contains(|c: char| c == '/' || c.is_control());
+        if !is_one_file_name {
+            let problem = InvalidValue::NotCertificateName;
+            return Err(ConfigError::InvalidValue { option: "server-name", value: server_name, problem });
+        }
+        Ok(Self::Pki { directory, server_name })
+    }
+
+    fn check_files(options: &Options) -> Result<Self, ConfigError> {
+        Ok(Self::Files {
+            ca: required("ca", "the certificate authorities of the clients", options.ca.as_ref())?,
+            cert: required("cert", "the server certificate", options.cert.as_ref())?,
+            key: required("key", "the key of the server certificate", options.key.as_ref())?,
+            crl: options.crl.clone(),
+        })
+    }
+}
+
+impl Options {
+    const fn first_file_option(&self) -> &'static str {
+        match (&self.ca, &self.cert, &self.key) {
+            (Some(_), _, _) => "ca",
+            (None, Some(_), _) => "cert",
+            (None, None, Some(_)) => "key",
+            (None, None, None) => "crl",
+        }
+    }
+}
+
+impl LiveSettings {
+    /// Whether a rule opens client addresses: only one about them alone does.
+    #[must_use]
+    pub fn lets_clients_meet(&self, client_cidr: ClientCidr) -> bool {
+        self.authorized.iter().any(|network| client_cidr.network().net().contains(&network.net()))
+    }
+
+    fn check(options: &Options, client_cidr: ClientCidr) -> Result<Self, ConfigError> {
+        let routes: Vec<RoutedNetwork> = parse_all("route", options.route.as_deref())?;
+        refuse_repeated_route(&routes)?;
+        refuse_overlap(client_cidr, &routes)?;
+        Ok(Self {
+            routes,
+            authorized: parse_all("authorize", options.authorize.as_deref())?,
+            dns: check_dns(options.dns.as_deref())?,
+            tunnel: check_tunnel_mode(options)?,
+            max_sessions: at_least_one("max-sessions", options.max_sessions)?,
+        })
+    }
+}
+
+impl SessionSettings {
+    fn check(options: &Options) -> Result<Self, ConfigError> {
+        let data_ciphers =
+            checked("data-ciphers", options.data_ciphers.as_deref(), session::parse_data_ciphers)?;
+        let minimum =
+            checked("tls-version-min", options.tls_version_min.as_deref(), session::parse_tls_version)?;
+        let keepalive = options.keepalive.map(|given| {
+            session::check_keepalive(given).map_err(|problem| ConfigError::InvalidValue {
+                option: "keepalive",
+                value: format!("{} {}", given[0], given[1]),
+                problem: problem.into(),
+            })
+        });
+        Ok(Self {
+            data_ciphers: data_ciphers.unwrap_or_else(|| DataCipher::DEFAULT.to_vec()),
+            minimum_tls_version: minimum.unwrap_or(TlsVersion::Tls12),
+            keepalive: keepalive.transpose()?.unwrap_or_else(Keepalive::default),
+            renegotiate_after: match options.reneg_sec.unwrap_or(3600) {
+                0 => None,
+                seconds => Some(Duration::from_secs(seconds.into())),
+            },
+            per_client: at_least_one("duplicate-cn", options.duplicate_cn)?.unwrap_or(1),
+        })
+    }
+}
+
+fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
+    let mut seen = BTreeSet::new();
+    match routes.iter().find(|route| !seen.insert(route.network)) {
+        Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// A default route contains everything, client addresses included, and is meant to.
+fn refuse_overlap(client_cidr: ClientCidr, routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
+    let overlapping = routes
+        .iter()
+        .find(|route| !route.network.is_default_route() && route.network.overlaps(client_cidr.network()));
+    match overlapping {
+        Some(route) => Err(ConfigError::ClientCidrOverlapsRoute { client_cidr, route: route.clone() }),
+        None => Ok(()),
+    }
+}
+
+fn check_dns(given: Option<&[String]>) -> Result<Vec<IpAddr>, ConfigError> {
+    let given = given.unwrap_or_default();
+    if given.len() > MAXIMUM_DNS_SERVERS {
+        return Err(ConfigError::TooMany { option: "dns", given: given.len(), maximum: MAXIMUM_DNS_SERVERS });
+    }
+    given
+        .iter()
+        .map(|text| {
+            text.parse().map_err(|_| ConfigError::InvalidValue {
+                option: "dns",
+                value: text.clone(),
+                problem: InvalidValue::NotIpAddress,
+            })
+        })
+        .collect()
+}
+
+fn check_tunnel_mode(options: &Options) -> Result<TunnelMode, ConfigError> {
+    match (options.split_tunnel.unwrap_or(false), options.full_tunnel.unwrap_or(false)) {
+        (true, true) => Err(ConfigError::Exclusive { first: "split-tunnel", second: "full-tunnel" }),
+        (true, false) => Ok(TunnelMode::Split),
+        (false, true | false) => Ok(TunnelMode::Full),
+    }
+}
+
+fn required<T: Clone>(
+    option: &'static str,
+    meaning: &'static str,
+    value: Option<&T>,
+) -> Result<T, ConfigError> {
+    value.cloned().ok_or(ConfigError::Missing { option, meaning })
+}
+
+fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
+    match value {
+        Some(0) => {
+            Err(ConfigError::InvalidValue { option, value: "0".to_owned(), problem: InvalidValue::Zero })
+        }
+        Some(_) | None => Ok(value),
+    }
+}
+
+fn parse<T>(option: &'static str, text: Option<&str>) -> Result<Option<T>, ConfigError>
+where
+    T: FromStr,
+    InvalidValue: From<T::Err>,
+{
+    checked(option, text, T::from_str)
+}
+
+fn parse_all<T>(option: &'static str, texts: Option<&[String]>) -> Result<Vec<T>, ConfigError>
+where
+    T: FromStr + Ord + Clone,
+    InvalidValue: From<T::Err>,
+{
+    let mut seen = BTreeSet::new();
+    let mut values = Vec::new();
+    for text in texts.unwrap_or_default() {
+        values.extend(parse::<T>(option, Some(text))?);
+        if values.last().is_some_and(|value| !seen.insert(value.clone())) {
+            return Err(ConfigError::Duplicate { option, value: text.clone() });
+        }
+    }
+    Ok(values)
+}
+
+fn checked<T, E>(
+    option: &'static str,
+    text: Option<&str>,
+    parse: impl FnOnce(&str) -> Result<T, E>,
+) -> Result<Option<T>, ConfigError>
+where
+    InvalidValue: From<E>,
+{
+    let Some(text) = text else { return Ok(None) };
+    match parse(text) {
+        Ok(value) => Ok(Some(value)),
+        Err(problem) => {
+            Err(ConfigError::InvalidValue { option, value: text.to_owned(), problem: problem.into() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_least_that_is_needed_gives_the_documented_defaults() {
+        let config = Config::check(minimal()).unwrap();
+        assert_eq!(config.listen, [ListenAddress::DEFAULT]);
+        assert_eq!(config.tun.as_str(), "postern0");
+        assert_eq!(config.state_directory, PathBuf::from("/var/lib/postern/postern0"));
+        assert_eq!(config.live.tunnel, TunnelMode::Full);
+        assert_eq!(config.live.max_sessions, None);
+        assert_eq!(config.sessions.per_client, 1);
+        assert_eq!(config.sessions.data_ciphers, DataCipher::DEFAULT);
+        assert_eq!(config.sessions.renegotiate_after, Some(Duration::from_secs(3600)));
+        assert_eq!(config.crl_grace, Duration::ZERO);
+        assert!(config.nat);
+    }
+
+    #[test]
+    fn every_mistake_has_its_own_message() {
+        let cases: &[(&str, &str)] = &[
+            ("", "no certificates: neither --pki nor --ca, --cert and --key are given"),
+            ("pki='p'", "--server-name is missing"),
+            ("server-name='s'", "--pki is missing"),
+            ("ca='c'\ncert='d'", "--key is missing"),
+            ("crl='c'", "--ca is missing"),
+            ("pki='p'\nserver-name='s'\ncert='c'", "--pki and --cert exclude each other"),
+            ("pki='p'\nserver-name='../s'", "--server-name ../s: not a name of a certificate"),
+            ("pki='p'\nserver-name='s'", "--client-cidr is missing"),
+            (
+                "@\nclient-cidr='10.8.0.0/30'",
+                "--client-cidr 10.8.0.0/30: /30 is not a size for client addresses: /29 to /12 are",
+            ),
+            (
+                "@\nclient-cidr='10.0.0.0/11'",
+                "--client-cidr 10.0.0.0/11: /11 is not a size for client addresses: /29 to /12 are",
+            ),
+            (
+                "@\nclient-cidr='10.8.0.1/24'",
+                "--client-cidr 10.8.0.1/24: 10.8.0.1/24 has host bits set; the network is 10.8.0.0/24",
+            ),
+            ("#\nlisten='tcp:0.0.0.0:443'", "--listen tcp:0.0.0.0:443: TCP is not served, only UDP is"),
+            ("#\nlisten='0.0.0.0:443'", "--listen 0.0.0.0:443: the transport is missing"),
+            ("#\nlisten=['udp:[::]:1','udp:[::]:1']", "--listen udp:[::]:1 is given twice"),
+            (
+                "#\ntun='a/b'",
+                "--tun a/b: 'a/b' is not a device name: 1 to 15 of the characters A-Z a-z 0-9 . _ -, and neither . nor ..",
+            ),
+            ("#\nroute='10.8.0.0/16'", "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.0/16"),
+            (
+                "#\nroute='10.8.0.128/25@eth1'",
+                "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.128/25@eth1",
+            ),
+            ("#\nroute=['10.7.0.0/24','10.7.0.0/24@eth1']", "--route 10.7.0.0/24 is given twice"),
+            ("#\nroute='10.7.0.0'", "--route 10.7.0.0: '10.7.0.0' is not an IPv4 network in CIDR notation"),
+            (
+                "#\nauthorize='fd00::/8'",
+                "--authorize fd00::/8: 'fd00::/8' is an IPv6 network; the tunnel carries IPv4",
+            ),
+            ("#\ndns='dns.example'", "--dns dns.example: not an IP address"),
+            ("#\ndns=['1.1.1.1','9.9.9.9','8.8.8.8']", "--dns is given 3 times, at most 2 are possible"),
+            ("#\nsplit-tunnel=true\nfull-tunnel=true", "--split-tunnel and --full-tunnel exclude each other"),
+            ("#\nmax-sessions=0", "--max-sessions 0: at least 1 is needed"),
+            ("#\nduplicate-cn=0", "--duplicate-cn 0: at least 1 is needed"),
+            ("#\nkeepalive=[10,15]", "--keepalive 10 15: the timeout is less than twice the ping interval"),
+            (
+                "#\ndata-ciphers='AES-256-CBC'",
+                "--data-ciphers AES-256-CBC: 'AES-256-CBC' is not a data channel cipher",
+            ),
+            (
+                "#\ntls-version-min='1.1'",
+                "--tls-version-min 1.1: '1.1' is not a TLS version that is spoken here",
+            ),
+        ];
+        for (given, expected) in cases {
+            let error = check(given).unwrap_err();
+            assert_eq!(error.to_string(), *expected, "{given}");
+            assert!(error.code().starts_with("config-"), "{given}");
+            assert!(!error.help().is_empty(), "{given}");
+        }
+    }
+
+    #[test]
+    fn a_default_route_may_contain_the_client_addresses() {
+        let config = check("#\nroute='0.0.0.0/0'\nsplit-tunnel=true").unwrap();
+        assert!(config.live.routes[0].network.is_default_route());
+        assert_eq!(config.live.tunnel, TunnelMode::Split);
+    }
+
+    #[test]
+    fn acl_04_only_a_rule_about_client_addresses_lets_clients_meet() {
+        for (authorized, expected) in [("10.8.0.0/24", true), ("10.8.0.7/32", true), ("0.0.0.0/0", false)] {
+            let config = check(&format!("#\nauthorize='{authorized}'")).unwrap();
+            assert_eq!(config.live.lets_clients_meet(config.client_cidr), expected, "{authorized}");
+        }
+    }
+
+    #[test]
+    fn the_state_directory_is_that_of_the_device() {
+        let config = check("#\ntun='vpn7'").unwrap();
+        assert_eq!(config.state_directory, PathBuf::from("/var/lib/postern/vpn7"));
+    }
+
+    #[test]
+    fn renegotiation_can_be_left_to_the_client() {
+        assert_eq!(check("#\nreneg-sec=0").unwrap().sessions.renegotiate_after, None);
+    }
+
+    fn minimal() -> Options {
+        toml::from_str("pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'").unwrap()
+    }
+
+    /// `@` stands for credentials, `#` for everything that is needed.
+    fn check(given: &str) -> Result<Config, ConfigError> {
+        let given = given.replacen('#', "@\nclient-cidr='10.8.0.0/24'", 1).replacen(
+            '@',
+            "pki='p'\nserver-name='s'",
+            if given.starts_with(['@', '#']) { 1 } else { 0 },
+        );
+        Config::check(toml::from_str(&given).unwrap())
+    }
+}

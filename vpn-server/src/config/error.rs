@@ -1,0 +1,193 @@
+//! What can be wrong with a configuration: one cause per variant, each with a code and a way out.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::listen::InvalidListenAddress;
+use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
+use super::session::InvalidSessionOption;
+use crate::transport::tun::InvalidDeviceName;
+
+/// Why options are not a configuration.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The file is not TOML, or a value has the wrong type.
+    #[error("the configuration file {} is not valid: {message}", path.display())]
+    NotToml {
+        /// The file.
+        path: PathBuf,
+        /// Line, column and expectation.
+        message: String,
+    },
+    /// The file has a key that is no option.
+    #[error("unknown key '{}' in {}{}", key.escape_debug(), path.display(), did_you_mean(*suggestion))]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key as written.
+        key: String,
+        /// The option that was probably meant.
+        suggestion: Option<&'static str>,
+    },
+    /// A value does not parse.
+    #[error("--{option} {}: {problem}", value.escape_debug())]
+    InvalidValue {
+        /// The option.
+        option: &'static str,
+        /// The value as given.
+        value: String,
+        /// What is wrong with it.
+        problem: InvalidValue,
+    },
+    /// An option without which nothing can start.
+    #[error("--{option} is missing")]
+    Missing {
+        /// The option.
+        option: &'static str,
+        /// What it says.
+        meaning: &'static str,
+    },
+    /// Neither a PKI directory nor certificate files were given.
+    #[error("no certificates: neither --pki nor --ca, --cert and --key are given")]
+    NoCredentials,
+    /// Two options that exclude each other.
+    #[error("--{first} and --{second} exclude each other")]
+    Exclusive {
+        /// One of them.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
+    /// The same value twice where it can only count once.
+    #[error("--{option} {value} is given twice")]
+    Duplicate {
+        /// The option.
+        option: &'static str,
+        /// The value.
+        value: String,
+    },
+    /// More values than the option takes.
+    #[error("--{option} is given {given} times, at most {maximum} are possible")]
+    TooMany {
+        /// The option.
+        option: &'static str,
+        /// How often it was given.
+        given: usize,
+        /// How often it may be given.
+        maximum: usize,
+    },
+    /// Client addresses would be part of a network behind the server.
+    #[error("client addresses {client_cidr} overlap the routed network {route}")]
+    ClientCidrOverlapsRoute {
+        /// The network of client addresses.
+        client_cidr: ClientCidr,
+        /// The routed network.
+        route: RoutedNetwork,
+    },
+}
+
+/// What is wrong with a single value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidValue {
+    /// Not a listen address.
+    #[error(transparent)]
+    Listen(#[from] InvalidListenAddress),
+    /// Not a network of the wanted kind.
+    #[error(transparent)]
+    Network(#[from] InvalidNetwork),
+    /// Not an interface name.
+    #[error(transparent)]
+    Interface(#[from] InvalidDeviceName),
+    /// Not a session parameter.
+    #[error(transparent)]
+    Session(#[from] InvalidSessionOption),
+    /// Not an IP address.
+    #[error("not an IP address")]
+    NotIpAddress,
+    /// Zero where at least one is needed.
+    #[error("at least 1 is needed")]
+    Zero,
+    /// A name of a server certificate that would leave the PKI directory.
+    #[error("not a name of a certificate")]
+    NotCertificateName,
+}
+
+impl ConfigError {
+    /// Stable name of this cause for scripts and documentation.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable { .. } => "config-file-unreadable",
+            Self::NotToml { .. } => "config-file-invalid",
+            Self::UnknownKey { .. } => "config-key-unknown",
+            Self::InvalidValue { .. } => "config-value-invalid",
+            Self::Missing { .. } => "config-option-missing",
+            Self::NoCredentials => "config-credentials-missing",
+            Self::Exclusive { .. } => "config-options-exclusive",
+            Self::Duplicate { .. } => "config-value-duplicate",
+            Self::TooMany { .. } => "config-too-many-values",
+            Self::ClientCidrOverlapsRoute { .. } => "config-client-cidr-overlap",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::Unreadable { .. } => "check the path and the permissions of the file".to_owned(),
+            Self::NotToml { .. } => "the file is TOML with the names of the flags as keys, e.g. \
+                 listen = [\"udp:0.0.0.0:1194\"]"
+                .to_owned(),
+            Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
+            Self::InvalidValue { problem, .. } => problem.help().to_owned(),
+            Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
+            Self::NoCredentials => {
+                "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
+                 easy-rsa, or name the files with --ca, --cert, --key and --crl"
+                    .to_owned()
+            }
+            Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::Duplicate { option, .. } => format!("remove one --{option}"),
+            Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the --{option}"),
+            Self::ClientCidrOverlapsRoute { .. } => {
+                "choose client addresses that no network behind the server \
+                 uses; they cannot be changed while clients are connected"
+                    .to_owned()
+            }
+        }
+    }
+}
+
+impl InvalidValue {
+    const fn help(&self) -> &'static str {
+        match self {
+            Self::Listen(_) => "write udp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or udp:[::]:1194",
+            Self::Network(InvalidNetwork::ClientCidrSize(_)) => {
+                "choose a network between /29 (5 clients) and /12 (1,048,573 clients)"
+            }
+            Self::Network(_) => {
+                "write a network such as 10.7.0.0/24, for --route optionally with its interface: \
+                 10.7.0.0/24@eth1"
+            }
+            Self::Interface(_) => "choose a name such as postern0",
+            Self::Session(problem) => problem.help(),
+            Self::NotIpAddress => "write an address such as 10.7.0.53",
+            Self::Zero => "choose a number of 1 or more",
+            Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
+        }
+    }
+}
+
+fn did_you_mean(suggestion: Option<&'static str>) -> String {
+    suggestion.map_or_else(String::new, |name| format!("; did you mean '{name}'?"))
+}

@@ -1,0 +1,25 @@
+//! The configuration of a server: options as given, and what they mean.
+//!
+//! [`Options`] are texts and numbers from the command line and a TOML file, under the same names; a flag beats the
+//! file. [`Config::check`] parses them into a [`Config`], in which nothing is left to be checked. Reads no file but the
+//! one it is told to load.
+
+mod advice;
+mod check;
+mod error;
+mod listen;
+mod load;
+mod network;
+mod options;
+mod reload;
+mod session;
+mod show;
+
+pub use advice::Advice;
+pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
+pub use error::{ConfigError, InvalidValue};
+pub use listen::{InvalidListenAddress, ListenAddress};
+pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
+pub use options::Options;
+pub use reload::ConfigChange;
+pub use session::{InvalidSessionOption, SessionSettings};

@@ -1,0 +1,270 @@
+//! The options of `postern serve` as they were given, on the command line or in a file: same names, nothing
+//! checked yet.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Options {
+    /// A PKI directory as easy-rsa lays it out.
+    pub pki: Option<PathBuf>,
+    /// The name of the server certificate in that directory.
+    pub server_name: Option<String>,
+    /// PEM file with the certificate authorities of the clients.
+    pub ca: Option<PathBuf>,
+    /// PEM file with the server certificate and its intermediates.
+    pub cert: Option<PathBuf>,
+    /// PEM file with the key of the server certificate.
+    pub key: Option<PathBuf>,
+    /// PEM file with the revocation list.
+    pub crl: Option<PathBuf>,
+    /// File whose first line is the passphrase of the key.
+    pub askpass: Option<PathBuf>,
+    /// Listen addresses: `udp:ADDRESS:PORT`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub listen: Option<Vec<String>>,
+    /// The name of the TUN device.
+    pub tun: Option<String>,
+    /// The network of client addresses.
+    pub client_cidr: Option<String>,
+    /// Networks behind the server: `NETWORK[@INTERFACE]`.
+    #[serde(deserialize_with = "one_or_many")]
+    pub route: Option<Vec<String>>,
+    /// Networks that clients may reach.
+    #[serde(deserialize_with = "one_or_many")]
+    pub authorize: Option<Vec<String>>,
+    /// Name servers that clients are told.
+    #[serde(deserialize_with = "one_or_many")]
+    pub dns: Option<Vec<String>>,
+    /// Only routed networks go through the tunnel.
+    pub split_tunnel: Option<bool>,
+    /// Everything goes through the tunnel.
+    pub full_tunnel: Option<bool>,
+    /// How many sessions at once.
+    pub max_sessions: Option<u32>,
+    /// How many sessions of one client at once.
+    pub duplicate_cn: Option<u32>,
+    /// Seconds between pings, and seconds of silence after which a client restarts.
+    pub keepalive: Option<[u32; 2]>,
+    /// Seconds between renegotiations; 0 leaves them to the client.
+    pub reneg_sec: Option<u32>,
+    /// Data channel ciphers in order of preference, separated by colons.
+    pub data_ciphers: Option<String>,
+    /// `1.2` or `1.3`.
+    pub tls_version_min: Option<String>,
+    /// Do not translate client addresses towards routed networks.
+    pub no_nat: Option<bool>,
+    /// The file that connection records are appended to.
+    pub connection_log: Option<PathBuf>,
+    /// The directory that belongs to one running server.
+    pub state_dir: Option<PathBuf>,
+    /// Seconds for which an expired revocation list is still accepted.
+    pub crl_grace: Option<u32>,
+}
+
+impl Options {
+    /// The names of all options, as flags and in a file.
+    pub const NAMES: [&'static str; 25] = [
+        "pki",
+        "server-name",
+        "ca",
+        "cert",
+        "key",
+        "crl",
+        "askpass",
+        "listen",
+        "tun",
+        "client-cidr",
+        "route",
+        "authorize",
+        "dns",
+        "split-tunnel",
+        "full-tunnel",
+        "max-sessions",
+        "duplicate-cn",
+        "keepalive",
+        "reneg-sec",
+        "data-ciphers",
+        "tls-version-min",
+        "no-nat",
+        "connection-log",
+        "state-dir",
+        "crl-grace",
+    ];
+
+    /// These options where they are given, `fallback` elsewhere.
+    ///
+    /// Options that exclude each other replace each other: `--ca` on the command line beats `pki` in the file.
+    #[must_use]
+    pub fn or(self, fallback: Self) -> Self {
+        let fallback = fallback.without_what_conflicts_with(&self);
+        Self {
+            pki: self.pki.or(fallback.pki),
+            server_name: self.server_name.or(fallback.server_name),
+            ca: self.ca.or(fallback.ca),
+            cert: self.cert.or(fallback.cert),
+            key: self.key.or(fallback.key),
+            crl: self.crl.or(fallback.crl),
+            askpass: self.askpass.or(fallback.askpass),
+            listen: self.listen.or(fallback.listen),
+            tun: self.tun.or(fallback.tun),
+            client_cidr: self.client_cidr.or(fallback.client_cidr),
+            route: self.route.or(fallback.route),
+            authorize: self.authorize.or(fallback.authorize),
+            dns: self.dns.or(fallback.dns),
+            split_tunnel: self.split_tunnel.or(fallback.split_tunnel),
+            full_tunnel: self.full_tunnel.or(fallback.full_tunnel),
+            max_sessions: self.max_sessions.or(fallback.max_sessions),
+            duplicate_cn: self.duplicate_cn.or(fallback.duplicate_cn),
+            keepalive: self.keepalive.or(fallback.keepalive),
+            reneg_sec: self.reneg_sec.or(fallback.reneg_sec),
+            data_ciphers: self.data_ciphers.or(fallback.data_ciphers),
+            tls_version_min: self.tls_version_min.or(fallback.tls_version_min),
+            no_nat: self.no_nat.or(fallback.no_nat),
+            connection_log: self.connection_log.or(fallback.connection_log),
+            state_dir: self.state_dir.or(fallback.state_dir),
+            crl_grace: self.crl_grace.or(fallback.crl_grace),
+        }
+    }
+
+    /// The options with relative paths taken from `directory`.
+    #[must_use]
+    pub fn relative_to(mut self, directory: &Path) -> Self {
+        let paths = [
+            &mut self.pki,
+            &mut self.ca,
+            &mut self.cert,
+            &mut self.key,
+            &mut self.crl,
+            &mut self.askpass,
+            &mut self.connection_log,
+            &mut self.state_dir,
+        ];
+        for path in paths.into_iter().flatten() {
+            *path = directory.join(&*path);
+        }
+        self
+    }
+
+    fn without_what_conflicts_with(mut self, stronger: &Self) -> Self {
+        if stronger.names_files() && !stronger.names_pki() {
+            (self.pki, self.server_name) = (None, None);
+        }
+        if stronger.names_pki() && !stronger.names_files() {
+            (self.ca, self.cert, self.key, self.crl) = (None, None, None, None);
+        }
+        if stronger.split_tunnel == Some(true) {
+            self.full_tunnel = None;
+        }
+        if stronger.full_tunnel == Some(true) {
+            self.split_tunnel = None;
+        }
+        self
+    }
+
+    /// Whether the credentials are described as a PKI directory.
+    pub(super) const fn names_pki(&self) -> bool {
+        self.pki.is_some() || self.server_name.is_some()
+    }
+
+    /// Whether the credentials are described as single files.
+    pub(super) const fn names_files(&self) -> bool {
+        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.crl.is_some()
+    }
+}
+
+/// In a file, a list of one may be written without brackets.
+fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected a text or a list of texts")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match OneOrMany::deserialize(deserializer)? {
+        OneOrMany::One(text) => vec![text],
+        OneOrMany::Many(texts) => texts,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
+        let value = |name: &str| match name {
+            "split-tunnel" | "full-tunnel" | "no-nat" => "true",
+            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
+            "keepalive" => "[10, 60]",
+            _ => "'x'",
+        };
+        let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
+        let options: Options = toml::from_str(&file).unwrap();
+        let debug = format!("{options:?}");
+        assert!(!debug.contains("None"), "{debug}");
+        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len());
+    }
+
+    #[test]
+    fn lists_of_one_need_no_brackets() {
+        let options: Options = toml::from_str("route = '10.7.0.0/24'\ndns = ['9.9.9.9', '1.1.1.1']").unwrap();
+        assert_eq!(options.route, Some(vec!["10.7.0.0/24".to_owned()]));
+        assert_eq!(options.dns.map(|servers| servers.len()), Some(2));
+    }
+
+    #[test]
+    fn a_flag_beats_the_file_and_the_file_fills_the_rest() {
+        let flags =
+            Options { tun: some("a"), listen: Some(vec!["udp:[::]:1".to_owned()]), ..Options::default() };
+        let file = Options {
+            tun: some("b"),
+            listen: Some(vec!["udp:[::]:2".to_owned(), "udp:[::]:3".to_owned()]),
+            max_sessions: Some(5),
+            ..Options::default()
+        };
+        let merged = flags.or(file);
+        assert_eq!(merged.tun, some("a"));
+        assert_eq!(merged.listen, Some(vec!["udp:[::]:1".to_owned()]));
+        assert_eq!(merged.max_sessions, Some(5));
+    }
+
+    #[test]
+    fn a_flag_beats_the_option_of_the_file_that_it_excludes() {
+        let file = Options {
+            pki: Some("pki".into()),
+            server_name: some("server"),
+            full_tunnel: Some(true),
+            ..Options::default()
+        };
+        let flags = Options { ca: Some("ca.crt".into()), split_tunnel: Some(true), ..Options::default() };
+        let merged = flags.or(file);
+        assert_eq!((merged.pki, merged.server_name, merged.full_tunnel), (None, None, None));
+        assert_eq!(merged.split_tunnel, Some(true));
+    }
+
+    #[test]
+    fn one_half_of_the_credentials_may_come_from_each_place() {
+        let file = Options { pki: Some("pki".into()), ..Options::default() };
+        let flags = Options { server_name: some("server"), ..Options::default() };
+        let merged = flags.or(file);
+        assert_eq!((merged.pki, merged.server_name), (Some("pki".into()), some("server")));
+    }
+
+    #[test]
+    fn relative_paths_of_a_file_start_at_its_directory() {
+        let options =
+            Options { pki: Some("pki".into()), key: Some("/etc/key.pem".into()), ..Options::default() }
+                .relative_to(Path::new("/srv/vpn"));
+        assert_eq!(options.pki, Some("/srv/vpn/pki".into()));
+        assert_eq!(options.key, Some("/etc/key.pem".into()));
+        assert_eq!(options.crl, None);
+    }
+
+    fn some(text: &str) -> Option<String> {
+        Some(text.to_owned())
+    }
+}

@@ -1,0 +1,103 @@
+//! The way back from a configuration to options: what `serve --check` prints is a configuration file.
+
+use super::check::{Config, CredentialPaths, TunnelMode};
+use super::options::Options;
+use super::session::{print_data_ciphers, print_tls_version};
+
+impl Config {
+    /// The configuration as a TOML file, defaults written out.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&Options::from(self)).unwrap_or_default()
+    }
+}
+
+impl From<&Config> for Options {
+    fn from(config: &Config) -> Self {
+        let Config { sessions, live, .. } = config;
+        Self {
+            askpass: config.passphrase_file.clone(),
+            listen: Some(printed(&config.listen)),
+            tun: Some(config.tun.to_string()),
+            client_cidr: Some(config.client_cidr.to_string()),
+            route: Some(printed(&live.routes)),
+            authorize: Some(printed(&live.authorized)),
+            dns: Some(printed(&live.dns)),
+            split_tunnel: (live.tunnel == TunnelMode::Split).then_some(true),
+            full_tunnel: (live.tunnel == TunnelMode::Full).then_some(true),
+            max_sessions: live.max_sessions,
+            duplicate_cn: Some(sessions.per_client),
+            keepalive: Some([sessions.keepalive.ping, sessions.keepalive.ping_restart].map(seconds)),
+            reneg_sec: Some(sessions.renegotiate_after.map_or(0, seconds)),
+            data_ciphers: Some(print_data_ciphers(&sessions.data_ciphers)),
+            tls_version_min: Some(print_tls_version(sessions.minimum_tls_version).to_owned()),
+            no_nat: Some(!config.nat),
+            connection_log: config.connection_log.clone(),
+            state_dir: Some(config.state_directory.clone()),
+            crl_grace: Some(seconds(config.crl_grace)),
+            ..Self::from(&config.credentials)
+        }
+    }
+}
+
+impl From<&CredentialPaths> for Options {
+    fn from(credentials: &CredentialPaths) -> Self {
+        match credentials.clone() {
+            CredentialPaths::Pki { directory, server_name } => {
+                Self { pki: Some(directory), server_name: Some(server_name), ..Self::default() }
+            }
+            CredentialPaths::Files { ca, cert, key, crl } => {
+                Self { ca: Some(ca), cert: Some(cert), key: Some(key), crl, ..Self::default() }
+            }
+        }
+    }
+}
+
+fn printed(values: &[impl ToString]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn seconds(duration: std::time::Duration) -> u32 {
+    u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_printed_reads_back_as_the_same_configuration() {
+        let given = [
+            "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'",
+            "ca='a'\ncert='b'\nkey='c'\ncrl='d'\naskpass='e'\nclient-cidr='10.8.0.0/12'\nlisten=['udp:[::]:443','udp:0.0.0.0:443']\n\
+             route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
+             split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
+             data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'",
+        ];
+        for text in given {
+            let text = text
+                .replace("10.8.0.0/12", "10.0.0.0/12")
+                .replace("10.7.0.0", "10.77.0.0")
+                .replace("10.9.", "10.79.");
+            let config = Config::check(toml::from_str(&text).unwrap()).unwrap();
+            let printed = config.to_toml();
+            assert_eq!(Config::check(toml::from_str(&printed).unwrap()).unwrap(), config, "{printed}");
+        }
+    }
+
+    #[test]
+    fn defaults_are_written_out() {
+        let config =
+            Config::check(toml::from_str("pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'").unwrap())
+                .unwrap();
+        let printed = config.to_toml();
+        for line in [
+            "listen = [\"udp:0.0.0.0:1194\"]",
+            "full-tunnel = true",
+            "keepalive = [10, 60]",
+            "no-nat = false",
+        ] {
+            assert!(printed.lines().any(|printed| printed == line), "{line} is not in:\n{printed}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! What the control plane counted since its start.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Counters that shards write and anybody reads.
+#[derive(Debug, Default)]
+pub(super) struct ControlCounters {
+    established: AtomicU64,
+    refused: AtomicU64,
+    closed: AtomicU64,
+    revoked: AtomicU64,
+    datagrams_dropped: AtomicU64,
+    send_failures: AtomicU64,
+    panics: AtomicU64,
+}
+
+/// The counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ControlTotals {
+    /// Connections that were let in.
+    pub established: u64,
+    /// Attempts that were refused.
+    pub refused: u64,
+    /// Connections that ended.
+    pub closed: u64,
+    /// Connections that ended because a certificate was revoked; counted in `closed` too.
+    pub revoked: u64,
+    /// Control datagrams dropped because a mailbox was full.
+    pub datagrams_dropped: u64,
+    /// Datagrams that could not be sent.
+    pub send_failures: u64,
+    /// Panics that were contained.
+    pub panics: u64,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Counted {
+    Established,
+    Refused,
+    Closed,
+    Revoked,
+    DatagramDropped,
+    SendFailure,
+    Panic,
+}
+
+impl ControlCounters {
+    pub(super) fn count(&self, what: Counted) {
+        self.counter(what).fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn totals(&self) -> ControlTotals {
+        let total = |what| self.counter(what).load(Ordering::Relaxed);
+        ControlTotals {
+            established: total(Counted::Established),
+            refused: total(Counted::Refused),
+            closed: total(Counted::Closed),
+            revoked: total(Counted::Revoked),
+            datagrams_dropped: total(Counted::DatagramDropped),
+            send_failures: total(Counted::SendFailure),
+            panics: total(Counted::Panic),
+        }
+    }
+
+    const fn counter(&self, what: Counted) -> &AtomicU64 {
+        match what {
+            Counted::Established => &self.established,
+            Counted::Refused => &self.refused,
+            Counted::Closed => &self.closed,
+            Counted::Revoked => &self.revoked,
+            Counted::DatagramDropped => &self.datagrams_dropped,
+            Counted::SendFailure => &self.send_failures,
+            Counted::Panic => &self.panics,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The control plane: who may connect, who is connected, and who no longer is.
+//!
+//! ```text
+//!   data plane ── control datagrams, exits ──► mailbox ─► shard ─► datagrams ──► data plane
+//!                                                          │ ▲
+//!       revocation, reload, shutdown ───── commands ───────┘ └── one protocol endpoint per shard
+//! ```
+//!
+//! A shard is a thread that owns a protocol endpoint and the sessions in it. Sessions are spread over shards by the
+//! client's address, so that one client's handshake never waits for its own shard's lock: there is none. What shards
+//! share is the registry (places, addresses, peer ids), the trust snapshot and the connection log.
+//!
+//! Knows no sockets: datagrams leave through a trait that the data plane's transmitter implements.
+
+mod admission;
+mod chronicle;
+pub mod connection;
+mod counters;
+mod mailbox;
+mod plane;
+mod push;
+mod registry;
+#[cfg(test)]
+mod scenarios;
+mod shard;
+
+use std::io;
+
+use vpn_proto::Path;
+
+pub use counters::ControlTotals;
+pub(crate) use plane::{ControlHandle, ControlPlane, ControlSettings, Mailroom};
+pub use registry::ConnectionSnapshot;
+
+/// The way out for control datagrams.
+pub(crate) trait SendDatagrams: Send {
+    /// Sends one datagram; what cannot be sent at once is lost, as on any network.
+    fn send(&self, path: Path, datagram: &[u8]) -> io::Result<()>;
+}

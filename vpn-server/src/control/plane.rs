@@ -1,0 +1,186 @@
+//! All shards together: started, told what changed, stopped.
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tracing::error;
+use vpn_proto::EndpointConfig;
+
+use super::SendDatagrams;
+use super::admission::Admissions;
+use super::chronicle::Chronicle;
+use super::counters::{ControlTotals, Counted};
+use super::mailbox::Mailbox;
+use super::registry::{ConnectionSnapshot, Registry};
+use super::shard::{Command, Shard, Shared};
+use crate::auth::Trust;
+use crate::clock::Clock;
+use crate::config::{ClientCidr, LiveSettings};
+use crate::dataplane::{ControlInput, ControlSink, Tables};
+use crate::observe::connection_log::ConnectionLog;
+
+/// How long clients have to acknowledge that the server stops.
+const GOOD_BYE: Duration = Duration::from_secs(2);
+
+/// What the control plane is made of.
+pub(crate) struct ControlSettings {
+    /// The network of client addresses.
+    pub(crate) client_cidr: ClientCidr,
+    /// How many sessions one client may have.
+    pub(crate) sessions_per_client: u32,
+    /// What a reload can change.
+    pub(crate) live: LiveSettings,
+    /// Where established sessions are made known to the data plane.
+    pub(crate) tables: Arc<Tables>,
+    /// Who is trusted.
+    pub(crate) trust: Arc<Trust>,
+    /// Where connections are recorded.
+    pub(crate) log: Arc<ConnectionLog>,
+    /// The clock of this process.
+    pub(crate) clock: Clock,
+}
+
+/// The running control plane. Dropping it without [`ControlPlane::stop`] ends the shards without a good-bye.
+pub(crate) struct ControlPlane {
+    handle: ControlHandle,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// Asks and tells a control plane, from anywhere.
+#[derive(Clone)]
+pub(crate) struct ControlHandle {
+    shared: Arc<Shared>,
+}
+
+/// The mailboxes of shards that do not run yet: the data plane needs them before the shards can have its transmitter.
+pub(crate) struct Mailroom {
+    shared: Arc<Shared>,
+}
+
+impl Mailroom {
+    /// Mailboxes for `shards` shards.
+    pub(crate) fn open(shards: usize, settings: ControlSettings) -> Self {
+        let shared = Shared {
+            admissions: Admissions {
+                registry: Registry::new(settings.client_cidr, settings.tables),
+                live: ArcSwap::from_pointee(settings.live),
+                client_cidr: settings.client_cidr,
+                sessions_per_client: settings.sessions_per_client,
+            },
+            trust: settings.trust,
+            chronicle: Chronicle::new(settings.log),
+            clock: settings.clock,
+            mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The way in for what the data plane receives. Everything from one remote address goes to one shard.
+    pub(crate) fn sink(&self) -> ControlSink {
+        let (shared, hasher) = (Arc::clone(&self.shared), RandomState::new());
+        Arc::new(move |input| shared.post(&hasher, input))
+    }
+
+    /// Starts the shards; each gets its own way out from `outbound`.
+    pub(crate) fn start(
+        self,
+        endpoint_config: &Arc<EndpointConfig>,
+        outbound: impl Fn() -> Box<dyn SendDatagrams>,
+    ) -> io::Result<ControlPlane> {
+        let mut plane = ControlPlane { handle: ControlHandle { shared: self.shared }, threads: Vec::new() };
+        for index in 0..plane.handle.shared.mailboxes.len() {
+            let (shared, config) = (Arc::clone(&plane.handle.shared), Arc::clone(endpoint_config));
+            let outbound = outbound();
+            let thread = std::thread::Builder::new()
+                .name(format!("control-{index}"))
+                .spawn(move || Shard::new(index, shared, config, outbound).run())?;
+            plane.threads.push(thread);
+        }
+        Ok(plane)
+    }
+}
+
+impl Shared {
+    fn post(&self, hasher: &RandomState, input: ControlInput) -> bool {
+        match input {
+            ControlInput::Datagram { path, bytes } => {
+                let shards = u64::try_from(self.mailboxes.len()).unwrap_or(1);
+                let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
+                let accepted = self.mailboxes[shard].post_datagram(path, bytes);
+                if !accepted {
+                    self.chronicle.counters.count(Counted::DatagramDropped);
+                }
+                accepted
+            }
+            ControlInput::PeerExit { session, shard } => {
+                let mailbox = self.mailboxes.get(shard);
+                mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
+            }
+        }
+    }
+
+    fn tell_all(&self, command: impl Fn() -> Command) {
+        for mailbox in self.mailboxes.iter() {
+            mailbox.post_command(command());
+        }
+    }
+}
+
+impl ControlHandle {
+    /// Has every shard close the sessions of certificates that are revoked by now.
+    pub(crate) fn check_revocations(&self) {
+        self.shared.tell_all(|| Command::CheckRevocations);
+    }
+
+    /// Settings for handshakes from now on.
+    pub(crate) fn set_endpoint_config(&self, config: &Arc<EndpointConfig>) {
+        self.shared.tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
+    }
+
+    /// What clients are told and how many may connect, from now on.
+    pub(crate) fn set_live(&self, live: LiveSettings) {
+        self.shared.admissions.live.store(Arc::new(live));
+    }
+
+    /// The established connections.
+    pub(crate) fn connections(&self) -> Vec<ConnectionSnapshot> {
+        self.shared.admissions.registry.connections()
+    }
+
+    /// What was counted so far.
+    pub(crate) fn totals(&self) -> ControlTotals {
+        self.shared.chronicle.counters.totals()
+    }
+}
+
+impl ControlPlane {
+    /// For asking and telling.
+    pub(crate) const fn handle(&self) -> &ControlHandle {
+        &self.handle
+    }
+
+    /// Tells every client to reconnect later, waits until all have heard it, but not for long, and ends the shards.
+    pub(crate) fn stop(mut self) {
+        self.end(GOOD_BYE);
+    }
+
+    fn end(&mut self, patience: Duration) {
+        let at_the_latest = self.handle.shared.clock.now() + patience;
+        self.handle.shared.tell_all(|| Command::Stop { at_the_latest });
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                error!("a control shard ended with a panic");
+            }
+        }
+    }
+}
+
+impl Drop for ControlPlane {
+    fn drop(&mut self) {
+        self.end(Duration::ZERO);
+    }
+}

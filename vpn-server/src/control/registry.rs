@@ -1,0 +1,221 @@
+//! Who is connected: all sessions of all shards, their addresses and peer ids, and who may have one more.
+//!
+//! One lock, held for moments. The registry is the only one that takes peers out of the data plane's tables or gives
+//! addresses back, so that an address never belongs to two sessions, and a session that lost its place cannot take away
+//! its successor's.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use vpn_proto::{DataChannel, SessionHandle};
+
+use super::connection::{Connection, Usage};
+use crate::addr::{AddressPool, PoolExhausted};
+use crate::config::ClientCidr;
+use crate::dataplane::{InsertError, Peer, PeerSlot, Tables};
+
+/// Names a session of any shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct SessionKey {
+    pub(super) shard: usize,
+    pub(super) session: SessionHandle,
+}
+
+/// What sessions of one client have in common: the name, and the authority that vouches for it. A renewed certificate
+/// is the same client; the same name from another authority is not (CRT-07).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct ClientKey {
+    pub(super) issuer_key: [u8; 32],
+    pub(super) common_name: String,
+}
+
+/// How many sessions there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    pub(super) sessions: Option<u32>,
+    pub(super) per_client: u32,
+}
+
+/// A place for a session.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) slot: PeerSlot,
+    pub(super) address: Ipv4Addr,
+    /// The client's oldest session, which gave way. It is out of the data plane already and has to be closed.
+    pub(super) evicted: Option<SessionKey>,
+}
+
+/// Why there is no place for a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum NoPlace {
+    #[error("all {0} sessions that --max-sessions allows are in use")]
+    TooManySessions(u32),
+    #[error(transparent)]
+    NoAddress(#[from] PoolExhausted),
+    #[error("all peer ids are in use")]
+    NoPeerId,
+}
+
+/// An established connection as administrators see it.
+#[derive(Clone, Debug)]
+pub struct ConnectionSnapshot {
+    /// What is known about it.
+    pub connection: Arc<Connection>,
+    /// What it moved until now.
+    pub usage: Usage,
+}
+
+/// All sessions that were granted.
+pub(super) struct Registry {
+    tables: Arc<Tables>,
+    state: Mutex<State>,
+}
+
+struct State {
+    pool: AddressPool<ClientKey>,
+    places: BTreeMap<SessionKey, Place>,
+    by_client: HashMap<ClientKey, BTreeSet<(Arrival, SessionKey)>>,
+    next_arrival: Arrival,
+}
+
+/// Counts admissions: the smallest one is the oldest.
+type Arrival = u64;
+
+struct Place {
+    client: ClientKey,
+    arrival: Arrival,
+    slot: PeerSlot,
+    address: Ipv4Addr,
+    live: Option<Live>,
+}
+
+struct Live {
+    connection: Arc<Connection>,
+    channel: Arc<DataChannel>,
+}
+
+impl Registry {
+    pub(super) fn new(client_cidr: ClientCidr, tables: Arc<Tables>) -> Self {
+        let state = State {
+            pool: AddressPool::new(client_cidr.network().net()),
+            places: BTreeMap::new(),
+            by_client: HashMap::new(),
+            next_arrival: 0,
+        };
+        Self { tables, state: Mutex::new(state) }
+    }
+
+    /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many.
+    pub(super) fn admit(
+        &self,
+        key: SessionKey,
+        client: ClientKey,
+        limits: Limits,
+    ) -> Result<Admission, NoPlace> {
+        let mut state = self.lock();
+        let evicted = state.oldest_beyond(&client, limits.per_client);
+        let remaining = state.places.len() - usize::from(evicted.is_some());
+        if let Some(maximum) = limits.sessions
+            && remaining >= usize::try_from(maximum).unwrap_or(usize::MAX)
+        {
+            return Err(NoPlace::TooManySessions(maximum));
+        }
+        if let Some(evicted) = evicted {
+            self.vacate(&mut state, evicted);
+        }
+        let address = state.pool.lease(&client)?;
+        let Some(slot) = self.tables.reserve() else {
+            state.pool.release(address);
+            return Err(NoPlace::NoPeerId);
+        };
+        state.seat(key, client, slot, address);
+        Ok(Admission { slot, address, evicted })
+    }
+
+    /// Opens the data plane for a session that was admitted.
+    ///
+    /// # Errors
+    ///
+    /// [`InsertError::StaleSlot`] when the session had to give way meanwhile.
+    pub(super) fn establish(
+        &self,
+        key: SessionKey,
+        slot: PeerSlot,
+        connection: Arc<Connection>,
+        channel: Arc<DataChannel>,
+    ) -> Result<(), InsertError> {
+        let mut state = self.lock();
+        let peer = Peer::new(key.session, key.shard, Arc::clone(&channel), connection.address);
+        self.tables.insert(slot, peer)?;
+        if let Some(place) = state.places.get_mut(&key) {
+            place.live = Some(Live { connection, channel });
+        }
+        Ok(())
+    }
+
+    /// Takes a session out of the data plane and gives its address and peer id back. Does nothing for a session that
+    /// gave way before.
+    pub(super) fn release(&self, key: SessionKey) {
+        self.vacate(&mut self.lock(), key);
+    }
+
+    /// The established connections.
+    pub(super) fn connections(&self) -> Vec<ConnectionSnapshot> {
+        let state = self.lock();
+        let live = state.places.values().filter_map(|place| place.live.as_ref());
+        live.map(|live| ConnectionSnapshot {
+            connection: Arc::clone(&live.connection),
+            usage: usage(&live.channel),
+        })
+        .collect()
+    }
+
+    fn vacate(&self, state: &mut State, key: SessionKey) {
+        let Some(place) = state.unseat(key) else { return };
+        self.tables.remove(place.slot);
+        state.pool.release(place.address);
+    }
+
+    /// Every change under the lock is complete before anything can fail, so a panic elsewhere does not spoil it.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn oldest_beyond(&self, client: &ClientKey, allowed: u32) -> Option<SessionKey> {
+        let sessions = self.by_client.get(client)?;
+        let is_full = sessions.len() >= usize::try_from(allowed).unwrap_or(usize::MAX);
+        is_full.then(|| sessions.first().map(|(_, key)| *key)).flatten()
+    }
+
+    fn seat(&mut self, key: SessionKey, client: ClientKey, slot: PeerSlot, address: Ipv4Addr) {
+        let arrival = self.next_arrival;
+        self.next_arrival += 1;
+        self.by_client.entry(client.clone()).or_default().insert((arrival, key));
+        self.places.insert(key, Place { client, arrival, slot, address, live: None });
+    }
+
+    fn unseat(&mut self, key: SessionKey) -> Option<Place> {
+        let place = self.places.remove(&key)?;
+        if let Some(sessions) = self.by_client.get_mut(&place.client) {
+            sessions.remove(&(place.arrival, key));
+            if sessions.is_empty() {
+                self.by_client.remove(&place.client);
+            }
+        }
+        Some(place)
+    }
+}
+
+/// What a data channel moved so far.
+pub(super) fn usage(channel: &DataChannel) -> Usage {
+    let traffic = channel.traffic();
+    Usage {
+        ingress_packets: traffic.received_packets,
+        ingress_bytes: traffic.received_octets,
+        egress_packets: traffic.sent_packets,
+        egress_bytes: traffic.sent_octets,
+    }
+}

@@ -1,0 +1,261 @@
+//! What happens to a packet between the edges: pure over buffers and tables.
+//!
+//! Inbound is UDP to TUN, outbound TUN to UDP. Each step of a packet answers with what is to be done with it or why it
+//! is dropped; drops are counted, never logged. The tables are read through snapshots held for one batch.
+
+use std::sync::Arc;
+
+use arc_swap::Guard;
+use vpn_proto::data::{Inbound, OpenError, SealError};
+use vpn_proto::wire::opcode::{Class, classify};
+use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
+
+use crate::policy::{Policy, Verdict};
+use crate::transport::ReceiveBatch;
+
+use super::counters::{DropReason, Event, WorkerCounters};
+use super::mss;
+use super::packet::{InnerHeader, Ipv4Header, quoted_by_icmp_error};
+use super::send_queue::SendQueue;
+use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
+use super::tables::{Leaving, Peer, Tables};
+
+/// The steps of a packet, with what they look up and count in.
+#[derive(Clone, Copy)]
+pub struct Pipeline<'t> {
+    /// Who and what is known.
+    pub tables: &'t Tables,
+    /// Where control datagrams go.
+    pub sink: &'t ControlSink,
+    /// Where this worker counts.
+    pub counters: &'t WorkerCounters,
+}
+
+impl Pipeline<'_> {
+    /// Takes what `listener` received and hands every inner packet that may pass to `deliver`, decrypted in place.
+    ///
+    /// Delivered packets stay valid as long as the batch, so that they can be joined before they are written.
+    pub fn inbound<'b>(
+        &self,
+        now: Moment,
+        listener: ListenerId,
+        batch: &'b mut ReceiveBatch,
+        mut deliver: impl FnMut(&'b mut [u8]),
+    ) {
+        let policy = self.tables.policy();
+        for (received, buffer) in batch.iter_mut() {
+            let path =
+                Path { listener, transport: Transport::Udp, remote: received.remote, local: received.local };
+            let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
+            if buffer.is_empty() {
+                self.counters.dropped(DropReason::NotOpenVpn);
+            }
+            for datagram in buffer.chunks_mut(received.stride.max(1)) {
+                self.counters.happened(Event::DatagramReceived);
+                match pass.datagram(datagram) {
+                    Ok(Some(packet)) => deliver(packet),
+                    Ok(None) => {}
+                    Err(reason) => self.counters.dropped(reason),
+                }
+            }
+        }
+    }
+
+    /// Takes one packet from the TUN device and, if it may pass, queues it for its peer, sealed.
+    ///
+    /// The queue must not be full.
+    pub fn outbound(&self, now: Moment, policy: &Policy, packet: &[u8], queue: &mut SendQueue) {
+        self.counters.happened(Event::PacketFromNetwork);
+        if let Err(reason) = self.try_outbound(now, policy, packet, queue) {
+            self.counters.dropped(reason);
+        }
+    }
+
+    fn try_outbound(
+        &self,
+        now: Moment,
+        policy: &Policy,
+        packet: &[u8],
+        queue: &mut SendQueue,
+    ) -> Result<(), DropReason> {
+        let header = match InnerHeader::parse(packet)? {
+            InnerHeader::V4(header) => header,
+            InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
+            InnerHeader::V6(_) => return Err(DropReason::NoSession),
+        };
+        let packet = &packet[..header.total_length()];
+        let id = self.tables.peer_id_of(header.destination).ok_or(DropReason::NoSession)?;
+        let guard = self.tables.peer(id);
+        // Between the two lookups the id may have got another holder.
+        let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
+        let peer = peer.ok_or(DropReason::NoSession)?;
+        permit_return(policy, peer, &header, packet)
+            .and_then(|()| seal_into(queue, now, peer, &header, packet))
+            .inspect_err(|_| peer.counters.count_to_peer())
+    }
+}
+
+/// The datagrams of one sender that arrived together: one super-packet.
+struct InboundPass<'p, 't> {
+    pipeline: Pipeline<'t>,
+    now: Moment,
+    path: Path,
+    policy: &'p Policy,
+    /// The peer of the datagram before: nearly always the next one's too.
+    peer: Option<(PeerId, Guard<Option<Arc<Peer>>>)>,
+}
+
+impl InboundPass<'_, '_> {
+    /// The inner packet of a data datagram, if it may pass; nothing for what was dealt with here.
+    fn datagram<'b>(&mut self, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
+        match classify(datagram) {
+            Class::Control => self.control(datagram).map(|()| None),
+            Class::Data { peer_id: Some(id), .. } => self.data(id, datagram),
+            Class::Data { peer_id: None, .. } => Err(DropReason::NoPeerId),
+            Class::Invalid => Err(DropReason::NotOpenVpn),
+        }
+    }
+
+    fn control(&self, datagram: &[u8]) -> Result<(), DropReason> {
+        if self.path.remote.port() == 0 {
+            return Err(DropReason::UnanswerableSource);
+        }
+        if datagram.len() > LONGEST_CONTROL_DATAGRAM {
+            return Err(DropReason::ControlTooLong);
+        }
+        let input = ControlInput::Datagram { path: self.path, bytes: datagram.to_vec() };
+        if !(self.pipeline.sink)(input) {
+            return Err(DropReason::ControlQueueFull);
+        }
+        self.pipeline.counters.happened(Event::ControlForwarded);
+        Ok(())
+    }
+
+    fn data<'b>(&mut self, id: PeerId, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
+        let (pipeline, policy, path, now) = (self.pipeline, self.policy, self.path, self.now);
+        let peer = self.peer(id).ok_or(DropReason::UnknownPeer)?;
+        admit(peer, &path)?;
+        match peer.channel.open(now, &path, datagram).map_err(unopened)?.content {
+            Inbound::Packet(packet) => {
+                permit(policy, peer, packet, mss::limit(&path.remote, peer.channel.layout()))
+                    .map(Some)
+                    .inspect_err(|_| peer.counters.count_from_peer())
+            }
+            Inbound::Exit => pipeline.exit(peer).map(|()| None),
+            Inbound::Ping | Inbound::Ignored => {
+                pipeline.counters.happened(Event::NoPayload);
+                Ok(None)
+            }
+        }
+    }
+
+    fn peer(&mut self, id: PeerId) -> Option<&Peer> {
+        if self.peer.as_ref().is_none_or(|(known, _)| *known != id) {
+            self.peer = Some((id, self.pipeline.tables.peer(id)));
+        }
+        self.peer.as_ref().and_then(|(_, guard)| guard.as_deref())
+    }
+}
+
+impl Pipeline<'_> {
+    fn exit(&self, peer: &Peer) -> Result<(), DropReason> {
+        let input = ControlInput::PeerExit { session: peer.session, shard: peer.shard };
+        match peer.leave(|| (self.sink)(input)) {
+            Leaving::Heard => self.counters.happened(Event::ExitForwarded),
+            Leaving::SaidBefore => self.counters.happened(Event::NoPayload),
+            Leaving::NotHeard => return Err(DropReason::ControlQueueFull),
+        }
+        Ok(())
+    }
+}
+
+/// Whether a data packet that arrived by `path` may be one of `peer`: the place where floating is decided. A peer
+/// whose address changes has to start a new session.
+fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
+    let known = peer.channel.path();
+    let is_same = known.remote == path.remote && known.listener == path.listener;
+    if is_same { Ok(()) } else { Err(DropReason::ForeignPath) }
+}
+
+/// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
+fn permit<'b>(
+    policy: &Policy,
+    peer: &Peer,
+    packet: &'b mut [u8],
+    largest_segment: u16,
+) -> Result<&'b mut [u8], DropReason> {
+    let header = match InnerHeader::parse(packet)? {
+        InnerHeader::V4(header) => header,
+        InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
+        // Sessions are assigned IPv4 addresses only.
+        InnerHeader::V6(_) => return Err(DropReason::SourceNotAssigned),
+    };
+    refuse(policy.decide(peer.principal(), header.source.into(), header.destination.into()))?;
+    let packet = &mut packet[..header.total_length()];
+    if header.starts_tcp() {
+        mss::clamp(&mut packet[header.payload()], largest_segment);
+    }
+    Ok(packet)
+}
+
+/// Judges a packet from the network to a peer.
+///
+/// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
+fn permit_return(policy: &Policy, peer: &Peer, header: &Ipv4Header, packet: &[u8]) -> Result<(), DropReason> {
+    let verdict = policy.decide_return(peer.principal(), header.source.into());
+    if verdict.is_allowed() {
+        return Ok(());
+    }
+    match quoted_by_icmp_error(header, packet) {
+        Some((source, destination)) if source == peer.address => {
+            refuse(policy.decide_return(peer.principal(), destination.into()))
+        }
+        Some(_) | None => refuse(verdict),
+    }
+}
+
+fn seal_into(
+    queue: &mut SendQueue,
+    now: Moment,
+    peer: &Peer,
+    header: &Ipv4Header,
+    packet: &[u8],
+) -> Result<(), DropReason> {
+    let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+    let path = sender.path();
+    let mut room = queue.room(path, layout.datagram_length(packet.len())).ok_or(DropReason::TooLongToSeal)?;
+    let datagram = room.datagram();
+    let inner = &mut datagram[layout.front()..][..packet.len()];
+    inner.copy_from_slice(packet);
+    if header.starts_tcp() {
+        mss::clamp(&mut inner[header.payload()], mss::limit(&path.remote, layout));
+    }
+    sender.seal(now, packet.len(), datagram).map_err(unsealed)?;
+    room.commit();
+    Ok(())
+}
+
+fn refuse(verdict: Verdict) -> Result<(), DropReason> {
+    match verdict {
+        Verdict::Allow { .. } => Ok(()),
+        Verdict::Deny { reason } => Err(reason.into()),
+    }
+}
+
+fn unopened(error: OpenError) -> DropReason {
+    match error {
+        OpenError::Closed => DropReason::ChannelClosed,
+        OpenError::NoSuchKey => DropReason::UnknownKey,
+        OpenError::Replayed => DropReason::Replayed,
+        OpenError::NotAuthentic => DropReason::NotAuthentic,
+        OpenError::Compressed => DropReason::Compressed,
+        OpenError::Format | _ => DropReason::NotOpenVpn,
+    }
+}
+
+fn unsealed(error: SealError) -> DropReason {
+    match error {
+        SealError::Closed => DropReason::ChannelClosed,
+        SealError::Exhausted | SealError::WrongLength | _ => DropReason::NotSealed,
+    }
+}

@@ -1,0 +1,289 @@
+//! The tables that workers look packets up in: peers by id, peer ids by tunnel address, the policy.
+//!
+//! One writer side (control), many readers (workers). Readers never lock: a peer or policy is replaced whole behind an
+//! atomic pointer, and what a reader holds stays valid until it lets go. Writers serialise among themselves.
+//!
+//! A session's way through the tables: [`Tables::reserve`] a slot before the session is granted (the grant names the
+//! peer id), [`Tables::insert`] the peer once its keys are live, [`Tables::remove`] it at the end. Between the
+//! packets of two holders of one peer id lies as much time as there can be: released ids are reused last.
+
+mod addresses;
+mod peer;
+mod slots;
+
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use vpn_proto::PeerId;
+
+use crate::policy::Policy;
+
+use addresses::AddressTable;
+pub(super) use peer::Leaving;
+pub use peer::{Peer, PeerCounters};
+pub use slots::PeerSlot;
+use slots::Slots;
+
+/// Why a peer was not inserted. Each is a defect of the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InsertError {
+    /// The slot was released in the meantime.
+    #[error("the slot of peer id {} was released", .0.get())]
+    StaleSlot(PeerId),
+    /// The channel was made for another peer id than the slot's.
+    #[error("the channel has peer id {}, the slot {}", channel.get(), slot.get())]
+    ForeignChannel {
+        /// The channel's.
+        channel: PeerId,
+        /// The slot's.
+        slot: PeerId,
+    },
+    /// The address is not in the tunnel network.
+    #[error("{0} is not in the tunnel network")]
+    ForeignAddress(Ipv4Addr),
+}
+
+impl InsertError {
+    /// Stable kebab-case code for logs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::StaleSlot(_) => "stale-peer-slot",
+            Self::ForeignChannel { .. } => "foreign-peer-channel",
+            Self::ForeignAddress(_) => "foreign-tunnel-address",
+        }
+    }
+}
+
+/// All tables of one data plane.
+pub struct Tables {
+    peers: Box<[ArcSwapOption<Peer>]>,
+    addresses: AddressTable,
+    policy: ArcSwap<Policy>,
+    slots: Mutex<Slots>,
+}
+
+impl Tables {
+    /// Empty tables for at most `max_sessions` peers, whose addresses come from the tunnel network of `policy`.
+    ///
+    /// Allocates a pointer per session and four octets per address of the network, once.
+    #[must_use]
+    pub fn new(max_sessions: usize, policy: Policy) -> Self {
+        let slots = Slots::new(max_sessions);
+        Self {
+            peers: (0..slots.count()).map(|_| ArcSwapOption::empty()).collect(),
+            addresses: AddressTable::new(policy.tunnel().network),
+            policy: ArcSwap::from_pointee(policy),
+            slots: Mutex::new(slots),
+        }
+    }
+
+    /// Takes a free slot: the one that has been free for longest. `None` when `max_sessions` are taken.
+    pub fn reserve(&self) -> Option<PeerSlot> {
+        self.slots().take()
+    }
+
+    /// Makes `peer` reachable for workers. Another peer with the same slot or address is replaced.
+    pub fn insert(&self, slot: PeerSlot, peer: Peer) -> Result<Arc<Peer>, InsertError> {
+        let (id, channel) = (slot.peer_id(), peer.channel.peer_id());
+        if channel != id {
+            return Err(InsertError::ForeignChannel { channel, slot: id });
+        }
+        if !self.addresses.contains(peer.address) {
+            return Err(InsertError::ForeignAddress(peer.address));
+        }
+        let slots = self.slots();
+        let Some(entry) = self.entry(id).filter(|_| slots.is_held(slot)) else {
+            return Err(InsertError::StaleSlot(id));
+        };
+        let peer = Arc::new(peer);
+        entry.store(Some(Arc::clone(&peer)));
+        self.addresses.assign(peer.address, id);
+        Ok(peer)
+    }
+
+    /// Takes the peer out of the tables, if it was inserted, and releases the slot. A stale slot is ignored.
+    pub fn remove(&self, slot: PeerSlot) -> Option<Arc<Peer>> {
+        let mut slots = self.slots();
+        if !slots.is_held(slot) {
+            return None;
+        }
+        let peer = self.entry(slot.peer_id()).and_then(|entry| entry.swap(None));
+        if let Some(peer) = &peer {
+            self.addresses.clear(peer.address, slot.peer_id());
+        }
+        slots.give_back(slot);
+        peer
+    }
+
+    /// Publishes another policy for the same tunnel network; workers judge by it from their next turn on.
+    pub fn set_policy(&self, policy: Policy) {
+        self.policy.store(Arc::new(policy));
+    }
+
+    /// The policy in force. Held for one batch, not longer.
+    pub fn policy(&self) -> Guard<Arc<Policy>> {
+        self.policy.load()
+    }
+
+    /// The peer that holds `id`. Held for one batch, not longer.
+    pub fn peer(&self, id: PeerId) -> Guard<Option<Arc<Peer>>> {
+        self.entry(id).map_or_else(|| Guard::from_inner(None), ArcSwapOption::load)
+    }
+
+    /// The id of the peer that `address` is assigned to.
+    #[must_use]
+    pub fn peer_id_of(&self, address: Ipv4Addr) -> Option<PeerId> {
+        self.addresses.lookup(address)
+    }
+
+    /// The peers that are inserted at this moment.
+    pub fn peers(&self) -> impl Iterator<Item = Arc<Peer>> + '_ {
+        self.peers.iter().filter_map(ArcSwapOption::load_full)
+    }
+
+    fn entry(&self, id: PeerId) -> Option<&ArcSwapOption<Peer>> {
+        self.peers.get(usize::try_from(id.get()).ok()?)
+    }
+
+    fn slots(&self) -> MutexGuard<'_, Slots> {
+        self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::super::testing::policy;
+    use super::super::testing::sessions::{Session, Sessions};
+    use crate::policy::Principal;
+
+    use super::*;
+
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
+
+    #[test]
+    fn an_inserted_peer_is_found_by_id_and_address_until_it_is_removed() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let slot = tables.reserve().unwrap();
+        assert!(tables.peer(slot.peer_id()).is_none());
+        let session = insert(&tables, &mut sessions, slot, ADDRESS);
+        assert_eq!(tables.peer_id_of(ADDRESS), Some(slot.peer_id()));
+        assert_eq!(tables.peer(slot.peer_id()).as_ref().unwrap().session, session.handle);
+        assert_eq!(tables.peers().count(), 1);
+        assert_eq!(tables.remove(slot).unwrap().session, session.handle);
+        assert_eq!(tables.peer_id_of(ADDRESS), None);
+        assert!(tables.peer(slot.peer_id()).is_none());
+        assert!(tables.remove(slot).is_none());
+    }
+
+    #[test]
+    fn there_is_room_for_as_many_peers_as_sessions_are_allowed() {
+        let tables = tables(2);
+        let slots = [tables.reserve().unwrap(), tables.reserve().unwrap()];
+        assert_eq!(tables.reserve(), None);
+        assert!(tables.remove(slots[0]).is_none());
+        assert_eq!(tables.reserve().map(PeerSlot::peer_id), Some(slots[0].peer_id()));
+    }
+
+    #[test]
+    fn a_slot_that_was_released_cannot_be_used_against_its_next_holder() {
+        let (tables, mut sessions) = (tables(1), Sessions::new());
+        let stale = tables.reserve().unwrap();
+        let old = sessions.connect(stale.peer_id(), remote(), ADDRESS);
+        tables.remove(stale);
+        let slot = tables.reserve().unwrap();
+        let session = insert(&tables, &mut sessions, slot, ADDRESS);
+        assert_eq!(slot.peer_id(), stale.peer_id());
+        let late = Peer::new(old.handle, 0, Arc::clone(&old.channel), ADDRESS);
+        assert_eq!(tables.insert(stale, late).err(), Some(InsertError::StaleSlot(slot.peer_id())));
+        assert!(tables.remove(stale).is_none());
+        assert_eq!(tables.peer(slot.peer_id()).as_ref().unwrap().session, session.handle);
+    }
+
+    #[test]
+    fn what_does_not_fit_the_slot_or_the_network_is_refused() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let (slot, other) = (tables.reserve().unwrap(), tables.reserve().unwrap());
+        let session = sessions.connect(slot.peer_id(), remote(), ADDRESS);
+        let peer = |address| Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
+        let foreign_channel = InsertError::ForeignChannel { channel: slot.peer_id(), slot: other.peer_id() };
+        assert_eq!(tables.insert(other, peer(ADDRESS)).err(), Some(foreign_channel));
+        let outside = Ipv4Addr::new(10, 9, 0, 1);
+        assert_eq!(tables.insert(slot, peer(outside)).err(), Some(InsertError::ForeignAddress(outside)));
+        assert!(tables.peers().next().is_none());
+    }
+
+    #[test]
+    fn the_former_holder_of_an_address_does_not_take_it_away_when_it_leaves() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let (old, new) = (tables.reserve().unwrap(), tables.reserve().unwrap());
+        insert(&tables, &mut sessions, old, ADDRESS);
+        insert(&tables, &mut sessions, new, ADDRESS);
+        tables.remove(old);
+        assert_eq!(tables.peer_id_of(ADDRESS), Some(new.peer_id()));
+    }
+
+    #[test]
+    fn readers_see_whole_peers_while_a_writer_replaces_them() {
+        let (tables, mut sessions) = (tables(1), Sessions::new());
+        let other_address = Ipv4Addr::new(10, 8, 0, 3);
+        let session = sessions.connect(PeerId::new(0).unwrap(), remote(), ADDRESS);
+        let is_done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut seen = 0_u32;
+                while !is_done.load(Ordering::Relaxed) {
+                    for address in [ADDRESS, other_address] {
+                        let Some(id) = tables.peer_id_of(address) else {
+                            continue;
+                        };
+                        let guard = tables.peer(id);
+                        let Some(peer) = guard.as_ref() else { continue };
+                        assert!([ADDRESS, other_address].contains(&peer.address));
+                        seen += 1;
+                    }
+                }
+                seen
+            });
+            for round in 0..20_000 {
+                let slot = tables.reserve().unwrap();
+                let address = if round % 2 == 0 { ADDRESS } else { other_address };
+                let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
+                tables.insert(slot, peer).unwrap();
+                assert_eq!(tables.remove(slot).unwrap().address, address);
+            }
+            is_done.store(true, Ordering::Relaxed);
+            reader.join().unwrap();
+        });
+        assert!(tables.peers().next().is_none());
+        assert_eq!((tables.peer_id_of(ADDRESS), tables.peer_id_of(other_address)), (None, None));
+    }
+
+    #[test]
+    fn a_policy_is_replaced_whole() {
+        let tables = tables(1);
+        let (held, target) = (tables.policy(), Ipv4Addr::new(192, 168, 0, 1).into());
+        tables.set_policy(policy(&["192.168.0.0/16"]));
+        let principal = Principal { address: ADDRESS };
+        assert!(!held.decide_return(principal, target).is_allowed());
+        assert!(tables.policy().decide_return(principal, target).is_allowed());
+    }
+
+    fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {
+        let session = sessions.connect(slot.peer_id(), remote(), address);
+        tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
+        session
+    }
+
+    fn tables(max_sessions: usize) -> Tables {
+        Tables::new(max_sessions, policy(&[]))
+    }
+
+    fn remote() -> std::net::SocketAddr {
+        "192.0.2.1:4000".parse().unwrap()
+    }
+}

@@ -1,0 +1,304 @@
+//! The verdict on one packet.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::compile::{Policy, RuleId};
+use super::destination::{effective, is_unroutable};
+
+/// What a policy knows of the session that a packet belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The tunnel address that was assigned to it.
+    pub address: Ipv4Addr,
+}
+
+/// A policy's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// The packet may pass.
+    Allow {
+        /// The rule that says so.
+        rule: RuleId,
+    },
+    /// The packet must be dropped.
+    Deny {
+        /// The first check it failed.
+        reason: DenyReason,
+    },
+}
+
+/// Why a packet may not pass, in the order in which the checks are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum DenyReason {
+    /// The inner source is not the address that was assigned to the session.
+    SourceNotAssigned,
+    /// The destination is multicast, broadcast, loopback, link-local or reserved.
+    DestinationUnroutable,
+    /// No route leads to the destination.
+    NoRoute,
+    /// No rule covers the destination.
+    NoRule,
+    /// The destination is another client, and the deciding rule is not about the tunnel network.
+    ClientToClient,
+}
+
+impl DenyReason {
+    /// Stable kebab-case code for logs and metrics.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::SourceNotAssigned => "source-not-assigned",
+            Self::DestinationUnroutable => "destination-unroutable",
+            Self::NoRoute => "no-route",
+            Self::NoRule => "no-rule",
+            Self::ClientToClient => "client-to-client",
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether the packet may pass.
+    #[must_use]
+    pub const fn is_allowed(self) -> bool {
+        matches!(self, Self::Allow { .. })
+    }
+}
+
+impl Policy {
+    /// Judges a packet from `source` to `destination` that arrived through the tunnel of `principal`.
+    #[must_use]
+    pub fn decide(&self, principal: Principal, source: IpAddr, destination: IpAddr) -> Verdict {
+        if source != IpAddr::V4(principal.address) {
+            return Verdict::Deny { reason: DenyReason::SourceNotAssigned };
+        }
+        self.judge(effective(destination))
+    }
+
+    /// Judges a packet from `remote` on its way to `principal`.
+    ///
+    /// A remote may send to a session exactly if the session may send to it. So return traffic passes without any
+    /// connection state, networks that are not authorized cannot reach clients, clients reach each other only by
+    /// rule, and a rule that is taken away ends existing flows in both directions (threat model ACL-05).
+    #[must_use]
+    pub fn decide_return(&self, principal: Principal, remote: IpAddr) -> Verdict {
+        self.decide(principal, IpAddr::V4(principal.address), remote)
+    }
+
+    fn judge(&self, destination: IpAddr) -> Verdict {
+        match self.authorized_by(destination) {
+            Ok(rule) => Verdict::Allow { rule },
+            Err(reason) => Verdict::Deny { reason },
+        }
+    }
+
+    fn authorized_by(&self, destination: IpAddr) -> Result<RuleId, DenyReason> {
+        if is_unroutable(destination, &self.tunnel().network) {
+            return Err(DenyReason::DestinationUnroutable);
+        }
+        if !self.is_routed(destination) {
+            return Err(DenyReason::NoRoute);
+        }
+        let (prefix, rule) = self.deciding_rule(destination).ok_or(DenyReason::NoRule)?;
+        if self.is_client(destination) && !self.is_about_tunnel(prefix) {
+            return Err(DenyReason::ClientToClient);
+        }
+        Ok(rule)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+    use proptest::prelude::*;
+
+    use super::super::compile::{AuthorizationRule, Ruleset, TunnelNetwork};
+    use super::*;
+
+    /// Routes, rules, a destination, and the number of the rule that opens it or why none does.
+    type Case = (&'static [&'static str], &'static [&'static str], &'static str, Result<u32, DenyReason>);
+
+    const CLIENT: &str = "10.8.0.2";
+
+    #[test]
+    fn verdicts_follow_the_documented_order() {
+        let cases: &[Case] = &[
+            // Default deny: a route without a rule, a rule without a route, nothing at all.
+            (&[], &[], "192.168.1.1", Err(DenyReason::NoRoute)),
+            (&["192.168.0.0/16"], &[], "192.168.1.1", Err(DenyReason::NoRule)),
+            (&[], &["192.168.0.0/16"], "192.168.1.1", Err(DenyReason::NoRoute)),
+            (&["192.168.0.0/16"], &["192.168.0.0/16"], "192.168.1.1", Ok(0)),
+            (&["192.168.0.0/16"], &["192.168.1.0/24"], "192.168.2.1", Err(DenyReason::NoRule)),
+            // The longest prefix decides, wherever it stands in the list.
+            (&["0.0.0.0/0"], &["0.0.0.0/0", "192.168.1.0/24", "192.168.1.1/32"], "192.168.1.1", Ok(2)),
+            (&["0.0.0.0/0"], &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"], "192.168.1.2", Ok(2)),
+            (&["0.0.0.0/0"], &["192.168.1.1/32", "0.0.0.0/0", "192.168.1.0/24"], "8.8.8.8", Ok(1)),
+            (&["10.0.0.0/8"], &["10.1.0.0/16", "10.1.0.0/16"], "10.1.2.3", Ok(0)),
+            // Host bits in a rule or route do not matter.
+            (&["192.168.7.9/16"], &["192.168.200.1/16"], "192.168.1.1", Ok(0)),
+            // Destinations that no rule can open.
+            (&["0.0.0.0/0"], &["0.0.0.0/0"], "224.0.0.251", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["0.0.0.0/0"], "255.255.255.255", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["127.0.0.0/8"], "127.0.0.1", Err(DenyReason::DestinationUnroutable)),
+            (&["0.0.0.0/0"], &["10.8.0.0/24"], "10.8.0.255", Err(DenyReason::DestinationUnroutable)),
+        ];
+        for (routes, rules, destination, expected) in cases {
+            let policy = policy(routes, rules);
+            assert_eq!(outcome(&policy, destination), *expected, "{routes:?} {rules:?} {destination}");
+        }
+    }
+
+    #[test]
+    fn acl_02_the_inner_source_must_be_the_assigned_address_before_anything_else_is_asked() {
+        let policy = policy(&["0.0.0.0/0", "::/0"], &["0.0.0.0/0", "::/0", "10.8.0.0/24"]);
+        for source in
+            ["10.8.0.3", "10.8.0.1", "192.168.1.1", "0.0.0.0", "224.0.0.1", "::ffff:10.8.0.2", "fd00::1"]
+        {
+            let verdict = policy.decide(principal(), parse(source), parse("127.0.0.1"));
+            assert_eq!(verdict, Verdict::Deny { reason: DenyReason::SourceNotAssigned }, "{source}");
+        }
+    }
+
+    #[test]
+    fn acl_03_embedded_ipv4_destinations_do_not_bypass_ipv4_rules() {
+        let policy = policy(&["0.0.0.0/0", "::/0"], &["::/0", "192.168.0.0/16"]);
+        assert_eq!(outcome(&policy, "::ffff:10.1.1.1"), Err(DenyReason::NoRule));
+        assert_eq!(outcome(&policy, "2002:7f00:0001::1"), Err(DenyReason::DestinationUnroutable));
+        assert_eq!(outcome(&policy, "::ffff:192.168.1.1"), Ok(1));
+        assert_eq!(outcome(&policy, "2001:db8::1"), Ok(0));
+    }
+
+    #[test]
+    fn acl_04_other_clients_are_reached_only_by_a_rule_about_the_tunnel_network() {
+        for (rules, expected) in [
+            (&[][..], Err(DenyReason::NoRule)),
+            (&["0.0.0.0/0"][..], Err(DenyReason::ClientToClient)),
+            (&["10.0.0.0/8"][..], Err(DenyReason::ClientToClient)),
+            (&["0.0.0.0/0", "10.8.0.0/24"][..], Ok(1)),
+            (&["10.8.0.0/25"][..], Ok(0)),
+            (&["10.8.0.9/32"][..], Ok(0)),
+            (&["10.8.0.8/32"][..], Err(DenyReason::NoRule)),
+        ] {
+            let policy = policy(&["0.0.0.0/0"], rules);
+            assert_eq!(outcome(&policy, "10.8.0.9"), expected, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn acl_04_the_server_answers_in_the_tunnel_only_if_a_rule_covers_its_address() {
+        assert_eq!(outcome(&policy(&[], &[]), "10.8.0.1"), Err(DenyReason::NoRule));
+        assert_eq!(
+            outcome(&policy(&["0.0.0.0/0"], &["192.168.0.0/16"]), "10.8.0.1"),
+            Err(DenyReason::NoRule)
+        );
+        assert_eq!(outcome(&policy(&[], &["10.8.0.1/32"]), "10.8.0.1"), Ok(0));
+        assert_eq!(outcome(&policy(&[], &["10.8.0.0/24"]), "10.8.0.1"), Ok(0));
+        assert_eq!(outcome(&policy(&[], &["10.0.0.0/8"]), "10.8.0.1"), Ok(0));
+    }
+
+    #[test]
+    fn acl_05_a_rule_that_is_gone_ends_both_directions() {
+        let before = policy(&["192.168.0.0/16"], &["192.168.1.0/24"]);
+        let after = policy(&["192.168.0.0/16"], &[]);
+        assert!(before.decide_return(principal(), parse("192.168.1.1")).is_allowed());
+        assert!(!after.decide_return(principal(), parse("192.168.1.1")).is_allowed());
+        assert!(!before.decide_return(principal(), parse("192.168.2.1")).is_allowed());
+        assert!(!before.decide_return(principal(), parse("10.8.0.9")).is_allowed());
+    }
+
+    proptest! {
+        #[test]
+        fn acl_03_the_table_agrees_with_a_linear_scan(
+            routes in prop::collection::vec(network(), 0..12),
+            rules in prop::collection::vec(network(), 0..12),
+            destination in destination(),
+        ) {
+            let ruleset = ruleset(routes, rules);
+            let verdict = Policy::compile(&ruleset).decide(principal(), parse(CLIENT), destination);
+            prop_assert_eq!(verdict, reference(&ruleset, destination));
+        }
+    }
+
+    /// The specification, word for word and slow.
+    fn reference(ruleset: &Ruleset, destination: IpAddr) -> Verdict {
+        let deny = |reason| Verdict::Deny { reason };
+        let destination = effective(destination);
+        let tunnel = IpNet::V4(ruleset.tunnel.network);
+        if is_unroutable(destination, &ruleset.tunnel.network) {
+            return deny(DenyReason::DestinationUnroutable);
+        }
+        if !tunnel.contains(&destination) && !ruleset.routes.iter().any(|route| route.contains(&destination))
+        {
+            return deny(DenyReason::NoRoute);
+        }
+        let mut deciding: Option<&AuthorizationRule> = None;
+        for rule in ruleset.rules.iter().filter(|rule| rule.destination.contains(&destination)) {
+            if deciding.is_none_or(|best| rule.destination.prefix_len() > best.destination.prefix_len()) {
+                deciding = Some(rule);
+            }
+        }
+        let Some(rule) = deciding else {
+            return deny(DenyReason::NoRule);
+        };
+        let other_client = tunnel.contains(&destination) && destination != IpAddr::V4(ruleset.tunnel.server);
+        if other_client && !tunnel.contains(&rule.destination) {
+            return deny(DenyReason::ClientToClient);
+        }
+        Verdict::Allow { rule: rule.id }
+    }
+
+    /// Networks that nest and overlap: few distinct high bits, any prefix length.
+    fn network() -> impl Strategy<Value = IpNet> {
+        prop_oneof![
+            4 => (address_v4(), 0..=32_u8).prop_map(|(address, prefix)| Ipv4Net::new(address, prefix).unwrap().into()),
+            1 => (address_v6(), 0..=128_u8).prop_map(|(address, prefix)| Ipv6Net::new(address, prefix).unwrap().into()),
+        ]
+    }
+
+    fn destination() -> impl Strategy<Value = IpAddr> {
+        prop_oneof![
+            4 => address_v4().prop_map(IpAddr::V4),
+            1 => address_v6().prop_map(IpAddr::V6),
+            1 => any::<u32>().prop_map(|address| IpAddr::V4(Ipv4Addr::from(address))),
+        ]
+    }
+
+    fn address_v4() -> impl Strategy<Value = Ipv4Addr> {
+        let first = prop_oneof![Just(10_u8), Just(192), Just(127), Just(224)];
+        let second = prop_oneof![Just(8_u8), Just(168), Just(0)];
+        (first, second, 0..=1_u8, any::<u8>()).prop_map(|(a, b, c, d)| Ipv4Addr::new(a, b, c, d))
+    }
+
+    fn address_v6() -> impl Strategy<Value = std::net::Ipv6Addr> {
+        let prefix = prop_oneof![Just(0x2001_0db8_u128), Just(0x2002_0a08), Just(0x2001_0000), Just(0)];
+        (prefix, 0..=3_u128).prop_map(|(prefix, rest)| std::net::Ipv6Addr::from(prefix << 96 | rest))
+    }
+
+    fn outcome(policy: &Policy, destination: &str) -> Result<u32, DenyReason> {
+        match policy.decide(principal(), parse(CLIENT), parse(destination)) {
+            Verdict::Allow { rule: RuleId(number) } => Ok(number),
+            Verdict::Deny { reason } => Err(reason),
+        }
+    }
+
+    fn policy(routes: &[&str], rules: &[&str]) -> Policy {
+        let parse = |network: &&str| network.parse().unwrap();
+        Policy::compile(&ruleset(routes.iter().map(parse).collect(), rules.iter().map(parse).collect()))
+    }
+
+    fn ruleset(routes: Vec<IpNet>, destinations: Vec<IpNet>) -> Ruleset {
+        let tunnel =
+            TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
+        let numbered = destinations.into_iter().zip(0..);
+        let rules =
+            numbered.map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination }).collect();
+        Ruleset { tunnel, routes, rules }
+    }
+
+    fn principal() -> Principal {
+        Principal { address: CLIENT.parse().unwrap() }
+    }
+
+    fn parse(address: &str) -> IpAddr {
+        address.parse().unwrap()
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a server does not start, or does not go on.
+
+use std::io;
+
+use pki_core::error::{ErrorKind, Explain};
+
+use super::state_directory::StateError;
+use crate::auth::{CredentialsError, RevocationError};
+use crate::config::ConfigError;
+use crate::net::NetworkError;
+use crate::observe::connection_log::ConnectionLogError;
+use crate::transport::tun::TunError;
+use crate::transport::udp::BindError;
+
+/// Why a server does not start. Everything that was done until then is undone.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// Certificates or keys cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The revocation list cannot be used.
+    #[error(transparent)]
+    Revocation(#[from] RevocationError),
+    /// The connection log cannot be opened.
+    #[error(transparent)]
+    ConnectionLog(#[from] ConnectionLogError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The TUN device cannot be created.
+    #[error(transparent)]
+    Tun(#[from] TunError),
+    /// Forwarding or address translation cannot be set up.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    /// The operating system refused a thread, a file watch or randomness.
+    #[error("the operating system refused {what}: {source}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Its answer.
+        source: io::Error,
+    },
+}
+
+/// Why a daemon ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// It did not start.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// A packet worker gave up; the reason is in the log.
+    #[error("a packet worker gave up")]
+    DataPlaneFailed,
+}
+
+impl StartError {
+    pub(super) fn system(what: &'static str) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::System { what, source }
+    }
+}
+
+impl Explain for StartError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::State(error) => error.code(),
+            Self::Credentials(error) => error.code(),
+            Self::Revocation(error) => error.code(),
+            Self::ConnectionLog(error) => error.code(),
+            Self::Bind(error) => error.code(),
+            Self::Tun(error) => error.code(),
+            Self::Network(error) => error.code(),
+            Self::System { .. } => "system-refused",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::Environment
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::State(error) => error.help().to_owned(),
+            Self::Credentials(error) => error.help(),
+            Self::Revocation(error) => error.help().to_owned(),
+            Self::ConnectionLog(error) => error.help().to_owned(),
+            Self::Bind(error) => error.help(),
+            Self::Tun(error) => error.help(),
+            Self::Network(error) => error.help().to_owned(),
+            Self::System { .. } => "check limits on processes and open files, and the free memory".to_owned(),
+        }
+    }
+}
+
+impl Explain for ServeError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Start(error) => error.code(),
+            Self::DataPlaneFailed => "data-plane-failed",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Start(error) => error.kind(),
+            Self::DataPlaneFailed => ErrorKind::Environment,
+        }
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Start(error) => error.help(),
+            Self::DataPlaneFailed => {
+                "see the log; the TUN device or a socket may have been taken away".to_owned()
+            }
+        }
+    }
+}
+
+impl Explain for ConfigError {
+    fn code(&self) -> &'static str {
+        Self::code(self)
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::User
+    }
+
+    fn help(&self) -> String {
+        Self::help(self)
+    }
+}

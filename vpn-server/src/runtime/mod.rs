@@ -1,0 +1,24 @@
+//! The running server: everything put together, told what changed, taken apart again.
+//!
+//! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
+//! only module that knows all others.
+
+mod check;
+mod error;
+pub mod file_watch;
+pub(crate) mod files;
+mod hardening;
+mod reload;
+#[cfg(test)]
+mod scenarios;
+mod serve;
+mod server;
+mod state_directory;
+mod systemd;
+
+pub use check::check;
+pub use error::{ServeError, StartError};
+pub use reload::ReloadReport;
+pub use serve::{Ending, Hooks, serve};
+pub use server::{Ready, Server};
+pub use state_directory::{StateDirectory, StateError};

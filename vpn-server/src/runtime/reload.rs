@@ -1,0 +1,87 @@
+//! A reload: everything that can change while clients are connected, and a report of what could not.
+
+use std::time::SystemTime;
+
+use pki_core::time::Timestamp;
+use tracing::{error, info, warn};
+
+use super::server::{Server, policy};
+use crate::auth::{Credentials, CrlReload};
+use crate::config::{Config, ConfigError, LiveSettings};
+
+/// What a reload did. What failed is as it was before.
+#[derive(Debug, Default)]
+pub struct ReloadReport {
+    /// Whether routes, rules, name servers or limits changed.
+    pub live_settings_changed: bool,
+    /// Options whose new values count after a restart only.
+    pub needs_restart: Vec<&'static str>,
+    /// Parts that could not be reloaded, with the reason.
+    pub failed: Vec<(&'static str, String)>,
+}
+
+impl Server {
+    /// Takes over a configuration, reads certificates, key and revocation list again and reopens the connection log.
+    ///
+    /// `config` is the configuration as it is written now, or why it cannot be read.
+    pub fn reload(&mut self, config: Result<Config, ConfigError>) -> ReloadReport {
+        let mut report = ReloadReport::default();
+        match config {
+            Ok(config) => self.reload_config(&config, &mut report),
+            Err(error) => report.fail("configuration", &error),
+        }
+        self.reload_credentials(&mut report);
+        if let CrlReload::Kept(error) = self.reload_revocations() {
+            report.failed.push(("revocation list", error.to_string()));
+        }
+        if let Err(error) = self.log.reopen() {
+            report.fail("connection log", &error);
+        }
+        info!(live_settings_changed = report.live_settings_changed, failed = report.failed.len(), "reloaded");
+        report
+    }
+
+    fn reload_config(&mut self, config: &Config, report: &mut ReloadReport) {
+        let change = self.config.change_to(config);
+        if !change.needs_restart.is_empty() {
+            warn!(options = change.needs_restart.join(", "), "changed options that need a restart");
+        }
+        report.needs_restart = change.needs_restart;
+        if let Some(live) = change.live {
+            self.apply(live, report);
+        }
+    }
+
+    /// The way to a network is there before clients are allowed to use it.
+    fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
+        let lets_clients_meet = live.lets_clients_meet(self.config.client_cidr);
+        if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
+            report.fail("routes", &error);
+            return;
+        }
+        self.tables.set_policy(policy(&live, self.config.client_cidr));
+        self.control().set_live(live.clone());
+        self.config.live = live;
+        report.live_settings_changed = true;
+    }
+
+    fn reload_credentials(&self, report: &mut ReloadReport) {
+        let loaded = Credentials::load(
+            &self.config.credentials,
+            self.config.passphrase_file.as_deref(),
+            self.config.sessions.minimum_tls_version,
+            Timestamp::from(SystemTime::now()),
+        );
+        match loaded {
+            Ok(credentials) => self.use_credentials(credentials),
+            Err(error) => report.fail("certificates", &error),
+        }
+    }
+}
+
+impl ReloadReport {
+    fn fail(&mut self, part: &'static str, reason: &dyn std::error::Error) {
+        error!(part, %reason, "could not be reloaded and stays as it is");
+        self.failed.push((part, reason.to_string()));
+    }
+}

@@ -1,0 +1,303 @@
+//! One running server, from the first lock to the last rule removed.
+//!
+//! Parts are started in the order in which each needs the one before, and dropped in the reverse one, whether the
+//! server is stopped or a later part fails to start.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use ipnet::{IpNet, Ipv4Net};
+use pki_core::time::Timestamp;
+use tracing::{debug, info, warn};
+use vpn_proto::{EndpointConfig, ListenerId, TlsSettings};
+
+use super::error::StartError;
+use super::file_watch::{FileWatch, POLL_INTERVAL};
+use super::state_directory::StateDirectory;
+use crate::auth::{Credentials, CrlReload, TrustKeeper};
+use crate::clock::Clock;
+use crate::config::{ClientCidr, Config, LiveSettings};
+use crate::control::{
+    ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
+};
+use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, Transmitter};
+use crate::net::{HostNetwork, HostNetworkSettings};
+use crate::observe::connection_log::ConnectionLog;
+use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use crate::random;
+use crate::transport::tun::{TunDevice, TunSettings};
+use crate::transport::udp::UdpListener;
+
+/// The MTU of the tunnel.
+const TUN_MTU: u16 = 1500;
+
+/// Handshakes that may be under way at once, over all shards.
+const HALF_OPEN: usize = 4096;
+
+/// More shards than this do not make handshakes faster than certificates can be checked.
+const MAXIMUM_SHARDS: usize = 4;
+
+/// A running server. Dropping it takes everything back without telling clients; [`Server::stop`] tells them.
+pub struct Server {
+    // Dropped in this order.
+    watch: Option<FileWatch>,
+    control: ControlPlane,
+    plane: Plane,
+    pub(super) network: HostNetwork,
+    pub(super) keeper: Arc<TrustKeeper>,
+    pub(super) log: Arc<ConnectionLog>,
+    pub(super) tables: Arc<Tables>,
+    pub(super) config: Config,
+    shards: usize,
+    ready: Ready,
+    _state: StateDirectory,
+}
+
+/// What a server that is ready says about itself.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Ready {
+    /// The UDP addresses it listens on.
+    pub listen: Vec<SocketAddr>,
+    /// Its TUN device.
+    pub tun: String,
+    /// Its address inside the tunnel.
+    pub address: Ipv4Addr,
+    /// The network of client addresses.
+    pub client_cidr: Ipv4Net,
+    /// The networks behind it.
+    pub routes: Vec<String>,
+    /// What clients may reach.
+    pub authorized: Vec<Ipv4Net>,
+}
+
+impl Server {
+    /// Starts a server: when this returns, clients can connect.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; everything that was done until then is undone.
+    pub fn start(config: Config) -> Result<Self, StartError> {
+        for advice in config.advice() {
+            warn!(code = advice.code, "{}", advice.message);
+        }
+        let state = StateDirectory::lock(&config.state_directory)?;
+        let (tls, keeper) = open_trust(&config, state.path())?;
+        let keeper = Arc::new(keeper);
+        let log = Arc::new(open_log(&config, &state)?);
+        let sockets = bind(&config)?;
+        let listen: Vec<SocketAddr> = sockets.iter().map(|(_, socket)| socket.address()).collect();
+        let tun = TunDevice::create(&tun_settings(&config))?;
+        let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+
+        let clock = Clock::start();
+        let policy = policy(&config.live, config.client_cidr);
+        let tables = Arc::new(Tables::new(capacity(config.client_cidr), policy));
+        let shards = shard_count();
+        let mailroom = Mailroom::open(
+            shards,
+            ControlSettings {
+                client_cidr: config.client_cidr,
+                sessions_per_client: config.sessions.per_client,
+                live: config.live.clone(),
+                tables: Arc::clone(&tables),
+                trust: Arc::clone(keeper.trust()),
+                log: Arc::clone(&log),
+                clock,
+            },
+        );
+        let plane = Plane::start(Edge { sockets, tun }, Arc::clone(&tables), mailroom.sink(), clock)
+            .map_err(StartError::system("the packet workers"))?;
+        let endpoint_config = endpoint_config(&config, tls, &keeper, shards);
+        let control = mailroom
+            .start(&endpoint_config, || Box::new(plane.transmitter()))
+            .map_err(StartError::system("the control threads"))?;
+        let watch = watch_revocations(&keeper, control.handle())?;
+        let ready = Ready::new(&config, listen);
+        info!(listen = ?ready.listen, tun = ready.tun, address = %ready.address, "the server is ready");
+        Ok(Self { watch, control, plane, network, keeper, log, tables, config, shards, ready, _state: state })
+    }
+
+    /// What it said when it became ready.
+    #[must_use]
+    pub const fn ready(&self) -> &Ready {
+        &self.ready
+    }
+
+    /// The established connections.
+    #[must_use]
+    pub fn connections(&self) -> Vec<ConnectionSnapshot> {
+        self.control.handle().connections()
+    }
+
+    /// What its control plane counted.
+    #[must_use]
+    pub fn control_totals(&self) -> ControlTotals {
+        self.control.handle().totals()
+    }
+
+    /// What its data plane counted.
+    #[must_use]
+    pub fn plane_counters(&self) -> PlaneCounters {
+        self.plane.counters()
+    }
+
+    /// Reads the revocation list now. The server does so by itself when the file changes.
+    pub fn reload_revocations(&self) -> CrlReload {
+        let control = self.control.handle();
+        self.keeper.reload_revocations(|| control.check_revocations())
+    }
+
+    /// Looks after what only time changes: call it about once a second. Answers whether the server still works.
+    #[must_use]
+    pub fn tick(&self) -> bool {
+        self.keeper.watch_expiry();
+        self.plane.is_running()
+    }
+
+    /// Tells clients to come back later and takes everything back.
+    pub fn stop(mut self) {
+        self.watch = None;
+        info!(connections = self.connections().len(), "the server is stopping");
+        let Self { control, plane, network, log, .. } = self;
+        control.stop();
+        plane.stop();
+        drop(network);
+        drop(log);
+        info!("the server has stopped");
+    }
+
+    pub(super) fn control(&self) -> &ControlHandle {
+        self.control.handle()
+    }
+
+    /// Uses another certificate and key for handshakes from now on.
+    pub(super) fn use_credentials(&self, credentials: Credentials) {
+        self.keeper.set_anchors(credentials.anchors);
+        let config = endpoint_config(&self.config, credentials.tls, &self.keeper, self.shards);
+        self.control.handle().set_endpoint_config(&config);
+    }
+}
+
+impl Ready {
+    fn new(config: &Config, listen: Vec<SocketAddr>) -> Self {
+        Self {
+            listen,
+            tun: config.tun.to_string(),
+            address: config.client_cidr.server_address(),
+            client_cidr: config.client_cidr.network().net(),
+            routes: config.live.routes.iter().map(ToString::to_string).collect(),
+            authorized: config.live.authorized.iter().map(|network| network.net()).collect(),
+        }
+    }
+}
+
+impl SendDatagrams for Transmitter {
+    fn send(&self, path: vpn_proto::Path, datagram: &[u8]) -> std::io::Result<()> {
+        Self::send(self, path, datagram)
+    }
+}
+
+/// The policy that the live part of a configuration asks for.
+pub(super) fn policy(live: &LiveSettings, client_cidr: ClientCidr) -> Policy {
+    let rules = live.authorized.iter().zip(0..).map(|(network, number)| AuthorizationRule {
+        id: RuleId(number),
+        destination: IpNet::V4(network.net()),
+    });
+    Policy::compile(&Ruleset {
+        tunnel: TunnelNetwork { network: client_cidr.network().net(), server: client_cidr.server_address() },
+        routes: live.routes.iter().map(|route| IpNet::V4(route.network.net())).collect(),
+        rules: rules.collect(),
+    })
+}
+
+fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, TrustKeeper), StartError> {
+    let credentials = Credentials::load(
+        &config.credentials,
+        config.passphrase_file.as_deref(),
+        config.sessions.minimum_tls_version,
+        Timestamp::from(SystemTime::now()),
+    )?;
+    let keeper =
+        TrustKeeper::start(&config.credentials, credentials.anchors, config.crl_grace, state_directory)?;
+    Ok((credentials.tls, keeper))
+}
+
+fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, StartError> {
+    let seed = random::bytes().map(u64::from_be_bytes).map_err(StartError::system("random numbers"))?;
+    Ok(ConnectionLog::open(config.connection_log.as_deref(), state.endpoint_id()?, seed)?)
+}
+
+fn bind(config: &Config) -> Result<Vec<(ListenerId, UdpListener)>, StartError> {
+    let numbered = config.listen.iter().zip(0..);
+    numbered
+        .map(|(address, number)| Ok((ListenerId(number), UdpListener::bind(address.socket_address())?)))
+        .collect()
+}
+
+fn tun_settings(config: &Config) -> TunSettings {
+    let network = config.client_cidr.network().net();
+    let address = config.client_cidr.server_address();
+    TunSettings {
+        name: config.tun.clone(),
+        address: Ipv4Net::new(address, network.prefix_len()).unwrap_or(network),
+        mtu: TUN_MTU,
+    }
+}
+
+fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Path) -> HostNetworkSettings {
+    HostNetworkSettings {
+        tun: config.tun.clone(),
+        client_cidr: config.client_cidr,
+        routes: config.live.routes.clone(),
+        forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
+        listening_ports: listen.iter().map(SocketAddr::port).collect(),
+        nat: config.nat,
+        state_directory: state_directory.to_owned(),
+    }
+}
+
+fn endpoint_config(
+    config: &Config,
+    tls: TlsSettings,
+    keeper: &TrustKeeper,
+    shards: usize,
+) -> Arc<EndpointConfig> {
+    let trust = Arc::clone(keeper.trust());
+    Arc::new(EndpointConfig {
+        data_ciphers: config.sessions.data_ciphers.clone(),
+        keepalive: config.sessions.keepalive,
+        renegotiate_after: config.sessions.renegotiate_after,
+        tun_mtu: TUN_MTU,
+        max_half_open: HALF_OPEN / shards.max(1),
+        ..EndpointConfig::new(tls, trust)
+    })
+}
+
+/// The watch begins with a look at the list: it may have changed since it was read for the start.
+fn watch_revocations(
+    keeper: &Arc<TrustKeeper>,
+    control: &ControlHandle,
+) -> Result<Option<FileWatch>, StartError> {
+    let Some(path) = keeper.revocation_file() else {
+        return Ok(None);
+    };
+    let (keeper, control) = (Arc::clone(keeper), control.clone());
+    let reload = move || {
+        let outcome = keeper.reload_revocations(|| control.check_revocations());
+        debug!(?outcome, "the revocation list was read");
+    };
+    let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
+    Ok(Some(watch))
+}
+
+/// A slot for every address: the limits that administrators set are kept by the control plane.
+fn capacity(client_cidr: ClientCidr) -> usize {
+    1 << (u32::BITS - u32::from(client_cidr.network().net().prefix_len()))
+}
+
+fn shard_count() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(MAXIMUM_SHARDS)
+}

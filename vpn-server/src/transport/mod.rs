@@ -1,0 +1,42 @@
+//! The edges of the data plane: UDP sockets and the TUN device.
+//!
+//! [`DatagramSocket`] and [`PacketDevice`] are all that a worker asks of them, so that its loops also run over memory.
+//! Nothing here looks into a datagram or packet.
+
+mod batch;
+#[cfg(test)]
+pub(crate) mod memory;
+pub mod tun;
+pub mod udp;
+
+use std::io;
+use std::time::Duration;
+
+use vpn_proto::Path;
+
+pub use batch::{ReceiveBatch, Received, SUPER_BUFFER};
+
+/// A bound, non-blocking datagram socket.
+pub trait DatagramSocket {
+    /// Replaces the contents of `batch` by what has arrived; [`io::ErrorKind::WouldBlock`] if nothing has.
+    fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<()>;
+
+    /// Sends `datagrams` to the remote of `path`, from its local address: cut every `segment` octets, where only the
+    /// last may be shorter. More than one datagram needs [`Self::can_segment`].
+    fn send(&self, path: &Path, datagrams: &[u8], segment: usize) -> io::Result<()>;
+
+    /// Whether one call can send several datagrams.
+    fn can_segment(&self) -> bool;
+
+    /// Waits until sending is possible again; `false` if it was not within `limit`.
+    fn wait_writable(&self, limit: Duration) -> bool;
+}
+
+/// A non-blocking device that gives and takes whole IP packets.
+pub trait PacketDevice {
+    /// Reads one packet into `buffer` and returns its length; [`io::ErrorKind::WouldBlock`] if there is none.
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Writes one packet.
+    fn send(&self, packet: &[u8]) -> io::Result<()>;
+}

@@ -1,0 +1,236 @@
+//! The TUN device: inner packets to and from the kernel's network stack, one per call.
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::str::FromStr;
+
+use ipnet::Ipv4Net;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use tun_rs::{DeviceBuilder, SyncDevice};
+
+use super::PacketDevice;
+
+/// What a TUN device is to be like.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TunSettings {
+    /// Its name.
+    pub name: DeviceName,
+    /// The server's tunnel address, with the prefix length of the tunnel network.
+    pub address: Ipv4Net,
+    /// The longest packet, in octets.
+    pub mtu: u16,
+}
+
+/// The name of a network device: 1 to 15 octets that the kernel and every tool take as one plain name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeviceName(String);
+
+/// A text is no [`DeviceName`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("'{0}' is not a device name: 1 to 15 of the characters A-Z a-z 0-9 . _ -, and neither . nor ..")]
+pub struct InvalidDeviceName(pub String);
+
+impl DeviceName {
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for DeviceName {
+    type Err = InvalidDeviceName;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_plain = text.bytes().all(|c| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'_' | b'-'));
+        if !is_plain || !(1..=15).contains(&text.len()) || matches!(text, "." | "..") {
+            return Err(InvalidDeviceName(text.to_owned()));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl std::fmt::Display for DeviceName {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(&self.0)
+    }
+}
+
+/// Why there is no TUN device.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TunError {
+    /// `/dev/net/tun` does not exist.
+    #[error("/dev/net/tun does not exist")]
+    NodeMissing,
+    /// `/dev/net/tun` is there, but no driver behind it.
+    #[error("the kernel has no TUN driver")]
+    DriverMissing,
+    /// This process may not open `/dev/net/tun`.
+    #[error("not permitted to open /dev/net/tun")]
+    NodeNotPermitted,
+    /// This process may not create or configure network devices.
+    #[error("not permitted to create the TUN device {0}: the process lacks CAP_NET_ADMIN")]
+    CapabilityMissing(DeviceName),
+    /// There is a device of that name that is no TUN device, or one that another process holds.
+    #[error("the device name {0} is taken")]
+    NameTaken(DeviceName),
+    /// The system refused for another reason.
+    #[error("cannot create the TUN device {name}: {source}")]
+    System {
+        /// The device.
+        name: DeviceName,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl TunError {
+    /// Stable kebab-case code for logs and JSON.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NodeMissing => "tun-node-missing",
+            Self::DriverMissing => "tun-driver-missing",
+            Self::NodeNotPermitted => "tun-node-not-permitted",
+            Self::CapabilityMissing(_) => "tun-capability-missing",
+            Self::NameTaken(_) => "tun-name-taken",
+            Self::System { .. } => "tun-failed",
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::NodeMissing => "load the driver with `modprobe tun`; in a container, pass the device in \
+                                  (`--device /dev/net/tun`)"
+                .to_owned(),
+            Self::DriverMissing => "load the driver with `modprobe tun`".to_owned(),
+            Self::NodeNotPermitted => {
+                "start as root, or let the service's user read and write /dev/net/tun".to_owned()
+            }
+            Self::CapabilityMissing(_) => {
+                "start as root, or give the service CAP_NET_ADMIN (systemd: AmbientCapabilities=; \
+                 containers: --cap-add NET_ADMIN)"
+                    .to_owned()
+            }
+            Self::NameTaken(name) => {
+                format!("see what it is with `ip -details link show {name}`, or choose another name")
+            }
+            Self::System { .. } => "see the system's reason above".to_owned(),
+        }
+    }
+}
+
+/// A TUN device that is up and has its address. It disappears when this is dropped.
+pub struct TunDevice {
+    device: SyncDevice,
+    name: DeviceName,
+}
+
+impl TunDevice {
+    /// Creates the device, gives it its address and MTU and sets it up.
+    pub fn create(settings: &TunSettings) -> Result<Self, TunError> {
+        check_node(&settings.name)?;
+        let device = build(settings).map_err(|source| classified(&settings.name, source))?;
+        Ok(Self { device, name: settings.name.clone() })
+    }
+
+    /// Its name.
+    #[must_use]
+    pub const fn name(&self) -> &DeviceName {
+        &self.name
+    }
+}
+
+impl PacketDevice for TunDevice {
+    fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.device.recv(buffer)
+    }
+
+    fn send(&self, packet: &[u8]) -> io::Result<()> {
+        self.device.send(packet).map(|_| ())
+    }
+}
+
+impl AsFd for TunDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.device.as_fd()
+    }
+}
+
+/// Tells the ways in which the driver can be out of reach apart, and keeps the library from making a node of its own.
+fn check_node(name: &DeviceName) -> Result<(), TunError> {
+    match rustix::fs::open(NODE, OFlags::RDWR | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(_) => Ok(()),
+        Err(Errno::NOENT | Errno::NOTDIR) => Err(TunError::NodeMissing),
+        Err(Errno::NODEV | Errno::NXIO) => Err(TunError::DriverMissing),
+        Err(Errno::ACCESS | Errno::PERM) => Err(TunError::NodeNotPermitted),
+        Err(error) => Err(TunError::System { name: name.clone(), source: error.into() }),
+    }
+}
+
+fn build(settings: &TunSettings) -> io::Result<SyncDevice> {
+    let device = DeviceBuilder::new()
+        .name(settings.name.as_str())
+        .ipv4(settings.address.addr(), settings.address.prefix_len(), None)
+        .mtu(settings.mtu)
+        .with(|options| {
+            options.tx_queue_len(TRANSMIT_QUEUE);
+        })
+        .build_sync()?;
+    device.set_nonblocking(true)?;
+    Ok(device)
+}
+
+fn classified(name: &DeviceName, source: io::Error) -> TunError {
+    match Errno::from_io_error(&source) {
+        Some(Errno::PERM | Errno::ACCESS) => TunError::CapabilityMissing(name.clone()),
+        // The kernel answers EBUSY for a TUN device that is attached, EINVAL for any other kind of device.
+        Some(Errno::BUSY) => TunError::NameTaken(name.clone()),
+        Some(Errno::INVAL) if exists(name) => TunError::NameTaken(name.clone()),
+        _ => TunError::System { name: name.clone(), source },
+    }
+}
+
+fn exists(name: &DeviceName) -> bool {
+    rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None)
+        .is_ok_and(|socket| rustix::net::netdevice::name_to_index(socket, name.as_str()).is_ok())
+}
+
+const NODE: &str = "/dev/net/tun";
+/// Packets that the kernel queues for us; its default of 500 is too short for one busy TCP connection.
+const TRANSMIT_QUEUE: u32 = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn device_names_are_what_every_tool_takes() {
+        for name in ["tun0", "postern", "vpn-1.2_x", "a", "fifteen-letters"] {
+            assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
+        }
+        for name in ["", ".", "..", "sixteen-letters-", "a b", "a/b", "tun%d", "a:1", "tün", "a\n", "a\0"] {
+            let error = name.parse::<DeviceName>().unwrap_err();
+            assert_eq!(error, InvalidDeviceName(name.to_owned()));
+        }
+    }
+
+    #[test]
+    fn errors_name_the_capability_and_what_to_do() {
+        let error = classified(&name("tun9"), Errno::PERM.into());
+        assert_eq!(error.code(), "tun-capability-missing");
+        assert!(error.to_string().contains("CAP_NET_ADMIN") && error.help().contains("CAP_NET_ADMIN"));
+        assert_eq!(classified(&name("tun9"), Errno::BUSY.into()).code(), "tun-name-taken");
+        assert_eq!(classified(&name("lo"), Errno::INVAL.into()).code(), "tun-name-taken");
+        assert_eq!(classified(&name("no-such-device"), Errno::INVAL.into()).code(), "tun-failed");
+        assert_eq!(classified(&name("tun9"), Errno::NOMEM.into()).code(), "tun-failed");
+    }
+
+    fn name(text: &str) -> DeviceName {
+        text.parse().unwrap()
+    }
+}

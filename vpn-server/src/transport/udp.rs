@@ -1,0 +1,379 @@
+//! UDP listeners: receive offload in, segmentation offload out, answers from the address that was asked.
+
+use std::io::{self, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use nix::sys::socket::{setsockopt, sockopt::Ipv6DontFrag};
+use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
+use rustix::net::sockopt;
+use socket2::{Domain, Protocol, Socket, Type};
+use vpn_proto::Path;
+
+use super::{DatagramSocket, ReceiveBatch, Received};
+
+/// A bound UDP socket with its offloads. Any thread may send through it.
+#[derive(Debug)]
+pub struct UdpListener {
+    socket: UdpSocket,
+    offload: UdpSocketState,
+    address: SocketAddr,
+    can_segment: bool,
+}
+
+/// Why a listener could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BindError {
+    /// Another socket has the address and port.
+    #[error("UDP {0} is in use")]
+    AddressInUse(SocketAddr),
+    /// No interface of this host has the address.
+    #[error("no interface has the address of UDP {0}")]
+    AddressNotAvailable(SocketAddr),
+    /// Ports below 1024 take a privilege.
+    #[error("not permitted to listen on UDP {0}")]
+    NotPermitted(SocketAddr),
+    /// The system refused for another reason.
+    #[error("cannot listen on UDP {address}: {source}")]
+    System {
+        /// What was to be listened on.
+        address: SocketAddr,
+        /// The system's reason.
+        source: io::Error,
+    },
+}
+
+impl BindError {
+    /// Stable kebab-case code for logs and JSON.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AddressInUse(_) => "listen-address-in-use",
+            Self::AddressNotAvailable(_) => "listen-address-not-available",
+            Self::NotPermitted(_) => "listen-not-permitted",
+            Self::System { .. } => "listen-failed",
+        }
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn help(&self) -> String {
+        match self {
+            Self::AddressInUse(address) => format!(
+                "find the other program with `ss -lunp 'sport = :{}'`, or choose another port",
+                address.port()
+            ),
+            Self::AddressNotAvailable(_) => {
+                "use an address that `ip address` lists, or 0.0.0.0 for all of them".to_owned()
+            }
+            Self::NotPermitted(_) => {
+                "ports below 1024 need CAP_NET_BIND_SERVICE: start as root or choose another port".to_owned()
+            }
+            Self::System { .. } => "see the system's reason above".to_owned(),
+        }
+    }
+
+    fn from_io(address: SocketAddr, source: io::Error) -> Self {
+        match Errno::from_io_error(&source) {
+            Some(Errno::ADDRINUSE) => Self::AddressInUse(address),
+            Some(Errno::ADDRNOTAVAIL) => Self::AddressNotAvailable(address),
+            Some(Errno::ACCESS | Errno::PERM) => Self::NotPermitted(address),
+            _ => Self::System { address, source },
+        }
+    }
+}
+
+impl UdpListener {
+    /// Binds to `address`; port 0 chooses a free one. An IPv6 address takes IPv6 only, so that listeners for both
+    /// families can have the same port.
+    pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
+        Self::try_bind(address).map_err(|source| BindError::from_io(address, source))
+    }
+
+    /// The address it is bound to.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn try_bind(address: SocketAddr) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        enlarge_buffers(&socket);
+        socket.bind(&address.into())?;
+        let socket = UdpSocket::from(socket);
+        let offload = UdpSocketState::new((&socket).into())?;
+        allow_fragmentation(&socket, address)?;
+        let can_segment = offload.max_gso_segments() > 1;
+        Ok(Self { address: socket.local_addr()?, socket, offload, can_segment })
+    }
+
+    fn receive_into(&self, buffers: &mut Buffers, received: &mut Vec<Received>) -> io::Result<()> {
+        let mut slices = buffers.each_mut().map(|buffer| IoSliceMut::new(buffer));
+        let mut meta = [RecvMeta::default(); ReceiveBatch::BUFFERS];
+        let count =
+            repeating_stale_errors(|| self.offload.recv((&self.socket).into(), &mut slices, &mut meta))?;
+        received.extend(meta[..count].iter().map(|meta| Received {
+            length: meta.len,
+            stride: meta.stride,
+            remote: meta.addr,
+            local: meta.dst_ip,
+        }));
+        Ok(())
+    }
+}
+
+type Buffers = [Box<[u8]>; ReceiveBatch::BUFFERS];
+
+impl DatagramSocket for UdpListener {
+    fn receive(&self, batch: &mut ReceiveBatch) -> io::Result<()> {
+        batch.refill(|buffers, received| self.receive_into(buffers, received))
+    }
+
+    fn send(&self, path: &Path, datagrams: &[u8], segment: usize) -> io::Result<()> {
+        let transmit = Transmit {
+            destination: path.remote,
+            ecn: None,
+            contents: datagrams,
+            segment_size: Some(segment),
+            src_ip: path.local,
+        };
+        repeating_stale_errors(|| self.offload.try_send((&self.socket).into(), &transmit))
+    }
+
+    fn can_segment(&self) -> bool {
+        self.can_segment
+    }
+
+    fn wait_writable(&self, limit: Duration) -> bool {
+        let Ok(limit) = limit.try_into() else { return false };
+        let mut sockets = [PollFd::new(&self.socket, PollFlags::OUT)];
+        matches!(poll(&mut sockets, Some(&limit)), Ok(1..)) && sockets[0].revents().contains(PollFlags::OUT)
+    }
+}
+
+impl AsFd for UdpListener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Asks for [`SOCKET_BUFFER`] octets each way: beyond the system's limit where privileges allow, else up to it.
+fn enlarge_buffers(socket: &Socket) {
+    let receive = sockopt::set_socket_recv_buffer_size_force(socket, SOCKET_BUFFER)
+        .or_else(|_| sockopt::set_socket_recv_buffer_size(socket, SOCKET_BUFFER));
+    let send = sockopt::set_socket_send_buffer_size_force(socket, SOCKET_BUFFER)
+        .or_else(|_| sockopt::set_socket_send_buffer_size(socket, SOCKET_BUFFER));
+    if let Err(error) = receive.and(send) {
+        tracing::debug!(%error, "socket buffers keep their default size");
+    }
+}
+
+/// Lets IP fragment datagrams that are too long for their path, as OpenVPN does unless configured otherwise: a tunnel
+/// must carry a packet of its own MTU over any path. Undoes the path MTU probing that [`UdpSocketState::new`] sets.
+fn allow_fragmentation(socket: &UdpSocket, address: SocketAddr) -> io::Result<()> {
+    match address {
+        SocketAddr::V4(_) => sockopt::set_ip_mtu_discover(socket, sockopt::Ipv4PathMtuDiscovery::DONT)?,
+        SocketAddr::V6(_) => {
+            sockopt::set_ipv6_mtu_discover(socket, sockopt::Ipv6PathMtuDiscovery::DONT)?;
+            setsockopt(socket, Ipv6DontFrag, &false)?;
+        }
+    }
+    Ok(())
+}
+
+/// Repeats a call that failed with an error of the class that ICMP messages about *earlier* datagrams cause: it says
+/// something about one client and must not fail a call that is about another.
+fn repeating_stale_errors<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let mut outcome = call();
+    for _ in 0..STALE_ERRORS {
+        match outcome {
+            Err(error) if is_stale(&error) => outcome = call(),
+            settled => return settled,
+        }
+    }
+    outcome
+}
+
+fn is_stale(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::CONNREFUSED
+                | Errno::HOSTUNREACH
+                | Errno::NETUNREACH
+                | Errno::HOSTDOWN
+                | Errno::NOPROTOOPT
+                | Errno::PROTO
+                | Errno::INTR
+        )
+    )
+}
+
+/// Octets of the kernel's receive and send buffers.
+const SOCKET_BUFFER: usize = 4 << 20;
+/// How many stale errors a call sits out: a socket keeps one.
+const STALE_ERRORS: usize = 1;
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use vpn_proto::{ListenerId, Transport};
+
+    use super::*;
+
+    #[test]
+    fn a_segmented_send_arrives_as_single_datagrams_in_order() {
+        let (server, client) = (listener("127.0.0.1:0"), client("127.0.0.1:0"));
+        let datagrams: Vec<u8> = (0..10_u8).flat_map(|number| [number; 100]).chain([99; 40]).collect();
+        server.send(&path(client.local_addr().unwrap(), None), &datagrams, 100).unwrap();
+        let mut buffer = [0; 2000];
+        for number in 0..10_u8 {
+            let length = client.recv(&mut buffer).unwrap();
+            assert_eq!(buffer[..length], [number; 100]);
+        }
+        assert_eq!(client.recv(&mut buffer).unwrap(), 40);
+    }
+
+    #[test]
+    fn a_super_packet_is_received_with_its_stride() {
+        let (server, client) = (listener("127.0.0.1:0"), listener("127.0.0.1:0"));
+        let datagrams: Vec<u8> = (0..20_u8).flat_map(|number| [number; 1000]).collect();
+        client.send(&path(server.address(), None), &datagrams, 1000).unwrap();
+        let (mut batch, mut octets) = (ReceiveBatch::new(), Vec::new());
+        while octets.len() < datagrams.len() {
+            receive(&server, &mut batch);
+            for (received, buffer) in batch.iter_mut() {
+                assert_eq!((received.remote, received.stride), (client.address(), 1000));
+                octets.extend_from_slice(buffer);
+            }
+        }
+        assert_eq!(octets, datagrams);
+    }
+
+    #[test]
+    fn a_wildcard_listener_answers_from_the_address_that_was_asked() {
+        let server = listener("0.0.0.0:0");
+        let client = client("127.0.0.1:0");
+        for asked in [Ipv4Addr::new(127, 0, 0, 2), Ipv4Addr::new(127, 0, 0, 3)] {
+            client.send_to(b"question", (asked, server.address().port())).unwrap();
+            let mut batch = ReceiveBatch::new();
+            receive(&server, &mut batch);
+            let (received, _) = batch.iter_mut().next().unwrap();
+            assert_eq!(received.local, Some(IpAddr::V4(asked)));
+            server.send(&path(received.remote, received.local), b"answer", 6).unwrap();
+            assert_eq!(client.recv_from(&mut [0; 100]).unwrap().1.ip(), IpAddr::V4(asked));
+        }
+    }
+
+    #[test]
+    fn datagrams_too_long_for_the_path_are_fragmented() {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let (server, client) = (listener(address), client(address));
+            // The loopback interface's MTU is 65536: a datagram of 65507 octets needs a second IPv6 fragment.
+            let longest = vec![7; 65_507];
+            server.send(&path(client.local_addr().unwrap(), None), &longest, longest.len()).unwrap();
+            assert_eq!(client.recv(&mut vec![0; 70_000]).unwrap(), longest.len(), "{address}");
+        }
+        assert_eq!(
+            sockopt::ip_mtu_discover(&listener("127.0.0.1:0").socket).unwrap(),
+            sockopt::Ipv4PathMtuDiscovery::DONT
+        );
+    }
+
+    #[test]
+    fn a_vanished_client_disturbs_neither_sending_nor_receiving() {
+        let (server, alive) = (listener("127.0.0.1:0"), client("127.0.0.1:0"));
+        let gone = client("127.0.0.1:0").local_addr().unwrap();
+        for _ in 0..20 {
+            server.send(&path(gone, None), b"anybody there?", 14).unwrap();
+            server.send(&path(alive.local_addr().unwrap(), None), b"hello", 5).unwrap();
+            assert_eq!(alive.recv(&mut [0; 100]).unwrap(), 5);
+        }
+        let nothing = server.receive(&mut ReceiveBatch::new()).unwrap_err();
+        assert_eq!(nothing.kind(), io::ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn stale_errors_are_sat_out_and_others_are_not() {
+        for (errno, expected_calls) in [(Errno::CONNREFUSED, 2), (Errno::HOSTUNREACH, 2), (Errno::MSGSIZE, 1)]
+        {
+            let mut calls = 0;
+            let outcome: io::Result<()> = repeating_stale_errors(|| {
+                calls += 1;
+                Err(errno.into())
+            });
+            assert!(outcome.is_err());
+            assert_eq!(calls, expected_calls, "{errno}");
+        }
+        let mut outcomes = [Err(Errno::CONNREFUSED.into()), Ok(5)].into_iter();
+        assert_eq!(repeating_stale_errors(|| outcomes.next().unwrap()).unwrap(), 5);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_is_named() {
+        let holder = listener("127.0.0.1:0");
+        let taken = holder.address();
+        let error = UdpListener::bind(taken).unwrap_err();
+        assert_eq!(error.code(), "listen-address-in-use");
+        assert_eq!(error.to_string(), format!("UDP {taken} is in use"));
+        assert!(error.help().contains(&format!(":{}'", taken.port())));
+    }
+
+    #[test]
+    fn an_address_that_no_interface_has_is_named() {
+        let error = UdpListener::bind("192.0.2.1:0".parse().unwrap()).unwrap_err();
+        assert_eq!(error.code(), "listen-address-not-available");
+    }
+
+    #[test]
+    fn both_families_can_share_a_port() {
+        let shares_a_port = || {
+            let v6 = listener("[::]:0");
+            UdpListener::bind((Ipv4Addr::UNSPECIFIED, v6.address().port()).into()).is_ok()
+        };
+        // A port that is free for IPv6 may happen to be taken for IPv4 by somebody else.
+        assert!((0..10).any(|_| shares_a_port()));
+    }
+
+    #[test]
+    fn buffers_are_large_where_privileges_allow() {
+        let size = sockopt::socket_recv_buffer_size(&listener("127.0.0.1:0").socket).unwrap();
+        let system = std::fs::read_to_string("/proc/sys/net/core/rmem_max").unwrap();
+        let limit: usize = system.trim().parse().unwrap();
+        assert!(size >= SOCKET_BUFFER.min(limit), "{size}");
+    }
+
+    fn receive(listener: &UdpListener, batch: &mut ReceiveBatch) {
+        for _ in 0..1000 {
+            match listener.receive(batch) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                outcome => return outcome.unwrap(),
+            }
+        }
+        panic!("nothing arrived");
+    }
+
+    fn listener(address: &str) -> UdpListener {
+        UdpListener::bind(address.parse().unwrap()).unwrap()
+    }
+
+    fn client(address: &str) -> UdpSocket {
+        let socket = UdpSocket::bind(address).unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket
+    }
+
+    fn path(remote: SocketAddr, local: Option<IpAddr>) -> Path {
+        Path { listener: ListenerId(0), transport: Transport::Udp, remote, local }
+    }
+}

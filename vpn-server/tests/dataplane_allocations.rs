@@ -1,0 +1,151 @@
+//! In the steady state a packet allocates nothing, in either direction: buffers come from fixed pools, tables are read
+//! in place. Counted by an allocator of this test binary's own.
+
+#![expect(clippy::unwrap_used, reason = "support functions may fail a test")]
+
+#[expect(dead_code, reason = "this binary needs a part of it")]
+#[path = "support/packets.rs"]
+mod packets;
+#[expect(dead_code, reason = "this binary needs a part of it")]
+#[path = "support/sessions.rs"]
+mod sessions;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use packets::{syn, udp};
+use sessions::{Session, Sessions};
+use vpn_proto::{ListenerId, Moment};
+use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
+use vpn_server::dataplane::pipeline::Pipeline;
+use vpn_server::dataplane::send_queue::SendQueue;
+use vpn_server::dataplane::{ControlSink, Peer, Tables};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::{ReceiveBatch, Received};
+
+const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+const ROUNDS: usize = 200;
+const DATAGRAMS: usize = 40;
+
+#[test]
+fn a_packet_allocates_nothing_in_either_direction() {
+    let mut sessions = Sessions::new();
+    let tables = Tables::new(4, policy());
+    let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
+    let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
+    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
+    let now = sessions.now();
+    let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
+    let down =
+        peers.each_ref().map(|peer| [udp(TARGET, peer.address, &[7; 900]), syn(TARGET, peer.address, 1460)]);
+    let policy = tables.policy();
+
+    let mut delivered = 0;
+    let mut rounds = |count| {
+        for _ in 0..count {
+            for peer in &peers {
+                refill(&mut batch, peer, now);
+                pipeline.inbound(now, ListenerId(0), &mut batch, |_| delivered += 1);
+            }
+            for packet in down.iter().flatten().cycle().take(DATAGRAMS) {
+                if queue.is_full() {
+                    queue.drain(|_| {});
+                }
+                pipeline.outbound(now, &policy, packet, &mut queue);
+            }
+            queue.drain(|_| {});
+        }
+    };
+    rounds(1);
+    let allocations = counted(|| rounds(ROUNDS));
+    assert_eq!(allocations, 0);
+    assert_eq!(delivered, (ROUNDS + 1) * 2 * DATAGRAMS);
+    let from_network = PlaneCounters::sum([&counters]).happened(Event::PacketFromNetwork);
+    assert_eq!(from_network, ((ROUNDS + 1) * DATAGRAMS) as u64);
+    assert_eq!(PlaneCounters::sum([&counters]).drops().map(|(_, count)| count).sum::<u64>(), 0);
+}
+
+#[test]
+fn the_counter_counts() {
+    assert_eq!(counted(|| drop(std::hint::black_box(Box::new([7_u8; 100])))), 1);
+}
+
+/// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer.
+fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
+    let packet = [7; 600];
+    let channel = peer.client.data_channel().unwrap();
+    let (front, length) = (channel.layout().front(), channel.layout().datagram_length(packet.len()));
+    let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
+        for datagram in buffers[0][..DATAGRAMS * length].chunks_mut(length) {
+            let inner = &mut datagram[front..][..packet.len()];
+            inner.copy_from_slice(&packet);
+            write_udp_header(inner, peer.address);
+            channel.seal(now, packet.len(), datagram).unwrap();
+        }
+        received.push(Received {
+            length: DATAGRAMS * length,
+            stride: length,
+            remote: peer.path.remote,
+            local: None,
+        });
+        Ok(())
+    };
+    batch.refill(fill).unwrap();
+}
+
+fn write_udp_header(packet: &mut [u8], source: Ipv4Addr) {
+    let length = u16::try_from(packet.len()).unwrap();
+    packet[..10].copy_from_slice(&[0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17]);
+    packet[2..4].copy_from_slice(&length.to_be_bytes());
+    packet[12..16].copy_from_slice(&source.octets());
+    packet[16..20].copy_from_slice(&TARGET.octets());
+}
+
+fn join(tables: &Tables, sessions: &mut Sessions, address: Ipv4Addr) -> Session {
+    let slot = tables.reserve().unwrap();
+    let remote = (Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000).into();
+    let session = sessions.connect(slot.peer_id(), remote, address);
+    tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
+    session
+}
+
+fn policy() -> Policy {
+    let tunnel =
+        TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
+    let destination = "192.168.0.0/16".parse().unwrap();
+    let rules = vec![AuthorizationRule { id: RuleId(0), destination }];
+    Policy::compile(&Ruleset { tunnel, routes: vec![destination], rules })
+}
+
+/// Allocations of this thread while `work` runs.
+fn counted(work: impl FnOnce()) -> usize {
+    let before = ALLOCATIONS.get();
+    work();
+    ALLOCATIONS.get() - before
+}
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[expect(unsafe_code, reason = "an allocator is the only way to see allocations, and its trait is unsafe")]
+// SAFETY: every call is passed on unchanged to the system's allocator, which upholds the contract of the trait.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
+        // SAFETY: the caller's obligations are those of the callee.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the caller's obligations are those of the callee.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}

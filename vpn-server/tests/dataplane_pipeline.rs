@@ -1,0 +1,599 @@
+//! The pipeline between real sessions: what a client sealed comes out as a packet for the network or as a counted drop,
+//! and the other way round.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "support functions may fail a test")]
+
+#[path = "support/packets.rs"]
+mod packets;
+#[path = "support/sessions.rs"]
+mod sessions;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+
+use packets::{announced_segment_size, echo, icmp, ipv4, syn, udp};
+use proptest::prelude::*;
+use sessions::{Session, Sessions};
+use vpn_proto::{ListenerId, Path, PeerId, Transport};
+use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCounters};
+use vpn_server::dataplane::pipeline::Pipeline;
+use vpn_server::dataplane::send_queue::SendQueue;
+use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::{ReceiveBatch, Received};
+
+const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
+const BOB: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 3);
+const SERVER: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 1);
+const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+
+#[test]
+fn a_clients_packet_reaches_the_network_as_it_was() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let packet = udp(ALICE, TARGET, b"hello");
+    assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
+    assert_eq!(world.counters().drops().filter(|(_, count)| *count > 0).count(), 0);
+}
+
+#[test]
+fn a_packet_from_the_network_reaches_the_client_it_is_for() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let (mut alice, mut bob) = (world.join(ALICE), world.join(BOB));
+    for client in [&mut alice, &mut bob] {
+        let packet = udp(TARGET, client.address, b"answer");
+        let sent = world.network_sends(std::slice::from_ref(&packet));
+        let [(path, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
+        assert_eq!(*path, client.path);
+        assert_eq!(client.open(world.sessions.now(), &datagrams[0]), packet);
+    }
+}
+
+#[test]
+fn peer_ids_of_the_tables_are_the_ones_on_the_wire() {
+    let mut world = World::new(&[]);
+    let alice = world.join(ALICE);
+    assert_eq!(alice.channel.peer_id(), PeerId::new(0).unwrap());
+    assert_eq!(world.tables.peer_id_of(ALICE), PeerId::new(0));
+    assert_eq!(&alice.seal(world.sessions.now(), b"")[..4], &[0x48, 0, 0, 0]);
+}
+
+#[test]
+fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    let now = world.sessions.now();
+    let good = udp(ALICE, TARGET, &[1; 100]);
+    let spoofed = udp(BOB, TARGET, &[2; 100]);
+    let denied = udp(ALICE, Ipv4Addr::new(1, 1, 1, 1), &[3; 100]);
+    let mut garbled = alice.seal(now, &good);
+    garbled[30] ^= 1;
+    let control = vec![0x38; garbled.len()];
+    let datagrams = [
+        alice.seal(now, &good),
+        alice.seal(now, &spoofed),
+        control,
+        garbled,
+        alice.seal(now, &denied),
+        alice.seal(now, &good),
+    ];
+    let delivered = world.receive(bob.path.remote, datagrams[0].len(), &alice.seal(now, &good));
+    assert!(delivered.is_empty(), "a peer's packets from another peer's address");
+    let delivered = world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat());
+    assert_eq!(delivered, [good.clone(), good]);
+    let reasons = [
+        DropReason::ForeignPath,
+        DropReason::SourceNotAssigned,
+        DropReason::NotAuthentic,
+        DropReason::NoRoute,
+    ];
+    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
+    assert_eq!(world.heard().len(), 1);
+}
+
+#[test]
+fn the_last_datagram_of_a_super_packet_may_be_shorter() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let now = world.sessions.now();
+    let packets =
+        [udp(ALICE, TARGET, &[1; 200]), udp(ALICE, TARGET, &[2; 200]), udp(ALICE, TARGET, &[3; 11])];
+    let datagrams: Vec<_> = packets.iter().map(|packet| alice.seal(now, packet)).collect();
+    assert_eq!(world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat()), packets);
+}
+
+#[test]
+fn acl_02_a_spoofed_inner_source_is_dropped_before_routes_and_rules() {
+    let mut world = World::new(&["0.0.0.0/0", "10.8.0.0/24"]);
+    let (alice, _bob) = (world.join(ALICE), world.join(BOB));
+    for source in [BOB, SERVER, TARGET, Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED, Ipv4Addr::BROADCAST] {
+        let outcome = world.client_sends(&alice, &udp(source, TARGET, b"x"));
+        assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
+    }
+    let mut v6 = vec![0x60, 0, 0, 0, 0, 0, 59, 64];
+    v6.extend([0xfd; 16]);
+    v6.extend([0x20; 16]);
+    assert_eq!(world.client_sends(&alice, &v6), Err(DropReason::SourceNotAssigned));
+}
+
+#[test]
+fn acl_02_fragments_with_a_spoofed_source_are_dropped_too() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    for field in [0x2000_u16, 0x2003, 0x0003] {
+        let fragment = fragment(BOB, TARGET, field);
+        assert_eq!(world.client_sends(&alice, &fragment), Err(DropReason::SourceNotAssigned), "{field:#x}");
+    }
+}
+
+#[test]
+fn acl_03_later_fragments_follow_the_rules_of_their_addresses() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let denied = Ipv4Addr::new(172, 16, 0, 1);
+    for field in [0x2000_u16, 0x2003, 0x0003] {
+        let allowed = fragment(ALICE, TARGET, field);
+        assert_eq!(world.client_sends(&alice, &allowed), Ok(allowed), "{field:#x}");
+        assert_eq!(
+            world.client_sends(&alice, &fragment(ALICE, denied, field)),
+            Err(DropReason::NoRoute),
+            "{field:#x}"
+        );
+    }
+    assert_eq!(world.client_sends(&alice, &fragment(ALICE, TARGET, 0x0001)), Err(DropReason::TinyFragment));
+}
+
+#[test]
+fn acl_03_source_routed_malformed_and_unroutable_packets_are_dropped() {
+    let mut world = World::new(&["0.0.0.0/0"]);
+    let alice = world.join(ALICE);
+    let mut source_routed = udp(ALICE, TARGET, &[0; 8]);
+    source_routed[0] = 0x47;
+    source_routed[20..28].copy_from_slice(&[131, 7, 4, 10, 8, 0, 3, 0]);
+    let cut = udp(ALICE, TARGET, &[0; 8])[..30].to_vec();
+    for (packet, reason) in [
+        (source_routed, DropReason::SourceRouted),
+        (cut, DropReason::Malformed),
+        (vec![], DropReason::Malformed),
+        (vec![0x00; 40], DropReason::Malformed),
+        (udp(ALICE, Ipv4Addr::new(224, 0, 0, 251), b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::BROADCAST, b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::new(10, 8, 0, 255), b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::LOCALHOST, b"x"), DropReason::DestinationUnroutable),
+        (udp(ALICE, Ipv4Addr::new(169, 254, 169, 254), b"x"), DropReason::DestinationUnroutable),
+    ] {
+        assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
+    }
+}
+
+#[test]
+fn router_solicitations_are_dropped_quietly_in_both_directions() {
+    let mut world = World::new(&["0.0.0.0/0"]);
+    let alice = world.join(ALICE);
+    let mut solicitation = vec![0x60, 0, 0, 0, 0, 8, 58, 255, 0xfe, 0x80];
+    solicitation.extend([0; 14]);
+    solicitation.extend([0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2]);
+    solicitation.extend([133, 0, 0x7b, 0xb8, 0, 0, 0, 0]);
+    assert_eq!(world.client_sends(&alice, &solicitation), Err(DropReason::Ipv6LinkChatter));
+    assert!(world.network_sends(&[solicitation]).is_empty());
+    assert_eq!(world.drops(), [(DropReason::Ipv6LinkChatter, 2)]);
+}
+
+#[test]
+fn acl_04_clients_reach_each_other_only_by_a_rule_about_the_tunnel_network() {
+    for (rules, expected) in
+        [(&["0.0.0.0/0"][..], Err(DropReason::ClientToClient)), (&["0.0.0.0/0", "10.8.0.0/24"][..], Ok(()))]
+    {
+        let mut world = World::new(rules);
+        let (alice, mut bob) = (world.join(ALICE), world.join(BOB));
+        let packet = echo(ALICE, BOB, b"hi");
+        assert_eq!(world.client_sends(&alice, &packet).map(|_| ()), expected, "{rules:?}");
+        // What the kernel would send back into the tunnel, had the packet passed.
+        let sent = world.network_sends(std::slice::from_ref(&packet));
+        assert_eq!(sent.len(), usize::from(expected.is_ok()), "{rules:?}");
+        for (_, datagrams) in sent {
+            assert_eq!(bob.open(world.sessions.now(), &datagrams[0]), packet);
+        }
+    }
+}
+
+#[test]
+fn acl_04_the_server_itself_is_reached_and_answers_only_by_rule() {
+    for (rules, expected) in
+        [(&["192.168.0.0/16"][..], Err(DropReason::NoRule)), (&["10.8.0.1/32"][..], Ok(()))]
+    {
+        let mut world = World::new(rules);
+        let alice = world.join(ALICE);
+        assert_eq!(world.client_sends(&alice, &echo(ALICE, SERVER, b"")).map(|_| ()), expected);
+        assert_eq!(world.network_sends(&[icmp(SERVER, ALICE, 0, b"")]).len(), usize::from(expected.is_ok()));
+    }
+}
+
+#[test]
+fn acl_05_a_new_policy_acts_on_the_next_packet_in_both_directions() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let (up, down) = (udp(ALICE, TARGET, b"x"), udp(TARGET, ALICE, b"x"));
+    assert!(world.client_sends(&alice, &up).is_ok());
+    assert_eq!(world.network_sends(std::slice::from_ref(&down)).len(), 1);
+    world.tables.set_policy(policy(&[]));
+    assert_eq!(world.client_sends(&alice, &up), Err(DropReason::NoRoute));
+    assert!(world.network_sends(&[down]).is_empty());
+}
+
+#[test]
+fn networks_that_a_client_may_not_reach_do_not_reach_the_client() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let _alice = world.join(ALICE);
+    assert!(world.network_sends(&[udp(Ipv4Addr::new(172, 16, 0, 1), ALICE, b"x")]).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NoRoute, 1)]);
+    assert_eq!(world.tables.peers().next().unwrap().counters.dropped_to_peer(), 1);
+}
+
+#[test]
+fn an_icmp_error_of_a_router_on_the_way_reaches_the_client_that_caused_it() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let _alice = world.join(ALICE);
+    let router = Ipv4Addr::new(172, 16, 0, 254);
+    let error_about = |quoted: Vec<u8>| icmp(router, ALICE, 3, &quoted[..28]);
+    assert_eq!(world.network_sends(&[error_about(udp(ALICE, TARGET, &[0; 20]))]).len(), 1);
+    let somebody_elses = error_about(udp(BOB, TARGET, &[0; 20]));
+    let about_the_unreachable = error_about(udp(ALICE, Ipv4Addr::new(1, 1, 1, 1), &[0; 20]));
+    assert!(world.network_sends(&[somebody_elses, about_the_unreachable]).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NoRoute, 2)]);
+}
+
+#[test]
+fn the_segment_size_is_clamped_in_both_directions() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let mut alice = world.join(ALICE);
+    let passed = world.client_sends(&alice, &syn(ALICE, TARGET, 1460)).unwrap();
+    assert_eq!(announced_segment_size(&passed), Some(1400));
+    let sent = world.network_sends(&[syn(TARGET, ALICE, 1460), syn(TARGET, ALICE, 536)]);
+    let [(_, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
+    let sizes: Vec<_> = datagrams
+        .iter()
+        .map(|datagram| announced_segment_size(&alice.open(world.sessions.now(), datagram)))
+        .collect();
+    assert_eq!(sizes, [Some(1400), Some(536)]);
+}
+
+#[test]
+fn equal_packets_for_one_peer_leave_in_one_send_in_their_order() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let (mut alice, mut bob) = (world.join(ALICE), world.join(BOB));
+    let packets: Vec<_> =
+        (0..10_u8).map(|n| udp(TARGET, if n % 2 == 0 { ALICE } else { BOB }, &[n; 500])).collect();
+    let sent = world.network_sends(&packets);
+    assert_eq!(sent.iter().map(|(path, _)| *path).collect::<Vec<_>>(), [alice.path, bob.path]);
+    for (index, client) in [&mut alice, &mut bob].into_iter().enumerate() {
+        let opened: Vec<_> =
+            sent[index].1.iter().map(|datagram| client.open(world.sessions.now(), datagram)).collect();
+        assert_eq!(opened, packets.iter().skip(index).step_by(2).cloned().collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn crl_04_a_closed_session_passes_nothing_in_either_direction() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    world.sessions.close(&alice);
+    assert!(world.receive(alice.path.remote, datagram.len(), &datagram).is_empty());
+    assert!(world.network_sends(&[udp(TARGET, ALICE, b"x")]).is_empty());
+    assert_eq!(world.drops(), [(DropReason::ChannelClosed, 2)]);
+}
+
+#[test]
+fn crl_04_a_removed_peer_is_unknown_at_once_and_its_successor_is_not_disturbed_by_its_packets() {
+    let mut world = World::with_capacity(1, &["192.168.0.0/16"], Sessions::new());
+    let alice = world.join(ALICE);
+    let datagram = || alice.seal(Default::default(), &udp(ALICE, TARGET, b"x"));
+    world.leave(&alice);
+    assert!(world.receive(alice.path.remote, 1500, &datagram()).is_empty());
+    assert!(world.network_sends(&[udp(TARGET, ALICE, b"x")]).is_empty());
+    let bob = world.join(BOB);
+    assert_eq!(bob.channel.peer_id(), alice.channel.peer_id());
+    assert!(world.receive(alice.path.remote, 1500, &datagram()).is_empty());
+    assert!(world.receive(bob.path.remote, 1500, &datagram()).is_empty());
+    let reasons =
+        [DropReason::UnknownPeer, DropReason::NoSession, DropReason::ForeignPath, DropReason::NotAuthentic];
+    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
+    assert!(world.client_sends(&bob, &udp(BOB, TARGET, b"x")).is_ok());
+}
+
+#[test]
+fn a_replayed_datagram_is_dropped() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    assert_eq!(world.receive(alice.path.remote, 1500, &datagram).len(), 1);
+    assert_eq!(world.receive(alice.path.remote, 1500, &datagram).len(), 0);
+    assert_eq!(world.drops(), [(DropReason::Replayed, 1)]);
+}
+
+#[test]
+fn data_packets_of_nobody_are_dropped_and_counted() {
+    let mut world = World::new(&[]);
+    let stranger = "203.0.113.1:1".parse().unwrap();
+    for datagram in [
+        &[0x48, 0, 0, 0, 9, 9][..],
+        &[0x4f, 0xff, 0xff, 0xfe],
+        &[0x48, 0xff, 0xff, 0xff],
+        &[0x30, 1, 2],
+        &[0xff, 1],
+    ] {
+        assert!(world.receive(stranger, 1500, datagram).is_empty());
+    }
+    assert!(world.receive(stranger, 0, &[]).is_empty());
+    let expected = [(DropReason::NotOpenVpn, 2), (DropReason::NoPeerId, 2), (DropReason::UnknownPeer, 2)];
+    assert_eq!(world.drops(), expected);
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn control_datagrams_go_to_the_control_side_with_their_path() {
+    let mut world = World::new(&[]);
+    let stranger: SocketAddr = "203.0.113.1:4000".parse().unwrap();
+    let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
+    assert!(world.receive(stranger, 1500, &reset).is_empty());
+    let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: stranger, local: None };
+    assert_eq!(world.heard(), [ControlInput::Datagram { path, bytes: reset }]);
+    assert_eq!(world.counters().happened(Event::ControlForwarded), 1);
+}
+
+#[test]
+fn net_06_control_datagrams_that_are_too_long_unanswerable_or_too_many_are_dropped() {
+    let mut world = World::new(&[]);
+    let stranger = |port| SocketAddr::from(([203, 0, 113, 1], port));
+    let control = |length| [&[0x20][..], &vec![7; length - 1]].concat();
+    world.receive(stranger(1), 9000, &control(LONGEST_CONTROL_DATAGRAM));
+    assert_eq!(world.heard().len(), 1);
+    world.receive(stranger(1), 9000, &control(LONGEST_CONTROL_DATAGRAM + 1));
+    world.receive(stranger(0), 9000, &control(20));
+    world.heard.lock().unwrap().is_full = true;
+    world.receive(stranger(1), 9000, &control(20));
+    let reasons = [DropReason::UnanswerableSource, DropReason::ControlTooLong, DropReason::ControlQueueFull];
+    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)));
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn an_exit_notification_is_passed_on_once_it_finds_room_and_not_again() {
+    let mut world = World::with_capacity(4, &[], Sessions::with_old_clients());
+    let mut alice = world.join(ALICE);
+    let exits = exit_notifications(&world, &mut alice);
+    world.heard.lock().unwrap().is_full = true;
+    world.receive(alice.path.remote, 1500, &exits[0]);
+    assert_eq!(world.drops(), [(DropReason::ControlQueueFull, 1)]);
+    world.heard.lock().unwrap().is_full = false;
+    for exit in &exits[1..] {
+        world.receive(alice.path.remote, 1500, exit);
+    }
+    assert_eq!(world.heard(), [ControlInput::PeerExit { session: alice.handle, shard: 3 }]);
+    assert_eq!(world.counters().happened(Event::ExitForwarded), 1);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever a client puts into its tunnel: nothing panics, and what passes has the client's own source address and
+    /// a destination that the rules open.
+    #[test]
+    fn acl_03_no_inner_packet_gets_past_source_check_and_rules(
+        packets in prop::collection::vec(hostile_packet(), 1..40),
+    ) {
+        let mut world = World::new(&["192.168.0.0/16"]);
+        let alice = world.join(ALICE);
+        for packet in packets {
+            if let Ok(passed) = world.client_sends(&alice, &packet) {
+                prop_assert_eq!(&passed[12..16], &ALICE.octets()[..]);
+                prop_assert_eq!(&passed[16..18], &[192, 168][..]);
+                prop_assert_eq!(passed[0] >> 4, 4);
+                prop_assert_eq!(passed.len(), usize::from(u16::from_be_bytes([passed[2], passed[3]])));
+            }
+        }
+    }
+
+    /// Whatever a stranger sends and however it is cut: nothing panics and nothing passes.
+    #[test]
+    fn net_12_no_datagram_of_a_stranger_reaches_the_network(
+        octets in prop::collection::vec(any::<u8>(), 0..300),
+        stride in 0..400_usize,
+        first in prop_oneof![Just(0x48_u8), Just(0x49), Just(0x30), any::<u8>()],
+    ) {
+        let mut world = World::new(&["0.0.0.0/0"]);
+        let alice = world.join(ALICE);
+        let datagram = [&[first, 0, 0, 0][..], &octets].concat();
+        prop_assert!(world.receive("203.0.113.1:9".parse().unwrap(), stride, &datagram).is_empty());
+        prop_assert!(world.receive(alice.path.remote, stride, &datagram).is_empty());
+    }
+}
+
+/// Packets that are nearly right: one from Alice to the target with some octets overwritten and an end cut off.
+fn hostile_packet() -> impl Strategy<Value = Vec<u8>> {
+    let base = prop_oneof![
+        Just(udp(ALICE, TARGET, &[1; 30])),
+        Just(syn(ALICE, TARGET, 1460)),
+        Just(fragment(ALICE, TARGET, 0x2000)),
+        Just(udp(BOB, TARGET, &[1; 30])),
+        Just(udp(ALICE, BOB, &[1; 30])),
+    ];
+    let changes = prop::collection::vec((0..40_usize, any::<u8>()), 0..4);
+    (base, changes, 0..50_usize, any::<bool>()).prop_map(|(mut packet, changes, length, is_cut)| {
+        for (at, value) in changes {
+            if let Some(octet) = packet.get_mut(at) {
+                *octet = value;
+            }
+        }
+        packet.truncate(if is_cut { length } else { packet.len() });
+        packet
+    })
+}
+
+/// What an old client sends when it leaves, several times over.
+fn exit_notifications(world: &World, session: &mut Session) -> Vec<Vec<u8>> {
+    let exit = [
+        0x28, 0x7f, 0x34, 0x6b, 0xd4, 0xef, 0x7a, 0x81, 0x2d, 0x56, 0xb8, 0xd3, 0xaf, 0xc5, 0x45, 0x9c, 0x06,
+    ];
+    let now = world.sessions.now();
+    let mut notifications: Vec<_> = (0..3).map(|_| session.seal(now, &exit)).collect();
+    session.client.exit(now);
+    let sent = std::iter::from_fn(|| session.client.poll_transmit()).map(|transmit| transmit.payload);
+    notifications.extend(sent.filter(|datagram| datagram[0] == session_opcode()));
+    assert_eq!(notifications.len(), 4, "three of ours and the client's own");
+    notifications
+}
+
+/// The first octet of data packets under a session's first key.
+fn session_opcode() -> u8 {
+    9 << 3
+}
+
+/// A fragment of a TCP segment, with the given fragment field.
+fn fragment(source: Ipv4Addr, destination: Ipv4Addr, field: u16) -> Vec<u8> {
+    let mut packet = ipv4(source, destination, 6, &[0; 40]);
+    packet[6..8].copy_from_slice(&field.to_be_bytes());
+    packet
+}
+
+/// Tables, a control side that writes down what it hears, and buffers.
+struct World {
+    sessions: Sessions,
+    tables: Tables,
+    sink: ControlSink,
+    heard: Arc<Mutex<Heard>>,
+    counters: WorkerCounters,
+    batch: ReceiveBatch,
+    queue: SendQueue,
+    slots: Vec<PeerSlot>,
+}
+
+#[derive(Default)]
+struct Heard {
+    inputs: Vec<ControlInput>,
+    is_full: bool,
+}
+
+impl World {
+    /// `authorized` is what is routed and may be reached.
+    fn new(authorized: &[&str]) -> Self {
+        Self::with_capacity(4, authorized, Sessions::new())
+    }
+
+    fn with_capacity(capacity: usize, authorized: &[&str], sessions: Sessions) -> Self {
+        let heard = Arc::new(Mutex::new(Heard::default()));
+        let listener = Arc::clone(&heard);
+        let sink: ControlSink = Arc::new(move |input| {
+            let mut heard = listener.lock().unwrap();
+            if !heard.is_full {
+                heard.inputs.push(input);
+            }
+            !heard.is_full
+        });
+        Self {
+            sessions,
+            tables: Tables::new(capacity, policy(authorized)),
+            sink,
+            heard,
+            counters: WorkerCounters::new(),
+            batch: ReceiveBatch::new(),
+            queue: SendQueue::new(8),
+            slots: vec![],
+        }
+    }
+
+    fn join(&mut self, address: Ipv4Addr) -> Session {
+        let slot = self.tables.reserve().unwrap();
+        let remote = SocketAddr::from((Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000));
+        let session = self.sessions.connect(slot.peer_id(), remote, address);
+        let peer = Peer::new(session.handle, 3, Arc::clone(&session.channel), address);
+        self.tables.insert(slot, peer).unwrap();
+        self.slots.push(slot);
+        session
+    }
+
+    fn leave(&mut self, session: &Session) {
+        let index = self.slots.iter().position(|slot| slot.peer_id() == session.channel.peer_id()).unwrap();
+        assert!(self.tables.remove(self.slots.remove(index)).is_some());
+    }
+
+    /// Lets the client seal and send one packet: what the network gets, or why it gets nothing.
+    fn client_sends(&mut self, session: &Session, packet: &[u8]) -> Result<Vec<u8>, DropReason> {
+        let before = self.counters();
+        let datagram = session.seal(self.sessions.now(), packet);
+        let delivered = self.receive(session.path.remote, datagram.len(), &datagram);
+        match delivered.into_iter().next() {
+            Some(packet) => Ok(packet),
+            None => {
+                let after = self.counters();
+                let grown =
+                    after.drops().zip(before.drops()).find(|((_, after), (_, before))| after > before);
+                Err(grown.expect("neither delivered nor dropped").0.0)
+            }
+        }
+    }
+
+    /// Runs one received super-packet through the pipeline: the packets for the network.
+    fn receive(&mut self, remote: SocketAddr, stride: usize, octets: &[u8]) -> Vec<Vec<u8>> {
+        let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
+            buffers[0][..octets.len()].copy_from_slice(octets);
+            received.push(Received { length: octets.len(), stride, remote, local: None });
+            Ok(())
+        };
+        self.batch.refill(fill).unwrap();
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        let mut delivered = Vec::new();
+        pipeline.inbound(self.sessions.now(), ListenerId(0), &mut self.batch, |packet| {
+            delivered.push(packet.to_vec())
+        });
+        delivered
+    }
+
+    /// Runs packets of the tunnel device through the pipeline: the sends that come of it, cut into datagrams.
+    fn network_sends(&mut self, packets: &[Vec<u8>]) -> Vec<(Path, Vec<Vec<u8>>)> {
+        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        for packet in packets {
+            pipeline.outbound(self.sessions.now(), &self.tables.policy(), packet, &mut self.queue);
+        }
+        let mut sent = Vec::new();
+        self.queue.drain(|group| {
+            let datagrams = group.datagrams().chunks(group.segment()).map(<[u8]>::to_vec).collect();
+            sent.push((*group.path().unwrap(), datagrams));
+        });
+        sent
+    }
+
+    fn counters(&self) -> PlaneCounters {
+        PlaneCounters::sum([&self.counters])
+    }
+
+    fn drops(&self) -> Vec<(DropReason, u64)> {
+        self.counters().drops().filter(|(_, count)| *count > 0).collect()
+    }
+
+    fn heard(&self) -> Vec<ControlInput> {
+        std::mem::take(&mut self.heard.lock().unwrap().inputs)
+    }
+}
+
+fn policy(authorized: &[&str]) -> Policy {
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let rules = authorized.iter().zip(0..).map(|(network, id)| {
+        let destination = network.parse().unwrap();
+        AuthorizationRule { id: RuleId(id), destination }
+    });
+    let routes = authorized.iter().map(|network| network.parse().unwrap()).collect();
+    Policy::compile(&Ruleset { tunnel, routes, rules: rules.collect() })
+}
+
+trait Sorted {
+    fn sorted(self) -> Self;
+}
+
+impl<T: Ord> Sorted for Vec<T> {
+    fn sorted(mut self) -> Self {
+        self.sort();
+        self
+    }
+}
