@@ -394,7 +394,7 @@ mod tests {
             ("#\nkeepalive=[10,15]", "--keepalive 10 15: the timeout is less than twice the ping interval"),
             (
                 "#\ndata-ciphers='AES-256-CBC'",
-                "--data-ciphers AES-256-CBC: 'AES-256-CBC' is not a data channel cipher",
+                "--data-ciphers AES-256-CBC: AES-256-CBC is no authenticated cipher",
             ),
             (
                 "#\ntls-version-min='1.1'",

@@ -175,7 +175,7 @@ impl FromStr for NegotiatedCipher {
 #[non_exhaustive]
 pub enum UnusableCipher {
     /// No cipher of this implementation.
-    #[error("unknown data cipher '{0}'")]
+    #[error("'{}' is not a data channel cipher", .0.escape_debug())]
     Unknown(String),
     /// The backend that this program was built with does not have it.
     #[error("this build has no {0}")]
