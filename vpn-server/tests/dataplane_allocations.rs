@@ -31,7 +31,20 @@ const DATAGRAMS: usize = 40;
 
 #[test]
 fn a_packet_allocates_nothing_in_either_direction() {
-    let mut sessions = Sessions::new();
+    allocates_nothing(Sessions::new());
+}
+
+#[test]
+fn a_packet_of_the_epoch_format_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_modern_clients());
+}
+
+#[test]
+fn a_packet_of_an_old_client_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_clients_without_peer_id());
+}
+
+fn allocates_nothing(mut sessions: Sessions) {
     let tables = Tables::new(4, policy());
     let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());

@@ -365,6 +365,9 @@ impl Control {
                 Ok(ToControl::Input(ControlInput::PeerExit { session, .. })) => {
                     self.endpoint.peer_exited(self.clock.now(), session);
                 }
+                Ok(ToControl::Input(ControlInput::PeerFloated { session, path, .. })) => {
+                    self.endpoint.peer_floated(self.clock.now(), session, path);
+                }
                 Ok(ToControl::Close(session)) => {
                     let farewell = vpn_proto::Farewell::AuthFailed("revoked".to_owned());
                     self.endpoint.close(self.clock.now(), session, farewell);

@@ -269,6 +269,52 @@ fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
     assert_eq!(world.connect(&mut again).address, address_of_bob);
 }
 
+/// What the data plane says when it hears the client elsewhere.
+fn report_float(world: &World, client: &mut TestClient, pushed: &Pushed, port: u16) {
+    client.remote.set_port(port);
+    let peer = Arc::clone(world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap());
+    let path = Path { remote: client.remote, ..peer.channel.path() };
+    (world.sink)(ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path });
+}
+
+#[test]
+fn net_10_a_client_that_moves_keeps_its_session_on_whatever_shard_its_new_address_falls_to() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1000);
+    let pushed = world.connect(&mut client);
+    for port in 1001..1005 {
+        report_float(&world, &mut client, &pushed, port);
+        client.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut client);
+    }
+    let mut again = world.client(&alice, 1004);
+    assert_eq!(world.connect(&mut again).address, pushed.address, "a restart at the last place");
+    world.leave(&mut again);
+    let log = world.end();
+    let closed = "closed alice replaced-by-same-port";
+    assert_eq!(events(&log), ["established alice", closed, "established alice", "closed alice client-exit"]);
+}
+
+#[test]
+fn net_10_nobody_moves_to_another_clients_place_whatever_the_shards() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let mut of_alice = world.client(&alice, 1000);
+    let pushed = world.connect(&mut of_alice);
+    let mut bobs: Vec<_> = (2000..2003).map(|port| world.client(&bob, port)).collect();
+    for of_bob in &mut bobs {
+        let place = of_bob.remote.port();
+        world.connect(of_bob);
+        report_float(&world, &mut of_alice, &pushed, place);
+        of_alice.remote.set_port(1000);
+        of_alice.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut of_alice);
+        let path = world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap().channel.path();
+        assert_eq!(path.remote.port(), 1000);
+    }
+}
+
 /// Sending to this port panics, as a defect in the protocol core would.
 const FATAL_PORT: u16 = 666;
 
@@ -394,6 +440,12 @@ impl World {
     fn wait_for(&mut self, client: &mut TestClient, expected: ClientEvent) {
         self.run(&mut [client], |clients| !clients[0].events.is_empty());
         assert_eq!(client.events.remove(0), expected);
+    }
+
+    fn wait_for_renegotiation(&mut self, client: &mut TestClient) {
+        self.run(&mut [client], |clients| !clients[0].events.is_empty());
+        let event = client.events.remove(0);
+        assert!(matches!(event, ClientEvent::Renegotiated(_)), "{event:?}");
     }
 
     /// Leaves and waits until the server knows.

@@ -38,14 +38,12 @@ counted! {
         UnanswerableSource = "unanswerable-source",
         /// A control datagram longer than any honest sender's.
         ControlTooLong = "control-too-long",
-        /// A control datagram or exit notification that the control side had no room for.
+        /// A control datagram, exit notification or report of a move that the control side had no room for.
         ControlQueueFull = "control-queue-full",
-        /// A data packet that names no peer id.
+        /// A data packet that names no peer id, from where no old client is.
         NoPeerId = "no-peer-id",
         /// A data packet for a peer id that nobody holds.
         UnknownPeer = "unknown-peer",
-        /// A data packet from another address than the peer's.
-        ForeignPath = "foreign-path",
         /// A packet from or to a session that was closed.
         ChannelClosed = "channel-closed",
         /// A data packet sealed with a key that is not or no longer valid.
@@ -104,6 +102,8 @@ counted! {
         ControlForwarded = "control-forwarded",
         /// Keepalives and other data packets that hold no inner packet.
         NoPayload = "no-payload",
+        /// Reports of peers that moved, handed to the control side.
+        FloatForwarded = "float-forwarded",
         /// Exit notifications handed to the control side.
         ExitForwarded = "exit-forwarded",
         /// Inner packets written to the tunnel device.

@@ -103,6 +103,7 @@ mod tests {
             (limit(&ipv4, layout), limit(&ipv6, layout))
         };
         assert_eq!(limits(&mut Sessions::new()), (1400, 1380));
+        assert_eq!(limits(&mut Sessions::with_modern_clients()), (1396, 1376), "the epoch format");
     }
 
     #[test]

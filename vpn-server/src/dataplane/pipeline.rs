@@ -111,7 +111,10 @@ impl InboundPass<'_, '_> {
         match classify(datagram) {
             Class::Control => self.control(datagram).map(|()| None),
             Class::Data { peer_id: Some(id), .. } => self.data(id, datagram),
-            Class::Data { peer_id: None, .. } => Err(DropReason::NoPeerId),
+            Class::Data { peer_id: None, .. } => {
+                let id = self.pipeline.tables.old_peer_at(&self.path).ok_or(DropReason::NoPeerId)?;
+                self.data(id, datagram)
+            }
             Class::Invalid => Err(DropReason::NotOpenVpn),
         }
     }
@@ -134,8 +137,11 @@ impl InboundPass<'_, '_> {
     fn data<'b>(&mut self, id: PeerId, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         let (pipeline, policy, path, now) = (self.pipeline, self.policy, self.path, self.now);
         let peer = self.peer(id).ok_or(DropReason::UnknownPeer)?;
-        admit(peer, &path)?;
-        match peer.channel.open(now, &path, datagram).map_err(unopened)?.content {
+        let opened = peer.channel.open(now, &path, datagram).map_err(unopened)?;
+        if opened.has_floated {
+            pipeline.report_float(peer, path);
+        }
+        match opened.content {
             Inbound::Packet(packet) => {
                 permit(policy, peer, packet, mss::limit(&path.remote, peer.channel.layout()))
                     .map(Some)
@@ -167,14 +173,17 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
-}
 
-/// Whether a data packet that arrived by `path` may be one of `peer`: the place where floating is decided. A peer
-/// whose address changes has to start a new session.
-fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
-    let known = peer.channel.path();
-    let is_same = known.remote == path.remote && known.listener == path.listener;
-    if is_same { Ok(()) } else { Err(DropReason::ForeignPath) }
+    /// The control side decides whether the session moves. The packet that shows it passes meanwhile, and another
+    /// report comes if this one is not heard.
+    fn report_float(&self, peer: &Peer, path: Path) {
+        let input = ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path };
+        if (self.sink)(input) {
+            self.counters.happened(Event::FloatForwarded);
+        } else {
+            self.counters.dropped(DropReason::ControlQueueFull);
+        }
+    }
 }
 
 /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.

@@ -8,9 +8,9 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls};
 use vpn_proto::{
-    Authorization, CertificateCheck, CertificateVerdict, DataChannel, Endpoint, EndpointConfig, Entropy,
-    Event, Farewell, Grant, ListenerId, Moment, Path, PeerId, PeerIdentity, SessionHandle, TlsSettings,
-    TlsVersion, Transport,
+    Authorization, CbcCipher, CertificateCheck, CertificateVerdict, DataChannel, Endpoint, EndpointConfig,
+    Entropy, Event, Farewell, Grant, ListenerId, Moment, Path, PeerId, PeerIdentity, SessionHandle,
+    TlsSettings, TlsVersion, Transport,
 };
 
 /// An endpoint that lets everybody in.
@@ -34,17 +34,36 @@ pub(crate) struct Session {
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self::with_peer_info(|standard| standard.to_owned())
+        Self::with(|_| {})
     }
 
     /// With clients that leave by a data packet, because they know no other way.
     pub(crate) fn with_old_clients() -> Self {
-        Self::with_peer_info(|standard| standard.replace("IV_PROTO=990", "IV_PROTO=2"))
+        Self::with(|client| speak(client, 2))
     }
 
-    fn with_peer_info(change: impl FnOnce(&str) -> String) -> Self {
-        let (endpoint, mut client) = configurations();
-        client.peer_info = change(&client.peer_info);
+    /// With clients that have the epoch format.
+    pub(crate) fn with_modern_clients() -> Self {
+        Self::with(|client| speak(client, 8094))
+    }
+
+    /// With clients whose data packets do not name their session.
+    pub(crate) fn with_clients_without_peer_id() -> Self {
+        Self::with(|client| speak(client, 0))
+    }
+
+    /// With clients that know no AEAD.
+    pub(crate) fn with_cbc_clients() -> Self {
+        Self::with(|client| {
+            client.peer_info = "IV_PROTO=990\nIV_CIPHERS=AES-256-CBC\n".to_owned();
+            client.options = client.options.replace("auth SHA1", "auth SHA256");
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut ClientConfig)) -> Self {
+        let (mut endpoint, mut client) = configurations();
+        endpoint.cbc_ciphers = CbcCipher::ALL.to_vec();
+        change(&mut client);
         Self {
             endpoint: Endpoint::new(Arc::new(endpoint), entropy(1)),
             client: Arc::new(client),
@@ -93,6 +112,11 @@ impl Sessions {
     pub(crate) fn close(&mut self, session: &Session) {
         self.endpoint.close(self.now, session.handle, Farewell::Silent);
         assert!(!session.channel.is_open());
+    }
+
+    /// Tells the endpoint that a session's client was heard at `path`.
+    pub(crate) fn report_float(&mut self, session: SessionHandle, path: Path) {
+        self.endpoint.peer_floated(self.now, session, path);
     }
 
     /// Carries datagrams both ways and answers the endpoint; `false` if there was nothing to do.
@@ -145,6 +169,11 @@ impl Session {
             event => panic!("no packet, but {event:?}"),
         }
     }
+}
+
+/// Has a client say that it can do what these bits mean.
+fn speak(client: &mut ClientConfig, protocol: u32) {
+    client.peer_info = client.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
 }
 
 struct Everybody;

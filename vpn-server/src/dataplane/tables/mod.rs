@@ -1,4 +1,5 @@
-//! The tables that workers look packets up in: peers by id, peer ids by tunnel address, the policy.
+//! The tables that workers look packets up in: peers by id, peer ids by tunnel address and, for old clients, by path,
+//! and the policy.
 //!
 //! One writer side (control), many readers (workers). Readers never lock: a peer or policy is replaced whole behind an
 //! atomic pointer, and what a reader holds stays valid until it lets go. Writers serialise among themselves.
@@ -8,6 +9,7 @@
 //! packets of two holders of one peer id lies as much time as there can be: released ids are reused last.
 
 mod addresses;
+mod old_peers;
 mod peer;
 mod slots;
 
@@ -15,11 +17,12 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use vpn_proto::PeerId;
+use vpn_proto::{Path, PeerId};
 
 use crate::policy::Policy;
 
 use addresses::AddressTable;
+use old_peers::OldPeers;
 pub(super) use peer::Leaving;
 pub use peer::{Peer, PeerCounters};
 pub use slots::PeerSlot;
@@ -61,6 +64,7 @@ impl InsertError {
 pub struct Tables {
     peers: Box<[ArcSwapOption<Peer>]>,
     addresses: AddressTable,
+    old_peers: OldPeers,
     policy: ArcSwap<Policy>,
     slots: Mutex<Slots>,
 }
@@ -75,6 +79,7 @@ impl Tables {
         Self {
             peers: (0..slots.count()).map(|_| ArcSwapOption::empty()).collect(),
             addresses: AddressTable::new(policy.tunnel().network),
+            old_peers: OldPeers::default(),
             policy: ArcSwap::from_pointee(policy),
             slots: Mutex::new(slots),
         }
@@ -101,6 +106,9 @@ impl Tables {
         let peer = Arc::new(peer);
         entry.store(Some(Arc::clone(&peer)));
         self.addresses.assign(peer.address, id);
+        if !peer.channel.is_found_by_peer_id() {
+            self.old_peers.insert(peer.channel.path(), id);
+        }
         Ok(peer)
     }
 
@@ -113,6 +121,7 @@ impl Tables {
         let peer = self.entry(slot.peer_id()).and_then(|entry| entry.swap(None));
         if let Some(peer) = &peer {
             self.addresses.clear(peer.address, slot.peer_id());
+            self.old_peers.remove(&peer.channel.path(), slot.peer_id());
         }
         slots.give_back(slot);
         peer
@@ -137,6 +146,12 @@ impl Tables {
     #[must_use]
     pub fn peer_id_of(&self, address: Ipv4Addr) -> Option<PeerId> {
         self.addresses.lookup(address)
+    }
+
+    /// The id of the peer at `path`, if its packets do not carry it: a client older than OpenVPN 2.4.
+    #[must_use]
+    pub fn old_peer_at(&self, path: &Path) -> Option<PeerId> {
+        self.old_peers.lookup(path)
     }
 
     /// The peers that are inserted at this moment.
