@@ -7,6 +7,7 @@ use crate::data::{CbcCipher, DataCipher, ReplayWindowSize};
 use crate::identity::CertificateCheck;
 use crate::moment::Moment;
 use crate::tls::TlsSettings;
+use crate::wire::tls_auth::AuthDigest;
 use crate::wrapping::WrappingSettings;
 
 /// The settings of an [`Endpoint`](crate::Endpoint). What was pushed to a client stays as it was pushed.
@@ -24,6 +25,8 @@ pub struct EndpointConfig {
     /// Ciphers for clients that have none of `data_ciphers`, best first; none by default (KEY-01). The digest of their
     /// HMAC is the one that the client says in its options string.
     pub cbc_ciphers: Vec<CbcCipher>,
+    /// The digest for those of them that say none there: clients whose `cipher` is an AEAD.
+    pub cbc_digest: AuthDigest,
     /// How much of order data packets may be in.
     pub replay_window: ReplayWindowSize,
     /// How dead peers are found.
@@ -49,6 +52,7 @@ impl EndpointConfig {
             certificate_check,
             data_ciphers: DataCipher::DEFAULT.to_vec(),
             cbc_ciphers: vec![],
+            cbc_digest: AuthDigest::default(),
             replay_window: ReplayWindowSize::default(),
             keepalive: Keepalive::default(),
             renegotiate_after: Some(Duration::from_secs(3600)),

@@ -148,17 +148,20 @@ fn choose_protection(config: &EndpointConfig, info: &PeerInfo, options: &str) ->
     let Some(cipher) = config.cbc_ciphers.iter().copied().find(|cipher| is_offered(cipher.name())) else {
         return Err(no_shared_cipher(config, &offered));
     };
-    match occ::auth(options).and_then(AuthDigest::named) {
-        Some(digest) => Ok(Protection::Cbc(cipher, digest)),
-        None => Err(Denial::new(
+    let digest = match occ::auth(options) {
+        None | Some(occ::NO_DIGEST) => Some(config.cbc_digest),
+        Some(name) => AuthDigest::named(name),
+    };
+    digest.map(|digest| Protection::Cbc(cipher, digest)).ok_or_else(|| {
+        Denial::new(
             "no-shared-digest",
             "this server needs 'auth SHA256' or another SHA digest with this cipher",
             format!(
                 "the client offers {cipher} with the digest {:?}",
                 occ::auth(options).unwrap_or_default()
             ),
-        )),
-    }
+        )
+    })
 }
 
 fn offered_ciphers<'a>(info: &'a PeerInfo, options: &'a str) -> Vec<&'a str> {
@@ -291,6 +294,7 @@ mod tests {
     fn with_cbc(info: &str, options: &str) -> Result<Protection, &'static str> {
         let mut config = config();
         config.cbc_ciphers = vec![CbcCipher::Aes256Cbc, CbcCipher::Aes128Cbc];
+        config.cbc_digest = AuthDigest::Sha512;
         let negotiated = Negotiated::with_client(&config, &PeerInfo::parse(info), options);
         negotiated.map(|negotiated| negotiated.format.protection).map_err(|denial| denial.code)
     }
@@ -313,9 +317,21 @@ mod tests {
             let options = format!("V4,cipher {cipher},auth SHA1");
             assert_eq!(with_cbc("", &options), Err("no-shared-cipher"), "{cipher}");
         }
-        for digest in ["auth MD5", "auth [null-digest]", "auth none", "keysize 256"] {
-            let options = format!("V4,cipher AES-256-CBC,{digest}");
+        for digest in ["MD5", "none", "SHA3-256", ""] {
+            let options = format!("V4,cipher AES-256-CBC,auth {digest}");
             assert_eq!(with_cbc("", &options), Err("no-shared-digest"), "{digest}");
+        }
+    }
+
+    #[test]
+    fn a_client_that_says_no_digest_gets_the_configured_one() {
+        for options in ["V4,auth [null-digest],keysize 256", "V4"] {
+            let protection = with_cbc("IV_CIPHERS=AES-128-CBC\n", options);
+            assert_eq!(
+                protection,
+                Ok(Protection::Cbc(CbcCipher::Aes128Cbc, AuthDigest::Sha512)),
+                "{options}"
+            );
         }
     }
 

@@ -32,6 +32,9 @@ pub fn cipher(options: &str) -> Option<&str> {
     value(options, "cipher ")
 }
 
+/// The value of `auth` where a peer says no digest because its `cipher` needs none.
+pub const NO_DIGEST: &str = "[null-digest]";
+
 /// The value of `auth` in a peer's options string: the digest of its packets where the cipher is no AEAD.
 #[must_use]
 pub fn auth(options: &str) -> Option<&str> {
