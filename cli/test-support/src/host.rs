@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::command::{self, Finished};
-use crate::failure::{Context, Result};
+use crate::failure::{Context, Failure, Result};
 use crate::log::Log;
 use crate::namespace::Namespace;
 use crate::process::Process;
@@ -109,6 +109,15 @@ impl Host {
         Ok(table.lines().skip(1).any(|row| local_port(row) == Some(port)))
     }
 
+    /// How many datagrams this machine dropped because a program was too slow to read them. Tells a starved machine
+    /// from a faulty one.
+    pub fn datagrams_nobody_read(&self) -> Result<u64> {
+        let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/snmp"))?;
+        let table = table.context(format!("reading the counters of {}", self.name))?;
+        let dropped = snmp_counter(&table, "Udp:", "RcvbufErrors");
+        dropped.ok_or_else(|| Failure::new("the kernel does not count dropped datagrams"))
+    }
+
     /// The first IPv4 address of `device`.
     pub fn address_of(&self, device: &str) -> Result<Option<Ipv4Addr>> {
         let shown = self.namespace.ip(["-4", "-json", "address", "show", "dev", device])?;
@@ -124,6 +133,14 @@ fn local_port(row: &str) -> Option<u16> {
     u16::from_str_radix(port, 16).ok()
 }
 
+/// A counter of /proc/net/snmp: a row of names is followed by a row of values.
+fn snmp_counter(table: &str, protocol: &str, name: &str) -> Option<u64> {
+    let mut rows = table.lines().filter(|row| row.starts_with(protocol));
+    let (names, values) = (rows.next()?, rows.next()?);
+    let column = names.split_whitespace().position(|column| column == name)?;
+    values.split_whitespace().nth(column)?.parse().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -133,5 +150,13 @@ mod tests {
         let row = "  355: 010200C0:04AA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0";
         assert_eq!(local_port(row), Some(1194));
         assert_eq!(local_port("sl local_address rem_address"), None);
+    }
+
+    #[test]
+    fn reads_a_counter_by_its_name() {
+        let table = "Tcp: A B\nTcp: 1 2\nUdp: InDatagrams NoPorts RcvbufErrors\nUdp: 10 0 7\n";
+        assert_eq!(snmp_counter(table, "Udp:", "RcvbufErrors"), Some(7));
+        assert_eq!(snmp_counter(table, "Udp:", "Missing"), None);
+        assert_eq!(snmp_counter(table, "Icmp:", "InMsgs"), None);
     }
 }

@@ -16,8 +16,7 @@ use crate::namespace;
 const PREFIX: &str = "postern-";
 
 /// A name of this process, ending in `rest`.
-#[must_use]
-pub fn own_name(rest: &str) -> String {
+pub(crate) fn own_name(rest: &str) -> String {
     format!("{PREFIX}{}-{rest}", std::process::id())
 }
 

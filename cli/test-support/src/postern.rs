@@ -42,8 +42,7 @@ pub fn connection_log(pki: &Pki) -> PathBuf {
 }
 
 /// Where a server with the certificates of `pki` keeps its state.
-#[must_use]
-pub fn state_directory(pki: &Pki) -> PathBuf {
+fn state_directory(pki: &Pki) -> PathBuf {
     pki.directory().with_extension("state")
 }
 

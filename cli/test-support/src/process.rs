@@ -39,12 +39,6 @@ impl Process {
         &self.log
     }
 
-    /// Its process id.
-    #[must_use]
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Sends `signal`; a process that has ended does not mind.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.exit_status()?.is_some() {
@@ -111,7 +105,7 @@ mod tests {
     fn a_dropped_process_is_gone() {
         let process = shell("echo ready; exec sleep 1000");
         process.log().wait_for("ready", LIMIT).unwrap();
-        let id = process.id();
+        let id = process.child.id();
         drop(process);
         assert!(!std::path::Path::new(&format!("/proc/{id}")).exists());
     }

@@ -61,12 +61,6 @@ impl<'lab> Vpn<'lab> {
         &self.pki
     }
 
-    /// What the server was asked to do.
-    #[must_use]
-    pub fn plan(&self) -> &ServerPlan {
-        &self.plan
-    }
-
     /// The server.
     pub fn server(&mut self) -> &mut Server {
         &mut self.server

@@ -80,11 +80,20 @@ fn whatever_stands_in_the_way_of_a_start_is_named_and_nothing_is_left() {
             let error = start(&pki, options).map(|_| ()).unwrap_err();
             assert_eq!(error.code(), code);
             assert!(!error.help().is_empty());
-            assert!(!run("ip", &["-brief", "link"]).contains("vpn0"), "{code}");
+            wait_until_gone("vpn0", code);
             assert_eq!(run("nft", &["list", "ruleset"]), "", "{code}");
         }
         start(&pki, "").unwrap();
     });
+}
+
+/// The kernel takes a moment to remove a device that nobody holds open any longer.
+fn wait_until_gone(device: &str, context: &str) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while run("ip", &["-brief", "link"]).contains(device) {
+        assert!(Instant::now() < deadline, "{device} is still there: {context}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 #[test]

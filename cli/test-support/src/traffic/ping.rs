@@ -172,18 +172,6 @@ impl PingReport {
     pub fn last_reply(&self) -> Option<Instant> {
         self.0.iter().filter_map(|echo| echo.answered).max()
     }
-
-    /// When the first reply came to a request that was sent after `moment`.
-    #[must_use]
-    pub fn first_reply_after(&self, moment: Instant) -> Option<Instant> {
-        self.0.iter().filter(|echo| echo.sent > moment).find_map(|echo| echo.answered)
-    }
-
-    /// The longest time that a reply took.
-    #[must_use]
-    pub fn slowest(&self) -> Option<Duration> {
-        self.0.iter().filter_map(|echo| Some(echo.answered? - echo.sent)).max()
-    }
 }
 
 /// Whether `destination` answers `host` within `limit`. Asks ten times a second.
@@ -259,7 +247,5 @@ mod tests {
         assert_eq!((report.sent(), report.received()), (3, 2));
         assert_eq!(report.lost(), [at(20)]);
         assert_eq!(report.last_reply(), Some(at(45)));
-        assert_eq!(report.first_reply_after(at(0)), Some(at(45)));
-        assert_eq!(report.slowest(), Some(Duration::from_millis(5)));
     }
 }
