@@ -17,9 +17,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use packets::{syn, udp};
-use sessions::{Session, Sessions};
+use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
-use vpn_proto::{DATA_HEADROOM, ListenerId, Moment, Path};
+use vpn_proto::{ListenerId, Moment, Transport};
 use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
@@ -27,7 +27,7 @@ use vpn_server::dataplane::{ControlSink, Peer, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
 use vpn_server::transport::poller::{Poller, Token};
 use vpn_server::transport::tcp::{Connection, Precedence};
-use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER, Transports};
+use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
 const ROUNDS: usize = 200;
@@ -35,12 +35,25 @@ const DATAGRAMS: usize = 40;
 
 #[test]
 fn a_packet_allocates_nothing_in_either_direction() {
-    let mut sessions = Sessions::new();
+    allocates_nothing(Sessions::new());
+}
+
+#[test]
+fn a_packet_of_the_epoch_format_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_modern_clients());
+}
+
+#[test]
+fn a_packet_of_an_old_client_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_clients_without_peer_id());
+}
+
+fn allocates_nothing(mut sessions: Sessions) {
     let tables = Tables::new(4, policy());
-    let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
+    let peers =
+        [2, 3].map(|host| join(&tables, &mut sessions, Transport::Udp, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
-    let transports = Transports::default();
-    let pipeline = Pipeline { tables: &tables, transports: &transports, sink: &sink, counters: &counters };
+    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
     let down =
@@ -76,10 +89,9 @@ fn a_packet_allocates_nothing_in_either_direction() {
 fn a_packet_in_a_frame_allocates_nothing_in_either_direction() {
     let mut sessions = Sessions::new();
     let tables = Tables::new(4, policy());
-    let peer = join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, 2));
+    let peer = join(&tables, &mut sessions, Transport::Tcp, Ipv4Addr::new(10, 8, 0, 2));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
-    let transports = Transports::with_connections([ListenerId(0)]);
-    let pipeline = Pipeline { tables: &tables, transports: &transports, sink: &sink, counters: &counters };
+    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut deframer, mut buffer) = (Deframer::default(), vec![0; SUPER_BUFFER]);
     let (connection, mut far) = connection();
@@ -124,8 +136,7 @@ fn connection() -> (Connection, TcpStream) {
     let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (near, remote) = listener.accept().unwrap();
     near.set_nonblocking(true).unwrap();
-    let path = Path { listener: ListenerId(0), remote, local: None };
-    (Connection::open(path, near, Poller::new().unwrap(), Token(0)).unwrap(), far)
+    (Connection::open(path(Transport::Tcp, remote), near, Poller::new().unwrap(), Token(0)).unwrap(), far)
 }
 
 #[test]
@@ -136,12 +147,14 @@ fn the_counter_counts() {
 /// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer.
 fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
     let packet = [7; 600];
-    let length = DATA_HEADROOM + packet.len();
+    let channel = peer.client.data_channel().unwrap();
+    let (front, length) = (channel.layout().front(), channel.layout().datagram_length(packet.len()));
     let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
         for datagram in buffers[0][..DATAGRAMS * length].chunks_mut(length) {
-            datagram[DATA_HEADROOM..].copy_from_slice(&packet);
-            write_udp_header(&mut datagram[DATA_HEADROOM..], peer.address);
-            peer.client.data_channel().unwrap().seal(now, datagram).unwrap();
+            let inner = &mut datagram[front..][..packet.len()];
+            inner.copy_from_slice(&packet);
+            write_udp_header(inner, peer.address);
+            channel.seal(now, packet.len(), datagram).unwrap();
         }
         received.push(Received {
             length: DATAGRAMS * length,
@@ -162,10 +175,10 @@ fn write_udp_header(packet: &mut [u8], source: Ipv4Addr) {
     packet[16..20].copy_from_slice(&TARGET.octets());
 }
 
-fn join(tables: &Tables, sessions: &mut Sessions, address: Ipv4Addr) -> Session {
+fn join(tables: &Tables, sessions: &mut Sessions, transport: Transport, address: Ipv4Addr) -> Session {
     let slot = tables.reserve().unwrap();
     let remote = (Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000).into();
-    let session = sessions.connect(slot.peer_id(), remote, address);
+    let session = sessions.connect(slot.peer_id(), path(transport, remote), address);
     tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
     session
 }

@@ -31,6 +31,7 @@ use sessions::{configurations, entropy};
 use vpn_proto::client::{Client, ClientConfig, ClientEvent};
 use vpn_proto::{
     Authorization, Endpoint, EndpointConfig, Event as EndpointEvent, Grant, ListenerId, Path, SessionHandle,
+    Transport,
 };
 use vpn_server::clock::Clock;
 use vpn_server::dataplane::{
@@ -193,6 +194,7 @@ fn after_a_stop_the_device_is_gone_and_farewells_can_still_be_sent() {
         assert!(!exists("tun-test"));
         let path = |listener| Path {
             listener: ListenerId(listener),
+            transport: Transport::Udp,
             remote: client.local_addr().unwrap(),
             local: None,
         };
@@ -368,6 +370,9 @@ impl Control {
                 Ok(ToControl::Input(ControlInput::Disconnected { path })) => {
                     self.endpoint.disconnected(self.clock.now(), &path);
                 }
+                Ok(ToControl::Input(ControlInput::PeerFloated { session, path, .. })) => {
+                    self.endpoint.peer_floated(self.clock.now(), session, path);
+                }
                 Ok(ToControl::Close(session)) => {
                     let farewell = vpn_proto::Farewell::AuthFailed("revoked".to_owned());
                     self.endpoint.close(self.clock.now(), session, farewell);
@@ -417,7 +422,8 @@ impl Control {
                 self.transmitter.set_standing(&path, Standing::Handshake);
             }
             EndpointEvent::PathSettled { path } => self.settled.push(path),
-            EndpointEvent::Renegotiated { .. }
+            EndpointEvent::Floated { .. }
+            | EndpointEvent::Renegotiated { .. }
             | EndpointEvent::AttemptFailed { .. }
             | EndpointEvent::ChallengeResponse { .. }
             | EndpointEvent::ReauthorizationRequested { .. } => {}
@@ -438,7 +444,7 @@ impl RemoteClient {
     fn connect(server: SocketAddr, config: Arc<ClientConfig>, clock: Clock) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 4 << 20).unwrap();
-        let path = Path { listener: ListenerId(0), remote: server, local: None };
+        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: server, local: None };
         let seed = 1000 + u64::from(socket.as_raw_fd().unsigned_abs());
         let client = Client::connect(config, path, clock.now(), entropy(seed));
         let mut remote = Self { socket, server, client, clock, address: Ipv4Addr::UNSPECIFIED };

@@ -13,15 +13,15 @@ use std::sync::{Arc, Mutex};
 
 use packets::{announced_segment_size, echo, icmp, ipv4, syn, udp};
 use proptest::prelude::*;
-use sessions::{Session, Sessions};
+use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{FrameError, Frames, prefix};
-use vpn_proto::{ListenerId, Path, PeerId};
+use vpn_proto::{ListenerId, Path, PeerId, Transport};
 use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
-use vpn_server::transport::{ReceiveBatch, Received, Transports};
+use vpn_server::transport::{ReceiveBatch, Received};
 
 const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
 const BOB: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 3);
@@ -62,7 +62,7 @@ fn peer_ids_of_the_tables_are_the_ones_on_the_wire() {
 #[test]
 fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
     let mut world = World::new(&["192.168.0.0/16"]);
-    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    let alice = world.join(ALICE);
     let now = world.sessions.now();
     let good = udp(ALICE, TARGET, &[1; 100]);
     let spoofed = udp(BOB, TARGET, &[2; 100]);
@@ -78,16 +78,9 @@ fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
         alice.seal(now, &denied),
         alice.seal(now, &good),
     ];
-    let delivered = world.receive(bob.path.remote, datagrams[0].len(), &alice.seal(now, &good));
-    assert!(delivered.is_empty(), "a peer's packets from another peer's address");
     let delivered = world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat());
     assert_eq!(delivered, [good.clone(), good]);
-    let reasons = [
-        DropReason::ForeignPath,
-        DropReason::SourceNotAssigned,
-        DropReason::NotAuthentic,
-        DropReason::NoRoute,
-    ];
+    let reasons = [DropReason::SourceNotAssigned, DropReason::NotAuthentic, DropReason::NoRoute];
     assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
     assert_eq!(world.heard().len(), 1);
 }
@@ -297,10 +290,88 @@ fn crl_04_a_removed_peer_is_unknown_at_once_and_its_successor_is_not_disturbed_b
     assert_eq!(bob.channel.peer_id(), alice.channel.peer_id());
     assert!(world.receive(alice.path.remote, 1500, &datagram()).is_empty());
     assert!(world.receive(bob.path.remote, 1500, &datagram()).is_empty());
-    let reasons =
-        [DropReason::UnknownPeer, DropReason::NoSession, DropReason::ForeignPath, DropReason::NotAuthentic];
-    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
+    let drops = [(DropReason::UnknownPeer, 1), (DropReason::NoSession, 1), (DropReason::NotAuthentic, 2)];
+    assert_eq!(world.drops(), drops.to_vec().sorted());
     assert!(world.client_sends(&bob, &udp(BOB, TARGET, b"x")).is_ok());
+}
+
+#[test]
+fn packets_of_every_format_pass_both_ways() {
+    let kinds = [
+        Sessions::new(),
+        Sessions::with_modern_clients(),
+        Sessions::with_clients_without_peer_id(),
+        Sessions::with_cbc_clients(),
+    ];
+    for (kind, sessions) in kinds.into_iter().enumerate() {
+        let mut world = World::with_capacity(4, &["192.168.0.0/16"], sessions);
+        let mut alice = world.join(ALICE);
+        for length in [0, 1, 15, 16, 17, 1300] {
+            let (up, down) = (udp(ALICE, TARGET, &vec![1; length]), udp(TARGET, ALICE, &vec![2; length]));
+            assert_eq!(world.client_sends(&alice, &up), Ok(up), "kind {kind}, {length} octets");
+            let sent = world.network_sends(std::slice::from_ref(&down));
+            assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), down, "kind {kind}, {length} octets");
+        }
+    }
+}
+
+#[test]
+fn a_client_without_peer_id_is_found_where_it_is_and_nowhere_else() {
+    let mut world = World::with_capacity(4, &["192.168.0.0/16"], Sessions::with_clients_without_peer_id());
+    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    for client in [&alice, &bob] {
+        assert!(world.client_sends(client, &udp(client.address, TARGET, b"x")).is_ok());
+    }
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    assert!(world.receive("203.0.113.1:9".parse().unwrap(), 1500, &datagram).is_empty());
+    assert!(world.receive(bob.path.remote, 1500, &datagram).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NoPeerId, 1), (DropReason::NotAuthentic, 1)]);
+    world.leave(&alice);
+    assert!(world.receive(alice.path.remote, 1500, &datagram).is_empty());
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn net_10_packets_from_elsewhere_pass_and_are_reported_until_the_session_has_moved() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let remote: SocketAddr = "203.0.113.1:4000".parse().unwrap();
+    let (now, packet) = (world.sessions.now(), udp(ALICE, TARGET, b"x"));
+    for _ in 0..100 {
+        assert_eq!(world.receive(remote, 1500, &alice.seal(now, &packet)), std::slice::from_ref(&packet));
+    }
+    let path = Path { remote, ..alice.path };
+    assert_eq!(world.heard(), [ControlInput::PeerFloated { session: alice.handle, shard: 3, path }]);
+    assert_eq!(world.counters().happened(Event::FloatForwarded), 1);
+    assert_eq!(world.network_sends(&[udp(TARGET, ALICE, b"x")])[0].0, alice.path);
+    world.sessions.report_float(alice.handle, path);
+    assert_eq!(world.network_sends(&[udp(TARGET, ALICE, b"x")])[0].0, path);
+}
+
+#[test]
+fn net_10_forged_and_replayed_packets_from_elsewhere_are_dropped_without_a_report() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let elsewhere = "203.0.113.1:4000".parse().unwrap();
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    let mut forged = datagram.clone();
+    forged[30] ^= 1;
+    assert!(world.receive(elsewhere, 1500, &forged).is_empty());
+    assert_eq!(world.receive(alice.path.remote, 1500, &datagram).len(), 1);
+    assert!(world.receive(elsewhere, 1500, &datagram).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NotAuthentic, 1), (DropReason::Replayed, 1)]);
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn net_10_a_report_that_finds_no_room_costs_no_packet() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let packet = udp(ALICE, TARGET, b"x");
+    world.heard.lock().unwrap().is_full = true;
+    let datagram = alice.seal(world.sessions.now(), &packet);
+    assert_eq!(world.receive("203.0.113.1:4000".parse().unwrap(), 1500, &datagram), [packet]);
+    assert_eq!(world.drops(), [(DropReason::ControlQueueFull, 1)]);
 }
 
 #[test]
@@ -338,7 +409,7 @@ fn control_datagrams_go_to_the_control_side_with_their_path() {
     let stranger: SocketAddr = "203.0.113.1:4000".parse().unwrap();
     let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
     assert!(world.receive(stranger, 1500, &reset).is_empty());
-    let path = Path { listener: ListenerId(0), remote: stranger, local: None };
+    let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: stranger, local: None };
     assert_eq!(world.heard(), [ControlInput::Datagram { path, bytes: reset }]);
     assert_eq!(world.counters().happened(Event::ControlForwarded), 1);
 }
@@ -506,9 +577,9 @@ fn fragment(source: Ipv4Addr, destination: Ipv4Addr, field: u16) -> Vec<u8> {
 
 /// Tables, a control side that writes down what it hears, and buffers.
 struct World {
+    transport: Transport,
     sessions: Sessions,
     tables: Tables,
-    transports: Transports,
     sink: ControlSink,
     heard: Arc<Mutex<Heard>>,
     counters: WorkerCounters,
@@ -531,7 +602,7 @@ impl World {
 
     /// Clients use connections instead of datagrams.
     fn over_tcp(authorized: &[&str]) -> Self {
-        Self { transports: Transports::with_connections([ListenerId(0)]), ..Self::new(authorized) }
+        Self { transport: Transport::Tcp, ..Self::new(authorized) }
     }
 
     fn with_capacity(capacity: usize, authorized: &[&str], sessions: Sessions) -> Self {
@@ -547,7 +618,7 @@ impl World {
         Self {
             sessions,
             tables: Tables::new(capacity, policy(authorized)),
-            transports: Transports::default(),
+            transport: Transport::Udp,
             sink,
             heard,
             counters: WorkerCounters::new(),
@@ -560,7 +631,7 @@ impl World {
     fn join(&mut self, address: Ipv4Addr) -> Session {
         let slot = self.tables.reserve().unwrap();
         let remote = SocketAddr::from((Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000));
-        let session = self.sessions.connect(slot.peer_id(), remote, address);
+        let session = self.sessions.connect(slot.peer_id(), path(self.transport, remote), address);
         let peer = Peer::new(session.handle, 3, Arc::clone(&session.channel), address);
         self.tables.insert(slot, peer).unwrap();
         self.slots.push(slot);
@@ -596,8 +667,8 @@ impl World {
             Ok(())
         };
         self.batch.refill(fill).unwrap();
-        let Self { tables, transports, sink, counters, batch, .. } = self;
-        let pipeline = Pipeline { tables, transports, sink, counters };
+        let Self { tables, sink, counters, batch, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
         let mut delivered = Vec::new();
         pipeline.inbound(self.sessions.now(), ListenerId(0), batch, |packet| delivered.push(packet.to_vec()));
         delivered
@@ -610,9 +681,9 @@ impl World {
         remote: SocketAddr,
         octets: &[u8],
     ) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
-        let Self { tables, transports, sink, counters, .. } = self;
-        let pipeline = Pipeline { tables, transports, sink, counters };
-        let path = Path { listener: ListenerId(0), remote, local: None };
+        let Self { tables, sink, counters, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
+        let path = path(Transport::Tcp, remote);
         let (mut octets, mut delivered) = (octets.to_vec(), Vec::new());
         let mut frames = Frames::new(&mut octets);
         let deliver = |packet: &mut [u8]| delivered.push(packet.to_vec());
@@ -622,8 +693,8 @@ impl World {
 
     /// Runs packets of the tunnel device through the pipeline: the sends that come of it, cut into datagrams.
     fn network_sends(&mut self, packets: &[Vec<u8>]) -> Vec<(Path, Vec<Vec<u8>>)> {
-        let Self { tables, transports, sink, counters, queue, .. } = self;
-        let pipeline = Pipeline { tables, transports, sink, counters };
+        let Self { tables, sink, counters, queue, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
         for packet in packets {
             pipeline.outbound(self.sessions.now(), &tables.policy(), packet, queue);
         }

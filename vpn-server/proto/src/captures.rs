@@ -2,12 +2,12 @@
 //!
 //! Test code only. Wrapped control packets are read from their unwrapped form.
 
-use serde_json::Value;
-use zeroize::Zeroizing;
+mod data;
 
-use crate::data::{DataCipher, DataKey};
-use crate::ids::KeyId;
-use crate::keys::{KeyMaterial, Side};
+pub(crate) use data::{DataPacket, cbc_capture};
+
+use serde_json::Value;
+
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, Sender};
 use crate::wire::message::{ClientMessage, ServerMessage};
@@ -45,9 +45,6 @@ const CAPTURES: [(&str, &str); 14] = [
 
 /// Opcodes that come with tls-crypt-v2.
 const OPCODES_OF_TLS_CRYPT_V2: [u8; 2] = [10, 11];
-
-/// Key ids that come twice in the capture of nine renegotiations, with two keys of which the file holds one.
-const KEY_IDS_USED_TWICE: [u8; 2] = [1, 2];
 
 fn captures() -> impl Iterator<Item = (&'static str, Value)> {
     CAPTURES.into_iter().map(|(name, text)| (name, serde_json::from_str(text).unwrap()))
@@ -165,6 +162,25 @@ fn read_text(name: &str, plaintext: &[u8], is_client: bool) {
 
 fn vectors() -> Value {
     serde_json::from_str(include_str!("../../../testdata/openvpn/vectors.json")).unwrap()
+}
+
+/// One known answer.
+pub(crate) struct Vector(Value);
+
+/// The entry `name` of the known answers.
+pub(crate) fn vector(name: &str) -> Vector {
+    Vector(vectors()[name].clone())
+}
+
+impl Vector {
+    pub(crate) fn octets(&self, field: &str) -> Vec<u8> {
+        octets(&self.0[field])
+    }
+
+    /// The entries of a list of known answers.
+    pub(crate) fn list(&self) -> Vec<Self> {
+        list(&self.0, "list").cloned().map(Vector).collect()
+    }
 }
 
 fn static_key(value: &Value) -> StaticKey {
@@ -298,71 +314,4 @@ fn net_08_captured_packets_unwrap() {
         }
     }
     assert!(count > 60, "{count} packets");
-}
-
-/// The captures whose data packets have the classic AEAD format with a peer id.
-#[test]
-fn every_classic_data_packet_opens() {
-    let mut count = 0;
-    for (name, capture) in captures() {
-        let Ok(cipher) = capture["cipher"].as_str().unwrap().parse::<DataCipher>() else {
-            continue;
-        };
-        if capture["epoch_format"] == true {
-            continue;
-        }
-        for packet in list(&capture, "data") {
-            let mut wire = octets(&packet["wire"]);
-            let Class::Data { peer_id: Some(_), key_id } = classify(&wire) else {
-                panic!("{name}: no data packet")
-            };
-            if name == "udp-reneg-dyn-tlscrypt" && KEY_IDS_USED_TWICE.contains(&key_id.get()) {
-                continue;
-            }
-            let side = if packet["dir"] == "c2s" { Side::Server } else { Side::Client };
-            let key = data_key(&capture, key_id, cipher, side);
-            assert_eq!(key.open(&mut wire).unwrap(), octets(&packet["plaintext"]), "{name}");
-            count += 1;
-        }
-    }
-    assert!(count > 70, "{count} packets");
-}
-
-fn data_key(capture: &Value, key_id: KeyId, cipher: DataCipher, side: Side) -> DataKey {
-    let material = octets(&capture["keys"][key_id.get().to_string()]["K"]);
-    let material = KeyMaterial::new(Zeroizing::new(material.try_into().unwrap()));
-    DataKey::new(key_id, cipher, &material, side).unwrap()
-}
-
-#[test]
-fn every_classic_data_vector_opens_and_seals_to_the_same_octets() {
-    let vectors: Value =
-        serde_json::from_str(include_str!("../../../testdata/openvpn/vectors.json")).unwrap();
-    let section = &vectors["data_packets"];
-    let mut count = 0;
-    for vector in list(section, "list") {
-        let is_v2 = vector["opcode"] == 9;
-        let is_classic = octets(&vector["nonce"]).len() == 12 && vector.get("epoch").is_none();
-        let (Ok(cipher), true) =
-            (vector["cipher"].as_str().unwrap().parse::<DataCipher>(), is_v2 && is_classic)
-        else {
-            continue;
-        };
-        let wire = octets(&vector["wire"]);
-        let Class::Data { peer_id: Some(peer_id), key_id } = classify(&wire) else {
-            panic!("no data packet")
-        };
-        let material = || KeyMaterial::new(Zeroizing::new(octets(&section["key2"]).try_into().unwrap()));
-        let (opener, sealer) =
-            if vector["dir"] == "c2s" { (Side::Server, Side::Client) } else { (Side::Client, Side::Server) };
-        let opening = DataKey::new(key_id, cipher, &material(), opener).unwrap();
-        assert_eq!(opening.open(&mut wire.clone()).unwrap(), octets(&vector["plaintext"]));
-        let sealing = DataKey::new(key_id, cipher, &material(), sealer).unwrap();
-        let mut sealed = [&[0; 24][..], &octets(&vector["plaintext"])].concat();
-        let packet_id = sealing.reserve_packet_id().unwrap();
-        sealing.seal(peer_id, packet_id, &mut sealed).unwrap();
-        assert_eq!(sealed, wire);
-        count += 1;
-    }
-    assert_eq!(count, 6, "three ciphers in two directions");
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::data::DataCipher;
+use crate::data::{CbcCipher, DataCipher, ReplayWindowSize};
 use crate::identity::CertificateCheck;
 use crate::moment::Moment;
 use crate::tls::TlsSettings;
+use crate::wire::tls_auth::AuthDigest;
 use crate::wrapping::WrappingSettings;
 
 /// The settings of an [`Endpoint`](crate::Endpoint). What was pushed to a client stays as it was pushed.
@@ -21,6 +22,13 @@ pub struct EndpointConfig {
     pub certificate_check: Arc<dyn CertificateCheck>,
     /// Data ciphers, best first; never empty in a useful configuration.
     pub data_ciphers: Vec<DataCipher>,
+    /// Ciphers for clients that have none of `data_ciphers`, best first; none by default (KEY-01). The digest of their
+    /// HMAC is the one that the client says in its options string.
+    pub cbc_ciphers: Vec<CbcCipher>,
+    /// The digest for those of them that say none there: clients whose `cipher` is an AEAD.
+    pub cbc_digest: AuthDigest,
+    /// How much of order data packets may be in.
+    pub replay_window: ReplayWindowSize,
     /// How dead peers are found.
     pub keepalive: Keepalive,
     /// Age of a key at which the server renegotiates, less up to a tenth of it at random; `None`: never.
@@ -42,7 +50,10 @@ impl EndpointConfig {
             unix_time_of_origin: Duration::ZERO,
             tls,
             certificate_check,
-            data_ciphers: DataCipher::ALL.to_vec(),
+            data_ciphers: DataCipher::DEFAULT.to_vec(),
+            cbc_ciphers: vec![],
+            cbc_digest: AuthDigest::default(),
+            replay_window: ReplayWindowSize::default(),
             keepalive: Keepalive::default(),
             renegotiate_after: Some(Duration::from_secs(3600)),
             handshake_timeout: Duration::from_secs(30),

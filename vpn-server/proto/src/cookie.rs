@@ -84,6 +84,7 @@ fn address_octets(address: SocketAddr) -> [u8; 18] {
 mod tests {
     use super::*;
     use crate::ids::ListenerId;
+    use crate::path::Transport;
 
     struct Fixed(u8);
 
@@ -94,7 +95,12 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path { listener: ListenerId(0), remote: SocketAddr::from(([192, 0, 2, 2], port)), local: None }
+        Path {
+            listener: ListenerId(0),
+            transport: Transport::Udp,
+            remote: SocketAddr::from(([192, 0, 2, 2], port)),
+            local: None,
+        }
     }
 
     fn id(octet: u8) -> SessionId {

@@ -29,10 +29,14 @@ pub(crate) struct NotAuthentic;
 pub(crate) struct AeadKey(LessSafeKey);
 
 impl AeadKey {
-    /// `None` where `key` has not the length that `cipher` wants.
+    /// `None` where the backend does not have `cipher`, or `key` has not the length that it wants.
     pub(crate) fn new(cipher: DataCipher, key: &[u8]) -> Option<Self> {
         let algorithm = match cipher {
             DataCipher::Aes256Gcm => &aead::AES_256_GCM,
+            #[cfg(feature = "aws_lc_rs")]
+            DataCipher::Aes192Gcm => &aead::AES_192_GCM,
+            #[cfg(not(feature = "aws_lc_rs"))]
+            DataCipher::Aes192Gcm => return None,
             DataCipher::Aes128Gcm => &aead::AES_128_GCM,
             DataCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
         };

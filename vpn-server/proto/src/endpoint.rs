@@ -7,6 +7,10 @@
 //!
 //! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
 
+mod float;
+#[cfg(test)]
+mod limits;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
@@ -57,6 +61,8 @@ pub struct EndpointCounters {
     pub resets_answered: u64,
     /// Handshakes that gave way to newer ones because too many were under way.
     pub evicted: u64,
+    /// Clients that had moved but may not: too often, or to where somebody else is (NET-10).
+    pub floats_refused: u64,
 }
 
 /// What a stranger's packet deserves.
@@ -462,10 +468,14 @@ impl Endpoint {
         let Some(session) = self.sessions.remove(&handle) else {
             return;
         };
-        if let Some(siblings) = self.paths.get_mut(&session.path()) {
+        self.forget_path(handle, &session.path());
+    }
+
+    fn forget_path(&mut self, handle: SessionHandle, path: &Path) {
+        if let Some(siblings) = self.paths.get_mut(path) {
             siblings.retain(|sibling| *sibling != handle);
             if siblings.is_empty() {
-                self.paths.remove(&session.path());
+                self.paths.remove(path);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::data::{DataChannel, DataCipher};
+use crate::data::{DataChannel, NegotiatedCipher};
 use crate::identity::{Denial, PeerIdentity};
 use crate::ids::{KeyId, PeerId, SessionHandle};
 use crate::moment::Moment;
@@ -72,6 +72,15 @@ pub enum Event {
         /// The password or token; the user name is the same as at first.
         password: Option<Password>,
     },
+    /// The client of a session has another address: control and data packets go there from here on.
+    Floated {
+        /// The session.
+        session: SessionHandle,
+        /// Where the client was.
+        from: Path,
+        /// Where it is.
+        to: Path,
+    },
     /// A session has a new key.
     Renegotiated {
         /// The session.
@@ -118,7 +127,7 @@ pub struct AuthorizationRequest {
     /// Its TLS session.
     pub tls: TlsSummary,
     /// The data cipher that was agreed on.
-    pub cipher: DataCipher,
+    pub cipher: NegotiatedCipher,
     /// What stands beside the key in the client's tls-crypt-v2 key: a type octet and its content.
     pub tls_crypt_v2_metadata: Option<Vec<u8>>,
 }
@@ -193,7 +202,8 @@ pub struct Grant {
     /// Whether the client must show its credentials again at each renegotiation.
     pub reauthenticate: bool,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
-    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu.
+    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
+    /// keeps clients from compressing.
     pub options: Vec<PushOption>,
 }
 
@@ -233,12 +243,16 @@ pub enum CloseReason {
     ConnectionLost,
     /// The same client began a new session from the same address and port.
     ReplacedBySamePort,
+    /// Another session of the same client moved to the address and port of this one.
+    ReplacedByFloat,
     /// The client did not take up the tunnel it had been granted.
     HandshakeTimeout,
     /// A renegotiation could not be finished before the keys ran out.
     RenegotiationFailed,
     /// At a renegotiation the certificate was refused, or was another one.
     RenegotiationDenied(Denial),
+    /// So many packets were forged under one of its keys that the key is not safe any longer (KEY-03).
+    TooManyForgeries,
     /// [`Endpoint::close`](crate::Endpoint::close) was called.
     Farewell,
 }
@@ -252,9 +266,11 @@ impl CloseReason {
             Self::PingTimeout => "ping-timeout",
             Self::ConnectionLost => "connection-lost",
             Self::ReplacedBySamePort => "replaced-by-same-port",
+            Self::ReplacedByFloat => "replaced-by-float",
             Self::HandshakeTimeout => "handshake-timeout",
             Self::RenegotiationFailed => "renegotiation-failed",
             Self::RenegotiationDenied(_) => "renegotiation-denied",
+            Self::TooManyForgeries => "too-many-forgeries",
             Self::Farewell => "farewell",
         }
     }

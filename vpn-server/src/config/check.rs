@@ -14,9 +14,9 @@ use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
 use super::wrapping::WrappingPaths;
-use crate::transport::Transport;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
+use vpn_proto::Transport;
 
 /// How many name servers clients are told at most, as in AWS Client VPN.
 pub const MAXIMUM_DNS_SERVERS: usize = 2;
@@ -223,7 +223,7 @@ impl SessionSettings {
             })
         });
         Ok(Self {
-            data_ciphers: data_ciphers.unwrap_or_else(|| DataCipher::ALL.to_vec()),
+            data_ciphers: data_ciphers.unwrap_or_else(|| DataCipher::DEFAULT.to_vec()),
             minimum_tls_version: minimum.unwrap_or(TlsVersion::Tls12),
             keepalive: keepalive.transpose()?.unwrap_or_else(Keepalive::default),
             renegotiate_after: match options.reneg_sec.unwrap_or(3600) {
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!(config.live.tunnel, TunnelMode::Full);
         assert_eq!(config.live.max_sessions, None);
         assert_eq!(config.sessions.per_client, 1);
-        assert_eq!(config.sessions.data_ciphers, DataCipher::ALL);
+        assert_eq!(config.sessions.data_ciphers, DataCipher::DEFAULT);
         assert_eq!(config.sessions.renegotiate_after, Some(Duration::from_secs(3600)));
         assert_eq!(config.crl_grace, Duration::ZERO);
         assert!(config.nat);
@@ -419,7 +419,7 @@ mod tests {
             ("#\nkeepalive=[10,15]", "--keepalive 10 15: the timeout is less than twice the ping interval"),
             (
                 "#\ndata-ciphers='AES-256-CBC'",
-                "--data-ciphers AES-256-CBC: 'AES-256-CBC' is not a data channel cipher",
+                "--data-ciphers AES-256-CBC: AES-256-CBC is no authenticated cipher",
             ),
             (
                 "#\ntls-version-min='1.1'",

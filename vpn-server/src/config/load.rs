@@ -84,7 +84,7 @@ mod tests {
             ("routes = []", "routes", Some("route")),
             ("max-session = 1", "max-session", Some("max-sessions")),
             ("server = 'x'", "server", None),
-            ("push = 'x'", "push", None),
+            ("ifconfig = 'x'", "ifconfig", None),
             ("[route]\nx = 1\n[zzz]", "zzz", None),
         ];
         for (text, key, suggestion) in cases {

@@ -230,7 +230,7 @@ mod tests {
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
-            "split-tunnel" | "full-tunnel" | "no-nat" => "true",
+            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" => "true",
             "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",

@@ -132,7 +132,7 @@ mod tests {
     use std::sync::Arc;
     use std::time::Instant;
 
-    use vpn_proto::ListenerId;
+    use vpn_proto::{ListenerId, Transport};
 
     use super::*;
 
@@ -218,6 +218,11 @@ mod tests {
     }
 
     fn path() -> Path {
-        Path { listener: ListenerId(0), remote: "192.0.2.1:1000".parse().unwrap(), local: None }
+        Path {
+            listener: ListenerId(0),
+            transport: Transport::Udp,
+            remote: "192.0.2.1:1000".parse().unwrap(),
+            local: None,
+        }
     }
 }

@@ -1,14 +1,15 @@
 //! The control plane: who may connect, who is connected, and who no longer is.
 //!
 //! ```text
-//!   data plane ── datagrams, exits, ends ──► mailbox ─► shard ─► datagrams, standings ──► data plane
-//!                                                          │ ▲
-//!       revocation, reload, shutdown ───── commands ───────┘ └── one protocol endpoint per shard
+//!   data plane ── control datagrams, exits, moves ──► mailbox ─► shard ─► datagrams ──► data plane
+//!                                                                 │ ▲
+//!              revocation, reload, shutdown ───── commands ───────┘ └── one protocol endpoint per shard
 //! ```
 //!
 //! A shard is a thread that owns a protocol endpoint and the sessions in it. Sessions are spread over shards by the
-//! client's address, so that one client's handshake never waits for its own shard's lock: there is none. What shards
-//! share is the registry (places, addresses, peer ids), the trust snapshot and the connection log.
+//! client's address, so that one client's handshake never waits for its own shard's lock: there is none; a client that
+//! moves stays with its shard. What shards share is the registry (places, addresses, peer ids), the paths that clients
+//! are on, the trust snapshot and the connection log.
 //!
 //! Knows no sockets and no connections: datagrams leave through a trait that the data plane's transmitter implements,
 //! whatever carries them.
@@ -24,6 +25,7 @@ mod registry;
 #[cfg(test)]
 mod scenarios;
 mod shard;
+mod whereabouts;
 
 use std::io;
 

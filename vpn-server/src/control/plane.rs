@@ -1,6 +1,5 @@
 //! All shards together: started, told what changed, stopped.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::error;
-use vpn_proto::{EndpointConfig, Path};
+use vpn_proto::EndpointConfig;
 
 use super::SendDatagrams;
 use super::admission::Admissions;
@@ -17,6 +16,7 @@ use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
 use super::registry::{ConnectionSnapshot, Registry};
 use super::shard::{Command, Shard, Shared};
+use super::whereabouts::Whereabouts;
 use crate::auth::Trust;
 use crate::clock::Clock;
 use crate::config::{ClientCidr, LiveSettings};
@@ -74,15 +74,16 @@ impl Mailroom {
             trust: settings.trust,
             chronicle: Chronicle::new(settings.log),
             clock: settings.clock,
+            whereabouts: Whereabouts::new(shards),
             mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// The way in for what the data plane receives. Everything from one remote address goes to one shard.
+    /// The way in for what the data plane receives.
     pub(crate) fn sink(&self) -> ControlSink {
-        let (shared, hasher) = (Arc::clone(&self.shared), RandomState::new());
-        Arc::new(move |input| shared.post(&hasher, input))
+        let shared = Arc::clone(&self.shared);
+        Arc::new(move |input| shared.post(input))
     }
 
     /// Starts the shards; each gets its own way out from `outbound`.
@@ -105,30 +106,31 @@ impl Mailroom {
 }
 
 impl Shared {
-    fn post(&self, hasher: &RandomState, input: ControlInput) -> bool {
+    fn post(&self, input: ControlInput) -> bool {
         match input {
             ControlInput::Datagram { path, bytes } => {
-                let accepted = self.mailbox_of(hasher, path).post_datagram(path, bytes);
+                let shard = self.whereabouts.shard_of(&path);
+                let accepted = self.mailboxes[shard].post_datagram(path, bytes);
                 if !accepted {
                     self.chronicle.counters.count(Counted::DatagramDropped);
                 }
                 accepted
             }
             ControlInput::Disconnected { path } => {
-                self.mailbox_of(hasher, path).post_disconnected(path);
+                let shard = self.whereabouts.shard_of(&path);
+                self.mailboxes[shard].post_disconnected(path);
                 true
             }
-            ControlInput::PeerExit { session, shard } => {
-                let mailbox = self.mailboxes.get(shard);
-                mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
+            ControlInput::PeerExit { session, shard } => self.command(shard, Command::PeerExit(session)),
+            ControlInput::PeerFloated { session, shard, path } => {
+                self.command(shard, Command::PeerFloated { session, path })
             }
         }
     }
 
-    fn mailbox_of(&self, hasher: &RandomState, path: Path) -> &Mailbox<Command> {
-        let shards = u64::try_from(self.mailboxes.len()).unwrap_or(1);
-        let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
-        &self.mailboxes[shard]
+    /// Tells one shard; `false` if there is no such shard.
+    pub(super) fn command(&self, shard: usize, command: Command) -> bool {
+        self.mailboxes.get(shard).map(|mailbox| mailbox.post_command(command)).is_some()
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {

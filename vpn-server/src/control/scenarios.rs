@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use pki_core::time::Timestamp;
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls, Pushed};
-use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion};
+use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion, Transport};
 
 use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
@@ -36,7 +36,7 @@ fn a_client_gets_in_and_is_known_everywhere() {
     let pushed = world.connect(&mut client);
     assert_eq!(pushed.address, Ipv4Addr::new(10, 8, 0, 2));
     assert!(pushed.options.contains(&"route 10.7.0.0 255.255.255.0".to_owned()), "{:?}", pushed.options);
-    assert_eq!(world.tables.peer_id_of(pushed.address), Some(pushed.peer_id));
+    assert_eq!(world.tables.peer_id_of(pushed.address), pushed.peer_id);
     let connections = world.plane().handle().connections();
     assert_eq!(connections[0].connection.client.common_name, "alice");
     assert_eq!(connections[0].connection.client.serial, "1001");
@@ -319,6 +319,52 @@ fn the_transport_hears_how_each_connection_stands() {
     assert_eq!(of(2), [Standing::Handshake, Standing::Over]);
 }
 
+/// What the data plane says when it hears the client elsewhere.
+fn report_float(world: &World, client: &mut TestClient, pushed: &Pushed, port: u16) {
+    client.remote.set_port(port);
+    let peer = Arc::clone(world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap());
+    let path = Path { remote: client.remote, ..peer.channel.path() };
+    (world.sink)(ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path });
+}
+
+#[test]
+fn net_10_a_client_that_moves_keeps_its_session_on_whatever_shard_its_new_address_falls_to() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1000);
+    let pushed = world.connect(&mut client);
+    for port in 1001..1005 {
+        report_float(&world, &mut client, &pushed, port);
+        client.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut client);
+    }
+    let mut again = world.client(&alice, 1004);
+    assert_eq!(world.connect(&mut again).address, pushed.address, "a restart at the last place");
+    world.leave(&mut again);
+    let log = world.end();
+    let closed = "closed alice replaced-by-same-port";
+    assert_eq!(events(&log), ["established alice", closed, "established alice", "closed alice client-exit"]);
+}
+
+#[test]
+fn net_10_nobody_moves_to_another_clients_place_whatever_the_shards() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let mut of_alice = world.client(&alice, 1000);
+    let pushed = world.connect(&mut of_alice);
+    let mut bobs: Vec<_> = (2000..2003).map(|port| world.client(&bob, port)).collect();
+    for of_bob in &mut bobs {
+        let place = of_bob.remote.port();
+        world.connect(of_bob);
+        report_float(&world, &mut of_alice, &pushed, place);
+        of_alice.remote.set_port(1000);
+        of_alice.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut of_alice);
+        let path = world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap().channel.path();
+        assert_eq!(path.remote.port(), 1000);
+    }
+}
+
 /// Sending to this port panics, as a defect in the protocol core would.
 const FATAL_PORT: u16 = 666;
 
@@ -443,7 +489,7 @@ impl World {
             TlsVersion::Tls12,
         );
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
-        let path = Path { listener: ListenerId(0), remote, local: None };
+        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None };
         let config = Arc::new(ClientConfig::new(tls));
         let client = Client::connect(config, path, self.clock.now(), Box::new(OperatingSystem));
         TestClient { client, remote, events: Vec::new() }
@@ -461,6 +507,12 @@ impl World {
         assert_eq!(client.events.remove(0), expected);
     }
 
+    fn wait_for_renegotiation(&mut self, client: &mut TestClient) {
+        self.run(&mut [client], |clients| !clients[0].events.is_empty());
+        let event = client.events.remove(0);
+        assert!(matches!(event, ClientEvent::Renegotiated(_)), "{event:?}");
+    }
+
     /// Leaves and waits until the server knows.
     fn leave(&mut self, client: &mut TestClient) {
         let connected = self.plane().handle().connections().len();
@@ -471,7 +523,8 @@ impl World {
 
     /// Closes the client's connection, as the transport tells it, and waits until the server knows.
     fn disconnect(&mut self, client: &TestClient) {
-        let path = Path { listener: ListenerId(0), remote: client.remote, local: None };
+        let path =
+            Path { listener: ListenerId(0), transport: Transport::Udp, remote: client.remote, local: None };
         (self.sink)(ControlInput::Disconnected { path });
         let (handle, remote) = (self.plane().handle().clone(), client.remote);
         self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));

@@ -26,6 +26,7 @@ use super::connection::{Connection, DeviceFacts};
 use super::counters::Counted;
 use super::mailbox::{Arrival, Mailbox};
 use super::registry::{SessionKey, usage};
+use super::whereabouts::{Holder, Whereabouts};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
 use crate::dataplane::PeerSlot;
@@ -45,6 +46,8 @@ const STOPPING: &str = "the server is stopping";
 pub(super) enum Command {
     /// The data plane opened the exit notification of a peer.
     PeerExit(SessionHandle),
+    /// The data plane opened a packet of a peer that came by another path.
+    PeerFloated { session: SessionHandle, path: Path },
     /// Close a session of this shard.
     Close { session: SessionHandle, farewell: Farewell, reason: &'static str },
     /// Revocations changed: close whoever is affected.
@@ -61,6 +64,7 @@ pub(super) struct Shared {
     pub(super) trust: Arc<Trust>,
     pub(super) chronicle: Chronicle,
     pub(super) clock: Clock,
+    pub(super) whereabouts: Whereabouts,
     pub(super) mailboxes: Arc<[Mailbox<Command>]>,
 }
 
@@ -143,6 +147,7 @@ impl Shard {
         let now = self.now();
         self.contain(|shard| match command {
             Command::PeerExit(session) => shard.endpoint.peer_exited(now, session),
+            Command::PeerFloated { session, path } => shard.float(now, session, path),
             Command::Close { session, farewell, reason } => shard.close(now, session, farewell, reason),
             Command::CheckRevocations => shard.check_revocations(now),
             Command::SetEndpointConfig(config) => {
@@ -215,6 +220,7 @@ impl Shard {
         match event {
             Event::AuthorizationRequested { session, request } => self.authorize(session, &request),
             Event::Established { session, channel } => self.establish(session, channel),
+            Event::Floated { session, from, to } => self.note_float(session, from, to),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
             // Nobody is asked a question, or for credentials a second time: certificates decide.
@@ -247,6 +253,7 @@ impl Shard {
                 let granted =
                     Session { slot, path, fingerprint, connection, certificates, live: None, ending: None };
                 self.sessions.insert(session, granted);
+                self.shared.whereabouts.settle(path, Holder { key: self.key(session), fingerprint });
                 Authorization::Grant(grant)
             }
             Err(denial) => {
@@ -290,9 +297,7 @@ impl Shard {
         };
         let command =
             Command::Close { session: evicted.session, farewell, reason: "replaced-by-newer-session" };
-        if let Some(mailbox) = self.shared.mailboxes.get(evicted.shard) {
-            mailbox.post_command(command);
-        }
+        self.shared.command(evicted.shard, command);
     }
 
     fn establish(&mut self, handle: SessionHandle, channel: Arc<DataChannel>) {
@@ -313,6 +318,34 @@ impl Shard {
         self.shared.chronicle.connected(&connection);
     }
 
+    /// The endpoint decides, but it does not see the sessions of other shards.
+    fn float(&mut self, now: Moment, handle: SessionHandle, to: Path) {
+        let holder = self.shared.whereabouts.holder(&to).filter(|holder| holder.key.shard != self.index);
+        match (self.sessions.get(&handle), holder) {
+            (Some(session), Some(holder)) if holder.fingerprint != session.fingerprint => {
+                self.shared.chronicle.counters.count(Counted::FloatRefused);
+            }
+            _ => self.endpoint.peer_floated(now, handle, to),
+        }
+    }
+
+    fn note_float(&mut self, handle: SessionHandle, from: Path, to: Path) {
+        let key = self.key(handle);
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        session.path = to;
+        let whereabouts = &self.shared.whereabouts;
+        let displaced = whereabouts.holder(&to).filter(|holder| holder.key.shard != self.index);
+        whereabouts.leave(&from, key);
+        whereabouts.settle(to, Holder { key, fingerprint: session.fingerprint });
+        debug!(connection.id = %session.connection.id, from = %from.remote, to = %to.remote, "floated");
+        if let Some(Holder { key: SessionKey { shard, session }, .. }) = displaced {
+            let reason = CloseReason::ReplacedByFloat.code();
+            self.shared.command(shard, Command::Close { session, farewell: Farewell::Silent, reason });
+        }
+    }
+
     /// The certificate is the same, but the way to its authority can be another one.
     fn note_renegotiation(&mut self, handle: SessionHandle, key_id: KeyId) {
         let Some(session) = self.sessions.get_mut(&handle) else {
@@ -330,6 +363,7 @@ impl Shard {
         let Some(session) = self.sessions.remove(&handle) else {
             return;
         };
+        self.shared.whereabouts.leave(&session.path, self.key(handle));
         let reason = if let CloseReason::RenegotiationDenied(denial) = reason {
             self.shared.chronicle.renegotiation_refused(&session.connection, denial);
             denial.code
@@ -431,6 +465,7 @@ impl Shard {
     fn forget(&mut self, handle: SessionHandle, reason: &str) {
         self.shared.admissions.registry.release(self.key(handle));
         if let Some(session) = self.sessions.remove(&handle) {
+            self.shared.whereabouts.leave(&session.path, self.key(handle));
             self.note_end(&session, reason);
         }
     }

@@ -38,13 +38,13 @@ counted! {
         UnanswerableSource = "unanswerable-source",
         /// A control datagram longer than any honest sender's.
         ControlTooLong = "control-too-long",
-        /// A control datagram or exit notification that the control side had no room for.
+        /// A control datagram, exit notification or report of a move that the control side had no room for.
         ControlQueueFull = "control-queue-full",
-        /// A data packet that names no peer id.
+        /// A data packet that names no peer id, from where no old client is.
         NoPeerId = "no-peer-id",
         /// A data packet for a peer id that nobody holds.
         UnknownPeer = "unknown-peer",
-        /// A data packet from another address than the peer's.
+        /// A data packet of a session on another connection than the session's.
         ForeignPath = "foreign-path",
         /// A packet from or to a session that was closed.
         ChannelClosed = "channel-closed",
@@ -54,6 +54,8 @@ counted! {
         NotAuthentic = "not-authentic",
         /// A data packet that was received before, or that is too old to tell.
         Replayed = "replayed",
+        /// A data packet whose content is compressed.
+        Compressed = "compressed",
         /// An inner packet that is not IP or whose lengths or options do not fit.
         Malformed = "malformed",
         /// An inner packet with a source route option.
@@ -106,6 +108,8 @@ counted! {
         ControlForwarded = "control-forwarded",
         /// Keepalives and other data packets that hold no inner packet.
         NoPayload = "no-payload",
+        /// Reports of peers that moved, handed to the control side.
+        FloatForwarded = "float-forwarded",
         /// Exit notifications handed to the control side.
         ExitForwarded = "exit-forwarded",
         /// Inner packets written to the tunnel device.

@@ -119,7 +119,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
-    use vpn_proto::ListenerId;
+    use vpn_proto::{ListenerId, Transport};
 
     use crate::clock::Clock;
     use crate::transport::memory::MemorySocket;
@@ -275,6 +275,11 @@ mod tests {
     }
 
     fn path(listener: u16) -> Path {
-        Path { listener: ListenerId(listener), remote: "192.0.2.1:4000".parse().unwrap(), local: None }
+        Path {
+            listener: ListenerId(listener),
+            transport: Transport::Udp,
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            local: None,
+        }
     }
 }

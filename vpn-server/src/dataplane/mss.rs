@@ -6,24 +6,26 @@
 
 use std::net::SocketAddr;
 
-use vpn_proto::data::DATA_HEADROOM;
+use vpn_proto::data::SealLayout;
 use vpn_proto::wire::tcp::PREFIX;
+use vpn_proto::{Path, Transport};
 
-use crate::transport::Transport;
-
-/// The largest segment size for connections through the tunnel of a peer at `remote`: over UDP 1400 with IPv4 and 1380
-/// with IPv6, over TCP 1386 and 1366.
+/// The largest segment size for connections through the tunnel of a peer on `path` whose packets are sealed by `layout`:
+/// with the classic format of today 1400 over UDP and IPv4, 1380 over IPv6; over TCP 1386 and 1366.
 #[must_use]
-pub const fn limit(transport: Transport, remote: &SocketAddr) -> u16 {
-    let ip = match remote {
+pub const fn limit(path: &Path, layout: SealLayout) -> u16 {
+    let ip = match path.remote {
         SocketAddr::V4(_) => IPV4,
         SocketAddr::V6(_) => IPV6,
     };
-    let carrier = match transport {
+    let carrier = match path.transport {
         Transport::Udp => UDP,
-        Transport::Tcp => TCP + FRAME,
+        Transport::Tcp => TCP + PREFIX,
     };
-    OUTER_LIMIT - ip - carrier - SEAL - TCP_OVER_IPV4
+    let segment = layout.largest_packet(OUTER_LIMIT - ip - carrier).saturating_sub(IPV4 + TCP);
+    #[expect(clippy::cast_possible_truncation, reason = "it is less than the outer limit")]
+    let segment = segment as u16;
+    segment
 }
 
 /// Lowers the maximum segment size that the TCP header at the start of `segment` announces to `limit` and corrects the
@@ -77,18 +79,11 @@ fn updated(checksum: u16, old: u16, new: u16) -> u16 {
 }
 
 /// Octets of the outer packet, IP header included: `mssfix`'s default in OpenVPN 2.6.
-const OUTER_LIMIT: u16 = 1492;
-/// What sealing adds to an inner packet.
-const SEAL: u16 = 24;
-const _: () = assert!(SEAL as usize == DATA_HEADROOM);
-const IPV4: u16 = 20;
-const IPV6: u16 = 40;
-const UDP: u16 = 8;
-const TCP: u16 = 20;
-/// The length in front of a packet on a TCP connection.
-const FRAME: u16 = 2;
-const _: () = assert!(FRAME as usize == PREFIX);
-const TCP_OVER_IPV4: u16 = IPV4 + TCP;
+const OUTER_LIMIT: usize = 1492;
+const IPV4: usize = 20;
+const IPV6: usize = 40;
+const UDP: usize = 8;
+const TCP: usize = 20;
 
 const TCP_MINIMUM: usize = 20;
 const DATA_OFFSET: usize = 12;
@@ -102,14 +97,29 @@ const OPTION_MSS: u8 = 2;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use vpn_proto::{ListenerId, PeerId};
 
+    use super::super::testing::sessions::Sessions;
     use super::*;
 
     #[test]
     fn the_limit_is_the_one_of_stock_servers() {
-        let (v4, v6) = ("192.0.2.1:1194".parse().unwrap(), "[2001:db8::1]:1194".parse().unwrap());
-        assert_eq!([limit(Transport::Udp, &v4), limit(Transport::Tcp, &v4)], [1400, 1386]);
-        assert_eq!([limit(Transport::Udp, &v6), limit(Transport::Tcp, &v6)], [1380, 1366]);
+        let path = |remote: &str, transport| {
+            let remote = remote.parse().unwrap();
+            Path { listener: ListenerId(0), transport, remote, local: None }
+        };
+        let ends = ["192.0.2.1:1194", "[2001:db8::1]:1194"];
+        let limits = |mut sessions: Sessions| {
+            [Transport::Udp, Transport::Tcp].map(|transport| {
+                ends.map(|remote| {
+                    let path = path(remote, transport);
+                    let session = sessions.connect(PeerId::FIRST, path, [10, 8, 0, 2].into());
+                    limit(&path, session.channel.layout())
+                })
+            })
+        };
+        assert_eq!(limits(Sessions::new()), [[1400, 1380], [1386, 1366]]);
+        assert_eq!(limits(Sessions::with_modern_clients()), [[1396, 1376], [1382, 1362]], "the epoch format");
     }
 
     #[test]

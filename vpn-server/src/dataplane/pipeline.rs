@@ -1,18 +1,19 @@
 //! What happens to a packet between the edges: pure over buffers and tables.
 //!
-//! Inbound is to the TUN device, outbound from it, whatever transport is at the other side. Each step of a packet answers with what is to be done with it or why it
-//! is dropped; drops are counted, never logged. The tables are read through snapshots held for one batch.
+//! Inbound is to the TUN device, outbound from it, whatever transport is at the other side. Each step of a packet
+//! answers with what is to be done with it or why it is dropped; drops are counted, never logged. The tables are read
+//! through snapshots held for one batch.
 
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use vpn_proto::data::{DATA_HEADROOM, Inbound, OpenError, SealError};
+use vpn_proto::data::{Inbound, OpenError, SealError};
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::wire::tcp::{FrameError, Frames};
-use vpn_proto::{ListenerId, Moment, Path, PeerId};
+use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
 
 use crate::policy::{Policy, Verdict};
-use crate::transport::{ReceiveBatch, Transports};
+use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::mss;
@@ -26,8 +27,6 @@ use super::tables::{Leaving, Peer, Tables};
 pub struct Pipeline<'t> {
     /// Who and what is known.
     pub tables: &'t Tables,
-    /// What carries the packets of each listener.
-    pub transports: &'t Transports,
     /// Where control datagrams go.
     pub sink: &'t ControlSink,
     /// Where this worker counts.
@@ -47,8 +46,9 @@ impl Pipeline<'_> {
     ) {
         let policy = self.tables.policy();
         for (received, buffer) in batch.iter_mut() {
-            let path = Path { listener, remote: received.remote, local: received.local };
-            let mut pass = InboundPass::new(*self, now, path, &policy);
+            let path =
+                Path { listener, transport: Transport::Udp, remote: received.remote, local: received.local };
+            let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
             if buffer.is_empty() {
                 self.counters.dropped(DropReason::NotOpenVpn);
             }
@@ -71,7 +71,7 @@ impl Pipeline<'_> {
         mut deliver: impl FnMut(&'b mut [u8]),
     ) -> Result<(), FrameError> {
         let policy = self.tables.policy();
-        let mut pass = InboundPass::new(*self, now, path, &policy);
+        let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
         while let Some(packet) = frames.next_packet()? {
             pass.take(packet, &mut deliver);
         }
@@ -107,30 +107,8 @@ impl Pipeline<'_> {
         let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
         let peer = peer.ok_or(DropReason::NoSession)?;
         permit_return(policy, peer, &header, packet)
-            .and_then(|()| self.seal_into(queue, now, peer, &header, packet))
+            .and_then(|()| seal_into(queue, now, peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer())
-    }
-
-    fn seal_into(
-        &self,
-        queue: &mut SendQueue,
-        now: Moment,
-        peer: &Peer,
-        header: &Ipv4Header,
-        packet: &[u8],
-    ) -> Result<(), DropReason> {
-        let path = peer.channel.path();
-        let mut room = queue.room(&path, DATA_HEADROOM + packet.len()).ok_or(DropReason::TooLongToSeal)?;
-        let datagram = room.datagram();
-        let inner = &mut datagram[DATA_HEADROOM..];
-        inner.copy_from_slice(packet);
-        if header.starts_tcp() {
-            let limit = mss::limit(self.transports.of(path.listener), &path.remote);
-            mss::clamp(&mut inner[header.payload()], limit);
-        }
-        peer.channel.seal(now, datagram).map_err(unsealed)?;
-        room.commit();
-        Ok(())
     }
 }
 
@@ -139,18 +117,12 @@ struct InboundPass<'p, 't> {
     pipeline: Pipeline<'t>,
     now: Moment,
     path: Path,
-    largest_segment: u16,
     policy: &'p Policy,
     /// The peer of the datagram before: nearly always the next one's too.
     peer: Option<(PeerId, Guard<Option<Arc<Peer>>>)>,
 }
 
 impl<'p, 't> InboundPass<'p, 't> {
-    fn new(pipeline: Pipeline<'t>, now: Moment, path: Path, policy: &'p Policy) -> Self {
-        let largest_segment = mss::limit(pipeline.transports.of(path.listener), &path.remote);
-        Self { pipeline, now, path, largest_segment, policy, peer: None }
-    }
-
     fn take<'b>(&mut self, datagram: &'b mut [u8], deliver: &mut impl FnMut(&'b mut [u8])) {
         let counters = self.pipeline.counters;
         counters.happened(Event::DatagramReceived);
@@ -166,7 +138,10 @@ impl<'p, 't> InboundPass<'p, 't> {
         match classify(datagram) {
             Class::Control => self.control(datagram).map(|()| None),
             Class::Data { peer_id: Some(id), .. } => self.data(id, datagram),
-            Class::Data { peer_id: None, .. } => Err(DropReason::NoPeerId),
+            Class::Data { peer_id: None, .. } => {
+                let id = self.pipeline.tables.old_peer_at(&self.path).ok_or(DropReason::NoPeerId)?;
+                self.data(id, datagram)
+            }
             Class::Invalid => Err(DropReason::NotOpenVpn),
         }
     }
@@ -188,11 +163,13 @@ impl<'p, 't> InboundPass<'p, 't> {
 
     fn data<'b>(&mut self, id: PeerId, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         let (pipeline, policy, path, now) = (self.pipeline, self.policy, self.path, self.now);
-        let largest_segment = self.largest_segment;
         let peer = self.peer(id).ok_or(DropReason::UnknownPeer)?;
-        admit(peer, &path)?;
-        match peer.channel.open(now, datagram).map_err(unopened)? {
-            Inbound::Packet(packet) => permit(policy, peer, packet, largest_segment)
+        let opened = peer.channel.open(now, &path, datagram).map_err(unopened)?;
+        if opened.has_floated {
+            pipeline.report_float(peer, path);
+        }
+        match opened.content {
+            Inbound::Packet(packet) => permit(policy, peer, packet, mss::limit(&path, peer.channel.layout()))
                 .map(Some)
                 .inspect_err(|_| peer.counters.count_from_peer()),
             Inbound::Exit => pipeline.exit(peer).map(|()| None),
@@ -221,14 +198,17 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
-}
 
-/// Whether a data packet that arrived by `path` may be one of `peer`: the place where floating is decided. A peer
-/// whose address changes has to start a new session; so has one that changes its connection, always.
-fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
-    let known = peer.channel.path();
-    let is_same = known.remote == path.remote && known.listener == path.listener;
-    if is_same { Ok(()) } else { Err(DropReason::ForeignPath) }
+    /// The control side decides whether the session moves. The packet that shows it passes meanwhile, and another
+    /// report comes if this one is not heard.
+    fn report_float(&self, peer: &Peer, path: Path) {
+        let input = ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path };
+        if (self.sink)(input) {
+            self.counters.happened(Event::FloatForwarded);
+        } else {
+            self.counters.dropped(DropReason::ControlQueueFull);
+        }
+    }
 }
 
 /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
@@ -268,6 +248,27 @@ fn permit_return(policy: &Policy, peer: &Peer, header: &Ipv4Header, packet: &[u8
     }
 }
 
+fn seal_into(
+    queue: &mut SendQueue,
+    now: Moment,
+    peer: &Peer,
+    header: &Ipv4Header,
+    packet: &[u8],
+) -> Result<(), DropReason> {
+    let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+    let path = sender.path();
+    let mut room = queue.room(path, layout.datagram_length(packet.len())).ok_or(DropReason::TooLongToSeal)?;
+    let datagram = room.datagram();
+    let inner = &mut datagram[layout.front()..][..packet.len()];
+    inner.copy_from_slice(packet);
+    if header.starts_tcp() {
+        mss::clamp(&mut inner[header.payload()], mss::limit(path, layout));
+    }
+    sender.seal(now, packet.len(), datagram).map_err(unsealed)?;
+    room.commit();
+    Ok(())
+}
+
 fn refuse(verdict: Verdict) -> Result<(), DropReason> {
     match verdict {
         Verdict::Allow { .. } => Ok(()),
@@ -281,6 +282,8 @@ fn unopened(error: OpenError) -> DropReason {
         OpenError::NoSuchKey => DropReason::UnknownKey,
         OpenError::Replayed => DropReason::Replayed,
         OpenError::NotAuthentic => DropReason::NotAuthentic,
+        OpenError::ForeignPath => DropReason::ForeignPath,
+        OpenError::Compressed => DropReason::Compressed,
         OpenError::Format | _ => DropReason::NotOpenVpn,
     }
 }
@@ -288,6 +291,6 @@ fn unopened(error: OpenError) -> DropReason {
 fn unsealed(error: SealError) -> DropReason {
     match error {
         SealError::Closed => DropReason::ChannelClosed,
-        SealError::Exhausted | SealError::NoHeadroom | _ => DropReason::NotSealed,
+        SealError::Exhausted | SealError::WrongLength | _ => DropReason::NotSealed,
     }
 }

@@ -8,13 +8,13 @@ use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::{ListenerId, Path};
 
 use crate::clock::Clock;
+use crate::transport::DatagramSocket;
 use crate::transport::poller::Poller;
 use crate::transport::tcp::{
     Connection, ConnectionGone, Precedence, Roster, Standing, StrangerLimits, Taken,
 };
 use crate::transport::tun::TunDevice;
 use crate::transport::udp::UdpListener;
-use crate::transport::{DatagramSocket, Transports};
 
 use super::counters::{PlaneCounters, WorkerCounters};
 use super::outlets::{Outlet, Outlets};
@@ -62,9 +62,8 @@ impl Plane {
     /// The system refuses a thread or a descriptor.
     pub fn start(edge: Edge, tables: Arc<Tables>, sink: ControlSink, clock: Clock) -> io::Result<Self> {
         let roster = Arc::new(Roster::new(edge.strangers, clock));
-        let transports = Transports::with_connections(edge.tcp.listeners.iter().map(|(id, _)| *id));
         let outlets = Outlets::new(edge.sockets, Arc::clone(&roster));
-        let surroundings = Surroundings { tables, transports, sink, clock };
+        let surroundings = Surroundings { tables, sink, clock };
         let mut plane = Self { workers: Vec::new(), transmitter: Transmitter { outlets: outlets.clone() } };
         for (number, (tcp, device)) in [(edge.tcp, edge.tun)].into_iter().enumerate() {
             let (poller, counters) = (Poller::new()?, Arc::new(WorkerCounters::new()));

@@ -12,7 +12,7 @@ pub type ControlSink = Arc<dyn Fn(ControlInput) -> bool + Send + Sync>;
 /// Something only the control side can deal with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlInput {
-    /// A control datagram. Whoever takes it picks the shard, by the remote address.
+    /// A control datagram. Whoever takes it picks the shard.
     Datagram {
         /// Where it came from.
         path: Path,
@@ -31,6 +31,15 @@ pub enum ControlInput {
         session: SessionHandle,
         /// The shard that owns the session.
         shard: usize,
+    },
+    /// A peer was heard, authentically, from elsewhere.
+    PeerFloated {
+        /// Its session.
+        session: SessionHandle,
+        /// The shard that owns the session.
+        shard: usize,
+        /// Where it seems to be.
+        path: Path,
     },
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::transport::poller::Token;
-use crate::transport::{DatagramSocket, PacketDevice, ReceiveBatch, SUPER_BUFFER, Transports};
+use crate::transport::{DatagramSocket, PacketDevice, ReceiveBatch, SUPER_BUFFER};
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::egress::flush;
@@ -30,7 +30,6 @@ pub(super) struct Station<S, D> {
 #[derive(Clone)]
 pub(super) struct Surroundings {
     pub(super) tables: Arc<Tables>,
-    pub(super) transports: Transports,
     pub(super) sink: ControlSink,
     pub(super) clock: Clock,
 }
@@ -146,7 +145,7 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
 
 impl Surroundings {
     fn pipeline<'t>(&'t self, counters: &'t WorkerCounters) -> Pipeline<'t> {
-        Pipeline { tables: &self.tables, transports: &self.transports, sink: &self.sink, counters }
+        Pipeline { tables: &self.tables, sink: &self.sink, counters }
     }
 }
 
@@ -173,7 +172,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use vpn_proto::wire::tcp::prefix;
-    use vpn_proto::{ListenerId, Moment, Path};
+    use vpn_proto::{ListenerId, Moment, Path, Transport};
 
     use crate::transport::memory::{MemoryDevice, MemorySocket};
     use crate::transport::poller::Poller;
@@ -185,7 +184,7 @@ mod tests {
     use super::super::tables::Peer;
     use super::super::testing::packets::{echo, udp};
     use super::super::testing::policy;
-    use super::super::testing::sessions::{Session, Sessions};
+    use super::super::testing::sessions::{Session, Sessions, path};
     use super::*;
 
     const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
@@ -397,7 +396,9 @@ mod tests {
         let mut world = TcpWorld::new();
         world.station.surroundings.sink = Arc::new(|input| match input {
             ControlInput::Datagram { .. } => panic!("a defect"),
-            ControlInput::Disconnected { .. } | ControlInput::PeerExit { .. } => true,
+            ControlInput::Disconnected { .. }
+            | ControlInput::PeerExit { .. }
+            | ControlInput::PeerFloated { .. } => true,
         });
         world.client.write_all(&[&[0, 14, 0x38][..], &[7; 13]].concat()).unwrap();
         let token = CONNECTION;
@@ -560,7 +561,9 @@ mod tests {
             let heard = self.heard.lock().unwrap();
             let ends = heard.iter().filter_map(|input| match input {
                 ControlInput::Disconnected { path } => Some(*path),
-                ControlInput::Datagram { .. } | ControlInput::PeerExit { .. } => None,
+                ControlInput::Datagram { .. }
+                | ControlInput::PeerExit { .. }
+                | ControlInput::PeerFloated { .. } => None,
             });
             ends.collect()
         }
@@ -577,9 +580,9 @@ mod tests {
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         let remote = client.local_addr().unwrap();
         let local = Some(client.peer_addr().unwrap().ip());
-        let path = Path { listener: ListenerId(7), remote, local };
+        let path = Path { listener: ListenerId(7), transport: Transport::Tcp, remote, local };
         let slot = tables.reserve().unwrap();
-        let session = sessions.connect_on(slot.peer_id(), path, address);
+        let session = sessions.connect(slot.peer_id(), path, address);
         tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
         while station.outlets.roster().find(&path).is_none() {
             station.accept(0);
@@ -593,7 +596,11 @@ mod tests {
     fn station() -> (Station<MemorySocket, MemoryDevice>, Session) {
         let tables = Arc::new(Tables::new(1, policy(&["192.168.0.0/16"])));
         let slot = tables.reserve().unwrap();
-        let session = Sessions::new().connect(slot.peer_id(), "198.51.100.2:4000".parse().unwrap(), CLIENT);
+        let session = Sessions::new().connect(
+            slot.peer_id(),
+            path(Transport::Udp, "198.51.100.2:4000".parse().unwrap()),
+            CLIENT,
+        );
         tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), CLIENT)).unwrap();
         (serve(tables, TcpEdge::default(), StrangerLimits::default(), Arc::new(|_| true)), session)
     }
@@ -605,13 +612,12 @@ mod tests {
         sink: ControlSink,
     ) -> Station<MemorySocket, MemoryDevice> {
         let clock = Clock::start();
-        let transports = Transports::with_connections(edge.listeners.iter().map(|(id, _)| *id));
         let roster = Arc::new(Roster::new(limits, clock));
         let tokens = Tokens { first_listener: 0, next_connection: CONNECTION.0 };
         let poller = Poller::new().unwrap();
         let streams = Streams::new(edge, Arc::clone(&roster), poller, tokens).unwrap();
         let outlets = Outlets::new([(ListenerId(0), MemorySocket::new())], roster);
-        let surroundings = Surroundings { tables, transports, sink, clock };
+        let surroundings = Surroundings { tables, sink, clock };
         let counters = Arc::new(WorkerCounters::new());
         Station::new(outlets, streams, MemoryDevice::default(), surroundings, counters)
     }

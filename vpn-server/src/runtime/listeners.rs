@@ -3,10 +3,10 @@
 use vpn_proto::ListenerId;
 
 use crate::config::{Config, ListenAddress};
-use crate::transport::Transport;
 use crate::transport::bind::BindError;
 use crate::transport::tcp::TcpListener;
 use crate::transport::udp::UdpListener;
+use vpn_proto::Transport;
 
 /// The listeners of a configuration, numbered in its order.
 pub(super) struct Listeners {

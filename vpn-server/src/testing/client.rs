@@ -9,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls, Pushed};
 use vpn_proto::wire::tcp::{Deframer, LONGEST_FRAME, prefix};
-use vpn_proto::{ListenerId, Path, TlsVersion};
+use vpn_proto::{ListenerId, Path, TlsVersion, Transport};
 
 use super::pki::{Issued, TestPki};
 use crate::clock::Clock;
@@ -55,7 +55,7 @@ impl TestClient {
         let server = CertificateDer::from_pem_file(pki.directory().join("issued/server.crt")).unwrap();
         let chain = vec![issued.certificate.clone()];
         let tls = ClientTls::new(chain, issued.key.clone_key(), server, TlsVersion::Tls12);
-        let path = Path { listener: ListenerId(0), remote, local: None };
+        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None };
         let (clock, config) = (Clock::start(), Arc::new(ClientConfig::new(tls)));
         let client = Client::connect(config, path, clock.now(), Box::new(OperatingSystem));
         Self { client, wire, clock }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use rustix::io::Errno;
 
-use super::Transport;
+use vpn_proto::Transport;
 
 /// Why a listener could not be made.
 #[derive(Debug, thiserror::Error)]

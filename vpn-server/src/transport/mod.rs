@@ -13,51 +13,12 @@ pub mod tcp;
 pub mod tun;
 pub mod udp;
 
-use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use vpn_proto::{ListenerId, Path};
+use vpn_proto::Path;
 
 pub use batch::{ReceiveBatch, Received, SUPER_BUFFER};
-
-/// What carries packets between a client and the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Transport {
-    /// Datagrams.
-    Udp,
-    /// Connections.
-    Tcp,
-}
-
-impl fmt::Display for Transport {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str(match self {
-            Self::Udp => "UDP",
-            Self::Tcp => "TCP",
-        })
-    }
-}
-
-/// The transport of each listener.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Transports {
-    connected: Box<[ListenerId]>,
-}
-
-impl Transports {
-    /// TCP for the listeners `connected`, UDP for all others.
-    #[must_use]
-    pub fn with_connections(connected: impl IntoIterator<Item = ListenerId>) -> Self {
-        Self { connected: connected.into_iter().collect() }
-    }
-
-    /// The transport of `listener`.
-    #[must_use]
-    pub fn of(&self, listener: ListenerId) -> Transport {
-        if self.connected.contains(&listener) { Transport::Tcp } else { Transport::Udp }
-    }
-}
 
 /// A bound, non-blocking datagram socket.
 pub trait DatagramSocket {

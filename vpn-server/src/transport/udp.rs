@@ -11,10 +11,10 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
-use vpn_proto::Path;
+use vpn_proto::{Path, Transport};
 
 use super::bind::BindError;
-use super::{DatagramSocket, ReceiveBatch, Received, Transport};
+use super::{DatagramSocket, ReceiveBatch, Received};
 
 /// A bound UDP socket with its offloads. Any thread may send through it.
 #[derive(Debug)]
@@ -312,6 +312,6 @@ mod tests {
     }
 
     fn path(remote: SocketAddr, local: Option<IpAddr>) -> Path {
-        Path { listener: ListenerId(0), remote, local }
+        Path { listener: ListenerId(0), transport: Transport::Udp, remote, local }
     }
 }

@@ -9,9 +9,11 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
 
 use crate::crypto;
+use crate::data::ReplayWindowSize;
 use crate::moment::Moment;
 use crate::tls::TlsVersion;
 use crate::wire::key_method2::Password;
+use crate::wire::occ;
 use crate::wire::peer_info::PeerInfo;
 use crate::wrapping::ClientWrapping;
 
@@ -27,8 +29,11 @@ pub struct ClientConfig {
     pub credentials: Option<(String, Password)>,
     /// What it says of itself, lines `KEY=value`.
     pub peer_info: String,
-    /// MTU of its tunnel device.
-    pub tun_mtu: u16,
+    /// Its options string (see [`crate::wire::occ`]). Where the server pushes nothing about them, the client's cipher,
+    /// digest and framing are what it says here.
+    pub options: String,
+    /// How much of order data packets may be in.
+    pub replay_window: ReplayWindowSize,
     /// Time from the first datagram to the tunnel.
     pub handshake_timeout: Duration,
 }
@@ -45,7 +50,8 @@ impl ClientConfig {
             unix_time_of_origin: Duration::ZERO,
             credentials: None,
             peer_info: peer_info.to_owned(),
-            tun_mtu: 1500,
+            options: occ::client_options(1500),
+            replay_window: ReplayWindowSize::default(),
             handshake_timeout: Duration::from_secs(60),
         }
     }

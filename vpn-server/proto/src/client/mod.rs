@@ -17,10 +17,10 @@ pub use config::{ClientConfig, ClientTls};
 pub use pushed::Pushed;
 
 use crate::control_channel::Ends;
-use crate::data::{DataChannel, DataKey, EXIT, Inbound};
+use crate::data::{DataChannel, DataFormat, DataKey, EXIT, Inbound, Opened, ReplayWindowSize};
 use crate::entropy::Entropy;
 use crate::event::{Transmit, Wakeup};
-use crate::ids::{KeyId, MessageId, SessionId};
+use crate::ids::{KeyId, MessageId, PeerId, SessionId};
 use crate::keys::{BothIds, DYNAMIC_TLS_CRYPT_LABEL, KeyDerivation, KeyMaterial, Side};
 use crate::moment::Moment;
 use crate::path::Path;
@@ -95,8 +95,12 @@ struct Connected {
     /// When a renegotiation under way counts as failed.
     rekey_ends_at: Moment,
     data: DataChannel,
+    format: DataFormat,
     pushed: Pushed,
 }
+
+/// What stands for the number of a session whose packets do not carry it.
+const NO_PEER_ID: PeerId = PeerId::FIRST;
 
 impl Client {
     /// Begins a connection: the first datagram waits in [`Client::poll_transmit`].
@@ -347,9 +351,11 @@ impl Client {
 
     fn connect_tunnel(&mut self, now: Moment, keyed: Keyed, parts: &[String]) {
         let connected = Pushed::parse(parts).and_then(|pushed| {
-            let key = data_key(&keyed, &pushed, &self.ends)?;
-            let data = DataChannel::new(pushed.peer_id, self.path, key, now);
-            Ok(Connected { keyed, rekey: None, rekey_ends_at: now, data, pushed })
+            let format = pushed.data_format(&self.config.options)?;
+            let key = data_key(&keyed, &pushed, &format, self.config.replay_window, &self.ends)?;
+            let peer_id = pushed.peer_id.unwrap_or(NO_PEER_ID);
+            let data = DataChannel::new(peer_id, self.path, &format, key, now);
+            Ok(Connected { keyed, rekey: None, rekey_ends_at: now, data, format, pushed })
         });
         match connected {
             Ok(connected) => {
@@ -381,7 +387,9 @@ impl Client {
         let Stage::Connected(connected) = &self.stage else {
             return;
         };
-        if let Ok(Inbound::Packet(packet)) = connected.data.open(now, datagram) {
+        if let Ok(Opened { content: Inbound::Packet(packet), .. }) =
+            connected.data.open(now, &connected.data.path(), datagram)
+        {
             self.events.push_back(ClientEvent::Packet(packet.to_vec()));
         }
     }
@@ -483,7 +491,7 @@ impl Connected {
         match rekey.receive(packet, config, entropy) {
             Progress::Running => ConnectedNews::Messages(vec![]),
             Progress::Failed(reason) => ConnectedNews::Failed(reason),
-            Progress::Keyed => self.finish_rekey(now, ends),
+            Progress::Keyed => self.finish_rekey(now, config, ends),
         }
     }
 
@@ -495,11 +503,11 @@ impl Connected {
         }
     }
 
-    fn finish_rekey(&mut self, now: Moment, ends: &Ends) -> ConnectedNews {
+    fn finish_rekey(&mut self, now: Moment, config: &ClientConfig, ends: &Ends) -> ConnectedNews {
         let Some(keyed) = self.rekey.take().and_then(Negotiation::into_keyed) else {
             return ConnectedNews::Messages(vec![]);
         };
-        match data_key(&keyed, &self.pushed, ends) {
+        match data_key(&keyed, &self.pushed, &self.format, config.replay_window, ends) {
             Ok(key) => {
                 let key_id = key.key_id();
                 self.data.install(key, now + OLD_KEY_LIFETIME);
@@ -538,11 +546,17 @@ impl Connected {
     }
 }
 
-fn data_key(keyed: &Keyed, pushed: &Pushed, ends: &Ends) -> Result<DataKey, String> {
+fn data_key(
+    keyed: &Keyed,
+    pushed: &Pushed,
+    format: &DataFormat,
+    window: ReplayWindowSize,
+    ends: &Ends,
+) -> Result<DataKey, String> {
     let derivation = if pushed.tls_exporter { KeyDerivation::TlsExporter } else { KeyDerivation::Prf };
     let ids = BothIds { client: ends.local_id, server: ends.remote_id };
     let material: KeyMaterial =
         derivation.derive(keyed.channel.tls(), &keyed.sources, ids).map_err(|error| error.to_string())?;
-    DataKey::new(keyed.channel.key_id(), pushed.cipher, &material, Side::Client)
+    DataKey::new(keyed.channel.key_id(), format.protection, window, &material, Side::Client)
         .ok_or_else(|| "the key material does not fit the cipher".to_owned())
 }

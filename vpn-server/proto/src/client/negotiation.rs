@@ -9,7 +9,6 @@ use crate::tls::{TlsFailure, TlsStream, client_connection};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
 use crate::wire::message::{ClientMessage, ServerMessage};
-use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
 
 /// A key exchange under way.
@@ -80,7 +79,7 @@ impl Negotiation {
         let own = KeySource::of_client(entropy);
         let message = KeyMethod2 {
             source: own.clone(),
-            options: occ::client_options(config.tun_mtu),
+            options: config.options.clone(),
             username: config.credentials.as_ref().map(|(username, _)| username.clone()),
             password: config.credentials.as_ref().map(|(_, password)| password.clone()),
             peer_info: config.peer_info.clone(),

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::closing::Closing;
 use super::rekey::{Outcome, Rekey};
 use super::{Context, Phase, earliest, wakeup};
@@ -17,6 +18,7 @@ use crate::identity::{Denial, PeerIdentity};
 use crate::ids::KeyId;
 use crate::moment::Moment;
 use crate::negotiate::Negotiated;
+use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::ControlOpcode;
@@ -30,6 +32,9 @@ const LONGEST_PROMOTION_DELAY: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// The least time between two answers to a client that asks for its configuration again.
 const PUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a client may change its address at once (NET-10); after that once in [`FLOAT_INTERVAL`].
+const FLOAT_BURST: u32 = 5;
+const FLOAT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Whose session it is, and what was agreed on for all its keys.
 pub(super) struct Client {
@@ -46,6 +51,7 @@ pub(super) struct Active {
     configuration: Vec<String>,
     pushed_at: Moment,
     data: Arc<DataChannel>,
+    floats: Allowance,
     rekey: Option<Rekey>,
     renegotiate_at: Option<Moment>,
     /// When the keys run out if no renegotiation succeeds; set once one is due.
@@ -70,7 +76,13 @@ impl Active {
         grant: &Grant,
         key: DataKey,
     ) -> Phase {
-        let data = Arc::new(DataChannel::new(grant.peer_id, context.path, key, context.now));
+        let data = Arc::new(DataChannel::new(
+            grant.peer_id,
+            context.path,
+            &client.negotiated.format,
+            key,
+            context.now,
+        ));
         context.events.push_back(Event::Established { session: context.handle, channel: Arc::clone(&data) });
         let keepalive = context.config.keepalive;
         let mut active = Self {
@@ -79,6 +91,7 @@ impl Active {
             client,
             pushed_at: context.now,
             data,
+            floats: Allowance::new(FLOAT_BURST, FLOAT_INTERVAL),
             rekey: None,
             renegotiate_at: next_renegotiation(context),
             keys_end_at: None,
@@ -237,6 +250,9 @@ impl Active {
         if now >= self.data.last_received() + self.dead_after {
             return self.close(context, CloseReason::PingTimeout, Farewell::Silent);
         }
+        if self.data.is_forfeit() {
+            return self.close(context, CloseReason::TooManyForgeries, Farewell::Restart(String::new()));
+        }
         if self.keys_end_at.is_some_and(|at| now >= at) {
             return self.close(context, CloseReason::RenegotiationFailed, Farewell::Restart(String::new()));
         }
@@ -249,6 +265,14 @@ impl Active {
         }
         self.data.tick(now);
         Phase::Active(Box::new(self))
+    }
+
+    pub(super) fn spend_float(&mut self, now: Moment) -> bool {
+        self.floats.spend(now)
+    }
+
+    pub(super) fn move_to(&self, path: Path) {
+        self.data.move_to(path);
     }
 
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {

@@ -171,7 +171,7 @@ impl Handshake {
             password: message.password,
             peer_info,
             tls: self.channel.tls().summary(),
-            cipher: negotiated.cipher,
+            cipher: negotiated.format.cipher(),
             tls_crypt_v2_metadata: self.metadata.clone(),
         };
         Event::AuthorizationRequested { session: context.handle, request: Box::new(request) }

@@ -14,6 +14,7 @@
 
 mod active;
 mod admission;
+mod allowance;
 mod closing;
 mod handshake;
 mod keys;
@@ -192,6 +193,22 @@ impl Session {
         if let Some(exported) = context.dynamic_wrapping.take() {
             let time = context.config.unix_time(context.now);
             self.wrapping.start_dynamic(&exported, KeyDirection::Zero, time);
+        }
+    }
+
+    /// Whether the client may move now: it may not do so too often.
+    pub(crate) fn spend_float(&mut self, now: Moment) -> bool {
+        match &mut self.phase {
+            Phase::Active(active) => active.spend_float(now),
+            Phase::Handshake(_) | Phase::Admission(_) | Phase::Closing(_) | Phase::Gone => false,
+        }
+    }
+
+    /// The client is elsewhere now.
+    pub(crate) fn move_to(&mut self, path: Path) {
+        self.path = path;
+        if let Phase::Active(active) = &self.phase {
+            active.move_to(path);
         }
     }
 

@@ -28,7 +28,17 @@ pub enum AuthDigest {
 }
 
 impl AuthDigest {
-    /// The name in configurations.
+    /// Octets of the longest hash.
+    pub(crate) const LONGEST: usize = 64;
+
+    /// The digest of that name, in either case; `None` for those that are not taken any more.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        let digests = [Self::Sha1, Self::Sha256, Self::Sha384, Self::Sha512];
+        digests.into_iter().find(|digest| digest.name().eq_ignore_ascii_case(name))
+    }
+
+    /// The name in configurations and options strings.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {

@@ -6,7 +6,10 @@
 mod certificates;
 mod connections;
 mod credentials;
+mod floats;
+mod formats;
 mod network;
+mod quiet;
 mod random;
 mod random_worlds;
 mod scenarios;

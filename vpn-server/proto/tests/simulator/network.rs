@@ -28,6 +28,9 @@ pub(crate) struct Network {
     /// Whether what goes to the server is also kept in `copies_to_server`.
     pub(crate) keeps_copies: bool,
     pub(crate) copies_to_server: Vec<Vec<u8>>,
+    /// Whether what goes to the server is stopped on its way and kept.
+    pub(crate) holds_back: bool,
+    held_back: Vec<Datagram>,
 }
 
 #[derive(Clone)]
@@ -46,12 +49,18 @@ impl Network {
             sent: 0,
             keeps_copies: false,
             copies_to_server: vec![],
+            holds_back: false,
+            held_back: vec![],
         }
     }
 
     pub(crate) fn send(&mut self, now: Moment, to_server: bool, path: Path, payload: Vec<u8>) {
         if to_server && self.keeps_copies {
             self.copies_to_server.push(payload.clone());
+        }
+        if to_server && self.holds_back {
+            self.held_back.push(Datagram { to_server, path, payload });
+            return;
         }
         let Conditions { loss, duplication, mtu, .. } = self.conditions;
         if mtu > 0 && payload.len() > mtu {
@@ -79,6 +88,11 @@ impl Network {
         let delay = self.conditions.latency + Duration::from_micros(self.random.below(jitter + 1));
         self.sent += 1;
         self.under_way.insert((now + delay, self.sent), datagram);
+    }
+
+    /// What was held back so far.
+    pub(crate) fn take_held_back(&mut self) -> Vec<Datagram> {
+        std::mem::take(&mut self.held_back)
     }
 
     /// The datagram that was sent last of those under way.

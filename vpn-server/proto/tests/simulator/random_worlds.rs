@@ -12,10 +12,12 @@ use crate::certificates::{Authority, CLIENTS, SERVER};
 use crate::network::Conditions;
 use crate::random::Random;
 use crate::server::Server;
-use crate::world::World;
+use crate::world::{World, path_from};
 use crate::wrappings::{UNIX_TIME, all_wrappings, client_wrappings};
 use vpn_proto::client::{ClientConfig, ClientEvent};
-use vpn_proto::{DataCipher, Denial, EndpointConfig, Farewell, Keepalive, TlsVersion};
+use vpn_proto::{
+    CbcCipher, DataCipher, Denial, EndpointConfig, Farewell, Keepalive, ReplayWindowSize, TlsVersion,
+};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DEFAULT_WORLDS: u64 = 1000;
@@ -60,6 +62,7 @@ struct Life {
     rough: Conditions,
     sent: BTreeSet<Vec<u8>>,
     next_packet: u64,
+    next_place: u16,
 }
 
 /// Somebody with a certificate, who uses one UDP port at a time.
@@ -80,8 +83,9 @@ impl Life {
         let rough = rough_conditions(&mut random);
         let server = Server::new(server_config(&mut random), random.fork());
         let people = (0..1 + random.below(3) as usize).map(|index| person(index, &mut random)).collect();
-        let world = World::new(seed, server, rough);
-        Self { seed, world, random, people, rough, sent: BTreeSet::new(), next_packet: 0 }
+        let mut world = World::new(seed, server, rough);
+        world.network.keeps_copies = true;
+        Self { seed, world, random, people, rough, sent: BTreeSet::new(), next_packet: 0, next_place: 0 }
     }
 
     fn live(mut self) {
@@ -130,7 +134,7 @@ impl Life {
         for Person { name, port, .. } in &self.people {
             let host = &self.world.hosts[port];
             let wakeup = host.client.poll_timeout();
-            let session = self.world.server.session_on(*port, name);
+            let session = self.world.server.session_at(&host.path, name);
             text += &format!(
                 "; {name}: up {}, {:?}, {wakeup:?}, {session:?}",
                 host.connected.is_some(),
@@ -145,7 +149,7 @@ impl Life {
     fn act(&mut self) {
         let person = self.random.below(self.people.len() as u64) as usize;
         let port = self.people[person].port;
-        match self.random.below(10) {
+        match self.random.below(15) {
             0 => self.world.with_client(port, |client, now| client.renegotiate(now)),
             1 => self.leave(port),
             2 => self.crash_and_restart(person),
@@ -153,6 +157,10 @@ impl Life {
             4 => self.server_closes(person),
             5 => self.outage(),
             6 => self.world.run(60 * SECOND),
+            7 => self.roam(port),
+            8 => self.roam_in_the_middle_of_a_transfer(port),
+            9 => self.swap_places(port),
+            10 => self.somebody_else_repeats(),
             _ => self.chatter(port),
         }
         let pause = self.random.below(3000);
@@ -195,6 +203,41 @@ impl Life {
         self.world.hosts.remove(&self.people[person].port);
         self.people[person].port += 10;
         self.crash_and_restart(person);
+    }
+
+    /// The network sees the client on `port` at a place where nobody was before.
+    fn roam(&mut self, port: u16) {
+        self.next_place += 1;
+        self.world.move_client(port, path_from([198, 51, 100, 7], 40_000 + self.next_place));
+    }
+
+    fn roam_in_the_middle_of_a_transfer(&mut self, port: u16) {
+        self.chatter(port);
+        self.roam(port);
+        self.chatter(port);
+    }
+
+    /// A translator of addresses gives two clients each other's place.
+    fn swap_places(&mut self, port: u16) {
+        let other = self.random.below(self.people.len() as u64) as usize;
+        let ports = [port, self.people[other].port];
+        let [Some(one), Some(two)] = ports.map(|port| self.world.hosts.get(&port).map(|host| host.path))
+        else {
+            return;
+        };
+        self.world.move_client(ports[0], two);
+        self.world.move_client(ports[1], one);
+    }
+
+    /// Somebody on the way sends again, from elsewhere, what people have sent; the network may have lost it before.
+    fn somebody_else_repeats(&mut self) {
+        self.next_place += 1;
+        let from = path_from([203, 0, 113, 7], self.next_place);
+        for copy in std::mem::take(&mut self.world.network.copies_to_server) {
+            if self.random.chance(20) {
+                self.world.with_server(|server, now| server.receive(now, from, copy));
+            }
+        }
     }
 
     fn server_closes(&mut self, person: usize) {
@@ -287,7 +330,7 @@ impl Life {
 /// Whether both sides agree that the tunnel of `name` is up.
 fn is_in(world: &World, name: &str, port: u16) -> bool {
     let host = &world.hosts[&port];
-    host.ended.is_none() && host.connected.is_some() && world.server.session_on(port, name).is_some()
+    host.ended.is_none() && host.connected.is_some() && world.server.session_at(&host.path, name).is_some()
 }
 
 fn rough_conditions(random: &mut Random) -> Conditions {
@@ -306,7 +349,10 @@ fn server_config(random: &mut Random) -> EndpointConfig {
     let mut config = EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), authority);
     config.wrapping = all_wrappings();
     config.unix_time_of_origin = UNIX_TIME;
+    config.data_ciphers = DataCipher::ALL.to_vec();
     config.data_ciphers.rotate_left(random.below(DataCipher::ALL.len() as u64) as usize);
+    config.cbc_ciphers = CbcCipher::ALL.to_vec();
+    config.replay_window = ReplayWindowSize::new(64 + random.below(3000) as u32).unwrap();
     config.renegotiate_after = random.chance(50).then(|| Duration::from_secs(10 + random.below(110)));
     config.keepalive = Keepalive { ping: (1 + random.below(10) as u32) * SECOND, ping_restart: PING_RESTART };
     config
@@ -315,8 +361,17 @@ fn server_config(random: &mut Random) -> EndpointConfig {
 fn person(index: usize, random: &mut Random) -> Person {
     let tls = CLIENTS[index].client_tls();
     let mut config = ClientConfig::new(if random.chance(30) { tls.only_tls12() } else { tls });
-    let protocol = [990, 990, 6, 2][random.below(4) as usize];
-    config.peer_info = config.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+    let protocol = [8094, 8094, 990, 6, 2, 0][random.below(6) as usize];
+    let ciphers = [
+        "IV_NCP=2\nIV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\n",
+        "IV_CIPHERS=AES-128-CBC:AES-256-CBC\n",
+        "",
+    ][[0, 0, 0, 1, 2][random.below(5) as usize]];
+    let stub = ["", "IV_COMP_STUBv2=1\n"][random.below(2) as usize];
+    config.peer_info = format!("IV_PROTO={protocol}\nIV_MTU=1600\n{ciphers}{stub}");
+    let compression = ["", "comp-lzo,"][usize::from(random.chance(20))];
+    config.options =
+        config.options.replace("auth SHA1", &format!("{compression}cipher AES-192-CBC,auth SHA256"));
     let mut wrappings = client_wrappings();
     config.wrapping = wrappings.swap_remove(random.below(wrappings.len() as u64) as usize);
     config.unix_time_of_origin = UNIX_TIME;

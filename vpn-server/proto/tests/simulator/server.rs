@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::{
-    Authorization, CloseReason, DATA_HEADROOM, DataChannel, Denial, Endpoint, EndpointConfig, Event, Grant,
-    Inbound, Moment, Password, Path, PeerId, PushOption, Reauthorization, SessionHandle, Transmit,
+    Authorization, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event, Grant, Inbound, Moment,
+    OpenError, Password, Path, PeerId, PushOption, Reauthorization, SessionHandle, Transmit,
 };
 
 use crate::random::Random;
@@ -22,6 +22,10 @@ pub(crate) struct Server {
     pub(crate) begun: Vec<Path>,
     pub(crate) settled: Vec<Path>,
     pub(crate) renegotiations: usize,
+    /// Where clients moved to.
+    pub(crate) floats: Vec<(SessionHandle, Path)>,
+    /// Why data packets of known sessions were dropped.
+    pub(crate) refused: Vec<OpenError>,
     /// Every packet that came through the tunnels, with the sender's name.
     pub(crate) received: Vec<(String, Vec<u8>)>,
     pub(crate) echoes: bool,
@@ -56,6 +60,8 @@ impl Server {
             begun: vec![],
             settled: vec![],
             renegotiations: 0,
+            floats: vec![],
+            refused: vec![],
             received: vec![],
             echoes: true,
             options: vec![PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))],
@@ -76,46 +82,55 @@ impl Server {
         sessions.next_back().map(|(handle, _)| *handle)
     }
 
-    /// The session of the client with this name on this port, if its tunnel is up.
-    pub(crate) fn session_on(&self, port: u16, name: &str) -> Option<SessionHandle> {
-        let is_on_port = |channel: &Arc<DataChannel>| channel.path().remote.port() == port;
+    /// The session of the client with this name at this place, if its tunnel is up.
+    pub(crate) fn session_at(&self, path: &Path, name: &str) -> Option<SessionHandle> {
+        let is_there = |peer: &Peer| peer.channel.as_ref().is_some_and(|channel| channel.path() == *path);
         let mut sessions = self.peers.iter();
-        let found =
-            sessions.find(|(_, peer)| peer.name == name && peer.channel.as_ref().is_some_and(is_on_port));
-        found.map(|(handle, _)| *handle)
+        sessions.find(|(_, peer)| peer.name == name && is_there(peer)).map(|(handle, _)| *handle)
     }
 
     pub(crate) fn receive(&mut self, now: Moment, path: Path, mut datagram: Vec<u8>) {
         match classify(&datagram) {
             Class::Control => self.endpoint.handle_datagram(now, path, &datagram),
-            Class::Data { peer_id: Some(peer_id), .. } => {
-                self.receive_data(now, path, peer_id, &mut datagram)
-            }
-            Class::Data { peer_id: None, .. } | Class::Invalid => {}
+            Class::Data { peer_id, .. } => self.receive_data(now, path, peer_id, &mut datagram),
+            Class::Invalid => {}
         }
     }
 
-    fn receive_data(&mut self, now: Moment, path: Path, peer_id: PeerId, datagram: &mut [u8]) {
-        let Some((handle, peer)) = self.peers.iter().find(|(_, peer)| peer.peer_id == peer_id) else {
-            return;
+    /// The peer that a data packet names or, as those of old clients do not, the last of them to come from there.
+    fn peer_of(&self, path: &Path, peer_id: Option<PeerId>) -> Option<(SessionHandle, Arc<DataChannel>)> {
+        let is_it = |peer: &Peer, channel: &DataChannel| match peer_id {
+            Some(peer_id) => peer.peer_id == peer_id,
+            None => !channel.is_found_by_peer_id() && channel.path() == *path,
         };
-        let Some(channel) = peer.channel.as_ref().filter(|channel| channel.path() == path) else {
-            return;
+        self.peers.iter().rev().find_map(|(handle, peer)| {
+            let channel = peer.channel.as_ref()?;
+            is_it(peer, channel).then(|| (*handle, Arc::clone(channel)))
+        })
+    }
+
+    fn receive_data(&mut self, now: Moment, path: Path, peer_id: Option<PeerId>, datagram: &mut [u8]) {
+        let Some((handle, channel)) = self.peer_of(&path, peer_id) else { return };
+        let opened = match channel.open(now, &path, datagram) {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.refused.push(error);
+                return;
+            }
         };
-        match channel.open(now, datagram) {
-            Ok(Inbound::Packet(packet)) => {
-                self.received.push((peer.name.clone(), packet.to_vec()));
+        if opened.has_floated {
+            self.endpoint.peer_floated(now, handle, path);
+        }
+        match opened.content {
+            Inbound::Packet(packet) => {
+                self.received.push((self.peers[&handle].name.clone(), packet.to_vec()));
                 if self.echoes {
-                    let mut answer = [&[0; DATA_HEADROOM][..], packet].concat();
-                    channel.seal(now, &mut answer).unwrap();
-                    self.answers.push(Transmit { path, payload: answer });
+                    let payload = channel.seal_packet(now, packet).unwrap();
+                    self.answers.push(Transmit { path: channel.path(), payload });
                 }
             }
-            Ok(Inbound::Exit) => {
-                let handle = *handle;
-                self.endpoint.peer_exited(now, handle);
-            }
-            Ok(Inbound::Ping | Inbound::Ignored) | Err(_) => {}
+            Inbound::Exit => self.endpoint.peer_exited(now, handle),
+            Inbound::Ping | Inbound::Ignored => {}
         }
     }
 
@@ -132,6 +147,10 @@ impl Server {
                 }
                 Event::Established { session, channel } => {
                     self.peers.get_mut(&session).expect("granted before").channel = Some(channel);
+                }
+                Event::Floated { session, from, to } => {
+                    assert_ne!(from, to);
+                    self.floats.push((session, to));
                 }
                 Event::Renegotiated { .. } => self.renegotiations += 1,
                 Event::ChallengeResponse { response, .. } => {

@@ -1,4 +1,5 @@
-//! The tables that workers look packets up in: peers by id, peer ids by tunnel address, the policy.
+//! The tables that workers look packets up in: peers by id, peer ids by tunnel address and, for old clients, by path,
+//! and the policy.
 //!
 //! One writer side (control), many readers (workers). Readers never lock: a peer or policy is replaced whole behind an
 //! atomic pointer, and what a reader holds stays valid until it lets go. Writers serialise among themselves.
@@ -8,6 +9,7 @@
 //! packets of two holders of one peer id lies as much time as there can be: released ids are reused last.
 
 mod addresses;
+mod old_peers;
 mod peer;
 mod slots;
 
@@ -15,11 +17,12 @@ use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
-use vpn_proto::PeerId;
+use vpn_proto::{Path, PeerId};
 
 use crate::policy::Policy;
 
 use addresses::AddressTable;
+use old_peers::OldPeers;
 pub(super) use peer::Leaving;
 pub use peer::{Peer, PeerCounters};
 pub use slots::PeerSlot;
@@ -61,6 +64,7 @@ impl InsertError {
 pub struct Tables {
     peers: Box<[ArcSwapOption<Peer>]>,
     addresses: AddressTable,
+    old_peers: OldPeers,
     policy: ArcSwap<Policy>,
     slots: Mutex<Slots>,
 }
@@ -75,6 +79,7 @@ impl Tables {
         Self {
             peers: (0..slots.count()).map(|_| ArcSwapOption::empty()).collect(),
             addresses: AddressTable::new(policy.tunnel().network),
+            old_peers: OldPeers::default(),
             policy: ArcSwap::from_pointee(policy),
             slots: Mutex::new(slots),
         }
@@ -101,6 +106,9 @@ impl Tables {
         let peer = Arc::new(peer);
         entry.store(Some(Arc::clone(&peer)));
         self.addresses.assign(peer.address, id);
+        if !peer.channel.is_found_by_peer_id() {
+            self.old_peers.insert(peer.channel.path(), id);
+        }
         Ok(peer)
     }
 
@@ -113,6 +121,7 @@ impl Tables {
         let peer = self.entry(slot.peer_id()).and_then(|entry| entry.swap(None));
         if let Some(peer) = &peer {
             self.addresses.clear(peer.address, slot.peer_id());
+            self.old_peers.remove(&peer.channel.path(), slot.peer_id());
         }
         slots.give_back(slot);
         peer
@@ -139,6 +148,12 @@ impl Tables {
         self.addresses.lookup(address)
     }
 
+    /// The id of the peer at `path`, if its packets do not carry it: a client older than OpenVPN 2.4.
+    #[must_use]
+    pub fn old_peer_at(&self, path: &Path) -> Option<PeerId> {
+        self.old_peers.lookup(path)
+    }
+
     /// The peers that are inserted at this moment.
     pub fn peers(&self) -> impl Iterator<Item = Arc<Peer>> + '_ {
         self.peers.iter().filter_map(ArcSwapOption::load_full)
@@ -157,8 +172,10 @@ impl Tables {
 mod tests {
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use vpn_proto::Transport;
+
     use super::super::testing::policy;
-    use super::super::testing::sessions::{Session, Sessions};
+    use super::super::testing::sessions::{Session, Sessions, path};
     use crate::policy::Principal;
 
     use super::*;
@@ -193,7 +210,7 @@ mod tests {
     fn a_slot_that_was_released_cannot_be_used_against_its_next_holder() {
         let (tables, mut sessions) = (tables(1), Sessions::new());
         let stale = tables.reserve().unwrap();
-        let old = sessions.connect(stale.peer_id(), remote(), ADDRESS);
+        let old = sessions.connect(stale.peer_id(), somewhere(), ADDRESS);
         tables.remove(stale);
         let slot = tables.reserve().unwrap();
         let session = insert(&tables, &mut sessions, slot, ADDRESS);
@@ -208,7 +225,7 @@ mod tests {
     fn what_does_not_fit_the_slot_or_the_network_is_refused() {
         let (tables, mut sessions) = (tables(2), Sessions::new());
         let (slot, other) = (tables.reserve().unwrap(), tables.reserve().unwrap());
-        let session = sessions.connect(slot.peer_id(), remote(), ADDRESS);
+        let session = sessions.connect(slot.peer_id(), somewhere(), ADDRESS);
         let peer = |address| Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
         let foreign_channel = InsertError::ForeignChannel { channel: slot.peer_id(), slot: other.peer_id() };
         assert_eq!(tables.insert(other, peer(ADDRESS)).err(), Some(foreign_channel));
@@ -231,7 +248,7 @@ mod tests {
     fn readers_see_whole_peers_while_a_writer_replaces_them() {
         let (tables, mut sessions) = (tables(1), Sessions::new());
         let other_address = Ipv4Addr::new(10, 8, 0, 3);
-        let session = sessions.connect(PeerId::new(0).unwrap(), remote(), ADDRESS);
+        let session = sessions.connect(PeerId::new(0).unwrap(), somewhere(), ADDRESS);
         let is_done = AtomicBool::new(false);
         std::thread::scope(|scope| {
             let reader = scope.spawn(|| {
@@ -274,7 +291,7 @@ mod tests {
     }
 
     fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {
-        let session = sessions.connect(slot.peer_id(), remote(), address);
+        let session = sessions.connect(slot.peer_id(), somewhere(), address);
         tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
         session
     }
@@ -283,7 +300,7 @@ mod tests {
         Tables::new(max_sessions, policy(&[]))
     }
 
-    fn remote() -> std::net::SocketAddr {
-        "192.0.2.1:4000".parse().unwrap()
+    fn somewhere() -> Path {
+        path(Transport::Udp, "192.0.2.1:4000".parse().unwrap())
     }
 }

@@ -273,8 +273,8 @@ mod tests {
     use std::time::Duration;
 
     use socket2::SockRef;
-    use vpn_proto::ListenerId;
     use vpn_proto::wire::tcp::Frames;
+    use vpn_proto::{ListenerId, Transport};
 
     use super::super::output::{CONTROL_LIMIT, DATA_LIMIT};
     use super::*;
@@ -434,7 +434,7 @@ mod tests {
             stream.set_nonblocking(true).unwrap();
             SockRef::from(&stream).set_send_buffer_size(16 * 1024).unwrap();
             let poller = Poller::new().unwrap();
-            let path = Path { listener: ListenerId(0), remote, local: None };
+            let path = Path { listener: ListenerId(0), transport: Transport::Tcp, remote, local: None };
             let near = Connection::open(path, stream, poller.clone(), Token(5)).unwrap();
             Self { near: std::sync::Arc::new(near), far, poller }
         }

@@ -7,9 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
-use vpn_proto::{ListenerId, Path};
+use vpn_proto::{ListenerId, Path, Transport};
 
-use super::super::Transport;
 use super::super::bind::BindError;
 
 /// A bound, non-blocking TCP listener.
@@ -75,7 +74,12 @@ impl TcpListener {
         let socket = SockRef::from(stream);
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(UNSENT_IN_KERNEL)?;
-        Ok(Path { listener, remote: stream.peer_addr()?, local: Some(stream.local_addr()?.ip()) })
+        Ok(Path {
+            listener,
+            transport: Transport::Tcp,
+            remote: stream.peer_addr()?,
+            local: Some(stream.local_addr()?.ip()),
+        })
     }
 }
 
@@ -122,8 +126,12 @@ mod tests {
         let asked = Ipv4Addr::new(127, 0, 0, 2);
         let client = TcpStream::connect((asked, listener.address().port())).unwrap();
         let Accepted { stream, path } = accept(&listener);
-        let expected =
-            Path { listener: ListenerId(3), remote: client.local_addr().unwrap(), local: Some(asked.into()) };
+        let expected = Path {
+            listener: ListenerId(3),
+            transport: Transport::Tcp,
+            remote: client.local_addr().unwrap(),
+            local: Some(asked.into()),
+        };
         assert_eq!(path, expected);
         assert!(stream.nodelay().unwrap());
         let error = io::Read::read(&mut &stream, &mut [0]).unwrap_err();

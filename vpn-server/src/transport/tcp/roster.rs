@@ -135,7 +135,7 @@ impl Roster {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
-    use vpn_proto::ListenerId;
+    use vpn_proto::{ListenerId, Transport};
 
     use super::super::output::Precedence;
     use super::*;
@@ -242,7 +242,8 @@ mod tests {
         fn connect(&self) -> (Arc<Connection>, TcpStream) {
             let client = TcpStream::connect(self.listener.local_addr().unwrap()).unwrap();
             let remote = client.local_addr().unwrap();
-            let connection = self.accept(Path { listener: ListenerId(0), remote, local: None });
+            let connection =
+                self.accept(Path { listener: ListenerId(0), transport: Transport::Tcp, remote, local: None });
             self.roster.enter(Arc::clone(&connection));
             (connection, client)
         }

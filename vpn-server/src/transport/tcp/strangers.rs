@@ -157,7 +157,7 @@ impl Prefix {
 
 #[cfg(test)]
 mod tests {
-    use vpn_proto::ListenerId;
+    use vpn_proto::{ListenerId, Transport};
 
     use super::*;
 
@@ -249,6 +249,7 @@ mod tests {
     fn path(address: &str, port: u16) -> Path {
         Path {
             listener: ListenerId(0),
+            transport: Transport::Tcp,
             remote: (address.parse::<IpAddr>().unwrap(), port).into(),
             local: None,
         }
