@@ -34,8 +34,8 @@ impl Keys {
     }
 
     fn generate(&self, arguments: &[&str]) {
-        let status = Command::new("openvpn").arg("--genkey").args(arguments).status().unwrap();
-        assert!(status.success(), "openvpn --genkey {arguments:?}");
+        let status = Command::new("openvpn").arg("--genkey").args(arguments).status();
+        assert!(status.is_ok_and(|status| status.success()), "openvpn --genkey {arguments:?}");
     }
 
     fn path(&self, file: &str) -> String {
