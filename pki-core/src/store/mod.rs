@@ -12,6 +12,7 @@ mod lock;
 mod os_disk;
 pub(crate) mod path;
 mod publish;
+mod revise;
 #[cfg(test)]
 mod simulated_disk;
 mod transaction;
@@ -69,6 +70,16 @@ impl Store {
         length: usize,
     ) -> Result<Option<Vec<u8>>, StoreError> {
         self.disk.read_range(path, offset, length).map_err(|cause| self.failure("read", path, cause))
+    }
+
+    /// The last octets of a file, at most `length` of them; `None` if there is no such file.
+    pub(crate) fn read_end(&self, path: &PkiPath, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let failed = |cause| self.failure("read", path, cause);
+        let Some(whole) = self.disk.length(path).map_err(failed)? else {
+            return Ok(None);
+        };
+        let begin = whole.saturating_sub(publish::octets(length));
+        self.disk.read_range(path, begin, length).map_err(failed)
     }
 
     /// Permission bits of a file; `None` if there is none.
