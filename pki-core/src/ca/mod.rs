@@ -8,6 +8,7 @@ mod gen_crl;
 mod init;
 mod issue;
 mod reader;
+mod records;
 mod revoke;
 mod signing;
 
@@ -18,6 +19,7 @@ pub use gen_crl::{GenCrl, PublishedCrl};
 pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};
 pub use reader::PkiReader;
+pub use records::{Record, RecordState, Records, RevocationMark};
 pub use revoke::{Revoke, Revoked};
 
 use crate::cert::{Certificate, Profile};
