@@ -156,12 +156,12 @@ impl Authority {
         certificate: &Certificate,
     ) -> Result<(), PkiError> {
         let serial = certificate.serial();
-        let row = issued_row(certificate.not_after(), serial, &certificate.subject_line());
+        let row = issued_row(certificate.not_after(), &serial, &certificate.subject_line());
         let text = certificate.to_pem();
         let mut changes = ChangeSet::default();
         changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
         changes.append_line(layout::index(), row);
-        changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
+        changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
         changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
         changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
@@ -178,7 +178,7 @@ impl Authority {
             certificate: self.store.full_path(&layout::certificate(&request.name)),
             key: self.store.full_path(&layout::private_key(&request.name)),
             request: self.store.full_path(&layout::request(&request.name)),
-            serial: certificate.serial().clone(),
+            serial: certificate.serial(),
             subject: certificate.subject_line(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),

@@ -43,7 +43,7 @@ impl Authority {
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoCertificate { missing })?;
         let certificate =
             found.first().ok_or_else(|| PkiError::NoCertificate { missing: self.store.full_path(&path) })?;
-        Ok((certificate.serial().clone(), certificate.subject_line()))
+        Ok((certificate.serial(), certificate.subject_line()))
     }
 
     /// Marks the certificate revoked and moves its files to `revoked/`; the published list changes with

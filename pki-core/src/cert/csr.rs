@@ -2,10 +2,11 @@
 
 use super::CertificateError;
 use super::build::signed;
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::dn::Subject;
 use crate::key::CaSigner;
 use crate::pem;
+use crate::x509::der::tag;
 
 /// A signed request for a certificate.
 pub struct Request(Vec<u8>);
@@ -20,7 +21,7 @@ impl Request {
             information.unsigned(&[VERSION_1]);
             information.raw(&subject.to_der());
             information.raw(signer.public_key_info());
-            information.value(tag::context(0), &[]);
+            information.value(tag::context_constructed(0), &[]);
         });
         signed(&information, signer).map(Self)
     }

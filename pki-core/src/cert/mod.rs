@@ -9,9 +9,10 @@ mod error;
 pub mod extension;
 pub mod profile;
 pub mod san;
-pub mod view;
+mod view;
 
 pub use error::CertificateError;
 pub use profile::{CertificateKind, Profile};
 pub use san::SubjectAltName;
-pub use view::Certificate;
+
+pub use crate::x509::Certificate;

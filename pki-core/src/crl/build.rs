@@ -5,7 +5,7 @@
 
 use super::PublishError;
 use super::reason::RevocationReason;
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::cert::build::{Validity, signed};
 use crate::cert::extension::Extension;
 use crate::cert::{Certificate, Profile};
@@ -13,6 +13,7 @@ use crate::key::{CaSigner, SignatureAlgorithm};
 use crate::pem;
 use crate::serial::Serial;
 use crate::time::Timestamp;
+use crate::x509::der::tag;
 
 /// One revoked certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,7 +71,7 @@ impl ListContent<'_> {
             if !self.revoked.is_empty() {
                 list.sequence(|entries| self.revoked.iter().for_each(|revoked| revoked.encode(entries)));
             }
-            list.nested(tag::context(0), |explicit| {
+            list.nested(tag::context_constructed(0), |explicit| {
                 explicit.sequence(|extensions| {
                     profile.authority_key_identifier(self.authority).encode(extensions);
                     if profile == Profile::Strict {
@@ -110,7 +111,7 @@ const REASON_EXTENSION: [u8; 13] = [
     12,
     tag::SEQUENCE,
     10,
-    tag::OID,
+    tag::OBJECT_IDENTIFIER,
     3,
     0x55,
     0x1d,

@@ -266,11 +266,12 @@ fn check_cost(derivation: &pbes2::Kdf) -> Result<(), KeyError> {
 
 /// Says which scheme could not be understood, as far as the outermost object identifier tells.
 fn unreadable_scheme(der: &[u8]) -> KeyError {
-    use crate::asn1::{Reader, tag};
+    use crate::x509::der::only_sequence;
 
-    let scheme = Reader::only(der, tag::SEQUENCE)
-        .and_then(|mut info| info.expect(tag::SEQUENCE))
-        .and_then(|algorithm| Reader::new(algorithm).expect(tag::OID))
+    let scheme = only_sequence(der)
+        .and_then(|info| info.reader().sequence())
+        .and_then(|mut algorithm| algorithm.object_identifier())
+        .ok()
         .and_then(|oid| der::oid::ObjectIdentifier::from_bytes(oid).ok());
     match scheme {
         Some(oid) => KeyError::UnsupportedEncryption { scheme: oid.to_string() },
