@@ -82,7 +82,12 @@ impl Timestamp {
 
     pub(crate) fn to_long_digits(self) -> String {
         let Calendar { year, month, day, hour, minute, second } = self.calendar();
-        format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+        let mut digits = String::with_capacity(LONG_DIGITS);
+        for pair in [year / 100, year % 100, month, day, hour, minute, second] {
+            push_two_digits(&mut digits, pair);
+        }
+        digits.push('Z');
+        digits
     }
 
     /// Reads [`Self::to_digits`]' notation; two-digit years lie between 1950 and 2049.
@@ -134,6 +139,15 @@ pub struct Calendar {
     pub minute: i64,
     pub second: i64,
 }
+
+/// Two digits of a calendar field, which is below 100. Lists of a million dates are written with this.
+fn push_two_digits(digits: &mut String, field: i64) {
+    for digit in [field / 10, field % 10] {
+        digits.push(u8::try_from(digit).map_or('?', |digit| char::from(b'0' + digit % 10)));
+    }
+}
+
+const LONG_DIGITS: usize = "YYYYMMDDhhmmssZ".len();
 
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
