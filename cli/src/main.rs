@@ -6,6 +6,7 @@ mod easyrsa;
 mod env;
 mod error;
 mod exit;
+mod glob;
 mod output;
 mod passphrase;
 mod prompt;

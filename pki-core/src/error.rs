@@ -115,6 +115,20 @@ pub enum PkiError {
         /// The file that was looked for.
         missing: PathBuf,
     },
+    /// Nothing of this name or serial number was ever issued here.
+    #[error("no certificate is called '{wanted}' or has that serial number")]
+    NoSuchCertificate {
+        /// What was looked for.
+        wanted: String,
+    },
+    /// Several certificates bear this name.
+    #[error("'{name}' is ambiguous: {}", .candidates.join(", "))]
+    AmbiguousName {
+        /// The name.
+        name: String,
+        /// Serial number, state and end of each.
+        candidates: Vec<String>,
+    },
     /// There is no private key of this name.
     #[error("no private key: {} does not exist", .missing.display())]
     NoKey {
@@ -193,6 +207,8 @@ impl PkiError {
             Self::AuthorityExists { .. } => "ca-exists",
             Self::NameTaken { .. } => "name-taken",
             Self::NoCertificate { .. } => "no-certificate",
+            Self::NoSuchCertificate { .. } => "no-such-certificate",
+            Self::AmbiguousName { .. } => "ambiguous-name",
             Self::NoKey { .. } => "no-key",
             Self::ForeignAuthorityKey { .. } => "ca-key-mismatch",
             Self::NotInIndex { .. } => "not-in-index",
@@ -226,6 +242,8 @@ impl Explain for PkiError {
             | Self::AuthorityExists { .. }
             | Self::NameTaken { .. }
             | Self::NoCertificate { .. }
+            | Self::NoSuchCertificate { .. }
+            | Self::AmbiguousName { .. }
             | Self::NoKey { .. }
             | Self::AlreadyRevoked { .. }
             | Self::SubjectTaken { .. }
@@ -263,6 +281,8 @@ impl Explain for PkiError {
                     .into()
             }
             Self::NoCertificate { .. } => "Check the spelling; certificates lie in issued/NAME.crt.".into(),
+            Self::NoSuchCertificate { .. } => "Check the spelling; `postern list` shows every name.".into(),
+            Self::AmbiguousName { .. } => "Give the serial number instead.".into(),
             Self::NoKey { .. } => "Check the spelling; keys lie in private/NAME.key.".into(),
             Self::ForeignAuthorityKey { .. } => {
                 "Put the key back that belongs to ca.crt; nothing was signed.".into()

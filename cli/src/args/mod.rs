@@ -1,14 +1,18 @@
 //! The command line of `postern`: one file per command, joined here.
 
 pub(crate) mod build_ca;
+pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
 pub(crate) mod global;
 pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
+pub(crate) mod list;
 pub(crate) mod revoke;
 pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod span;
 
 use clap::{Parser, Subcommand};
 
@@ -41,6 +45,12 @@ pub(crate) enum Command {
     Revoke(revoke::RevokeArgs),
     /// Sign a new revocation list and publish it as crl.pem
     GenCrl(gen_crl::GenCrlArgs),
+    /// List certificates
+    List(list::ListArgs),
+    /// Show one certificate
+    Show(show::ShowArgs),
+    /// Show what ends soon; exit code 3 if something does, 4 if something has ended
+    Expiry(expiry::ExpiryArgs),
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),

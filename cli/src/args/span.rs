@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn every_unit_is_understood_and_days_need_none() {
-        for (text, seconds) in [("90s", 90), ("15m", 900), ("12h", 43_200), ("1d", 86_400), ("2w", 1_209_600)] {
+        for (text, seconds) in [("90s", 90), ("15m", 900), ("12h", 43_200), ("1d", 86_400), ("2w", 1_209_600)]
+        {
             assert_eq!(text.parse(), Ok(Span { seconds }), "{text}");
         }
         assert_eq!("30".parse::<Span>(), "30d".parse());

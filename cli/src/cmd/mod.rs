@@ -1,13 +1,16 @@
 //! What each command of `postern` does: build a request, call a library, hand the answer to `output`.
 
 mod build_ca;
+mod expiry;
 mod export;
 mod gen_crl;
 mod init_pki;
 mod issue;
+mod list;
 mod revoke;
 mod serve;
 mod session;
+mod show;
 
 use pki_core::cert::CertificateKind;
 
@@ -22,7 +25,7 @@ pub(crate) use session::Session;
 pub(crate) fn run(cli: Cli) -> Exit {
     let output = Output::new(if cli.global.json { Format::Json } else { Format::Human });
     match dispatch(cli, output) {
-        Ok(()) => Exit::Success,
+        Ok(exit) => exit,
         Err(error) => {
             output.error(&error);
             error.exit()
@@ -30,7 +33,7 @@ pub(crate) fn run(cli: Cli) -> Exit {
     }
 }
 
-fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
+fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
     let session = Session::new(cli.global, output);
     let answer = match cli.command {
         Command::InitPki(arguments) => init_pki::run(&session, &arguments),
@@ -42,8 +45,12 @@ fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
         }
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
+        Command::List(arguments) => return list::run(&session, &arguments),
+        Command::Show(arguments) => show::run(&session, &arguments),
+        Command::Expiry(arguments) => return expiry::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
     }?;
-    output.answer(&answer)
+    output.answer(&answer)?;
+    Ok(Exit::Success)
 }

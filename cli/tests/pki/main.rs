@@ -8,4 +8,5 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod reports;
 mod support;

@@ -182,3 +182,32 @@ pub(crate) fn openssl(arguments: &[&str]) -> String {
     assert!(output.status.success(), "openssl {arguments:?}: {said}");
     said
 }
+
+impl Place {
+    /// A directory with a copy of a PKI that the real easy-rsa wrote, with the modes that git does not keep.
+    pub(crate) fn with_golden(name: &str) -> Self {
+        let place = Self::new();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/easyrsa").join(name);
+        copy_private(&source, &place.file("pki"));
+        place
+    }
+}
+
+fn copy_private(source: &Path, target: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::create_dir(target).unwrap();
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(source).unwrap() {
+        let (from, to) = {
+            let entry = entry.unwrap();
+            (entry.path(), target.join(entry.file_name()))
+        };
+        if from.is_dir() {
+            copy_private(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! through a callback that is asked only if the key is encrypted, and before anything is locked.
 
 mod build_ca;
+mod expiry;
+mod find;
 mod gen_crl;
 mod init;
 mod issue;
@@ -15,6 +17,8 @@ mod signing;
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuiltCa};
+pub use expiry::{Ending, Expiring, ExpiryReport};
+pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};
 pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};

@@ -142,7 +142,8 @@ impl PkiReader<'_> {
 mod tests {
     use super::*;
 
-    const INDEX: &[u8] = b"V\t480707074218Z\t\t0A\tunknown\t/C=DE/CN=j\\xC3\\xBCrgen\\/home/emailAddress=j@x\n\
+    const INDEX: &[u8] =
+        b"V\t480707074218Z\t\t0A\tunknown\t/C=DE/CN=j\\xC3\\xBCrgen\\/home/emailAddress=j@x\n\
         V\t260101000000Z\t\t0B\tunknown\t/CN=old\n\
         R\t480707074218Z\t261120074219Z,superseded\t0C\tunknown\t/CN=gone\n\
         V\t490707074218Z\t\t0D\tunknown\t/CN=old\n\

@@ -5,12 +5,14 @@
 
 pub mod build;
 pub mod csr;
+mod describe;
 mod error;
 pub mod extension;
 pub mod profile;
 pub mod san;
 mod view;
 
+pub use describe::IssuedKind;
 pub use error::CertificateError;
 pub use profile::{CertificateKind, Profile};
 pub use san::SubjectAltName;

@@ -90,6 +90,20 @@ pub(crate) fn certificate(name: &FileBase) -> PkiPath {
     PkiPath::of(format!("issued/{name}.crt"))
 }
 
+/// Where a renewal puts the certificate that it replaces.
+pub(crate) fn renewed_certificate(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("renewed/issued/{name}.crt"))
+}
+
+/// Where `expire` puts a certificate.
+pub(crate) fn expired_certificate(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("expired/{name}.crt"))
+}
+
+pub(crate) fn revoked_certificate(serial: &Serial) -> PkiPath {
+    PkiPath::of(format!("revoked/certs_by_serial/{serial}.crt"))
+}
+
 pub(crate) fn certificate_by_serial(serial: &Serial) -> PkiPath {
     PkiPath::of(format!("certs_by_serial/{serial}.pem"))
 }
