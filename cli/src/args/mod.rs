@@ -13,6 +13,7 @@ pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod span;
+pub(crate) mod verify_chain;
 
 use clap::{Parser, Subcommand};
 
@@ -51,6 +52,8 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     /// Show what ends soon; exit code 3 if something does, 4 if something has ended
     Expiry(expiry::ExpiryArgs),
+    /// Judge a certificate by files: exit code 0 accepted, 1 rejected, 2 nothing was judged
+    VerifyChain(verify_chain::VerifyChainArgs),
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),

@@ -11,6 +11,7 @@ mod revoke;
 mod serve;
 mod session;
 mod show;
+mod verify_chain;
 
 use pki_core::cert::CertificateKind;
 
@@ -48,6 +49,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::List(arguments) => return list::run(&session, &arguments),
         Command::Show(arguments) => show::run(&session, &arguments),
         Command::Expiry(arguments) => return expiry::run(&session, &arguments),
+        Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
     }?;

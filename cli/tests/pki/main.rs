@@ -10,3 +10,4 @@ mod errors;
 mod help;
 mod reports;
 mod support;
+mod verify_chain;
