@@ -207,7 +207,7 @@ impl PkiError {
             Self::AuthorityExists { .. } => "ca-exists",
             Self::NameTaken { .. } => "name-taken",
             Self::NoCertificate { .. } => "no-certificate",
-            Self::NoSuchCertificate { .. } => "no-such-certificate",
+            Self::NoSuchCertificate { .. } => "no-certificate",
             Self::AmbiguousName { .. } => "ambiguous-name",
             Self::NoKey { .. } => "no-key",
             Self::ForeignAuthorityKey { .. } => "ca-key-mismatch",

@@ -9,6 +9,7 @@ pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod show;
@@ -42,6 +43,8 @@ pub(crate) enum Command {
     /// Make a key and a certificate for both ends
     #[command(name = "build-serverClient-full", alias = "build-server-client-full")]
     BuildServerClientFull(issue::IssueArgs),
+    /// Renew a certificate, or all that end soon; the old one stays valid beside it
+    Renew(renew::RenewArgs),
     /// Revoke a certificate; gen-crl then publishes it
     Revoke(revoke::RevokeArgs),
     /// Sign a new revocation list and publish it as crl.pem

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use pki_core::time::Timestamp;
 
 /// A length of time in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     seconds: i64,
 }

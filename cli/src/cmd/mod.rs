@@ -7,6 +7,7 @@ mod gen_crl;
 mod init_pki;
 mod issue;
 mod list;
+mod renew;
 mod revoke;
 mod serve;
 mod session;
@@ -44,6 +45,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::BuildServerClientFull(arguments) => {
             issue::run(&session, CertificateKind::ServerClient, &arguments)
         }
+        Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
         Command::List(arguments) => return list::run(&session, &arguments),

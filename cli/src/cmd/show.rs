@@ -81,7 +81,7 @@ fn fingerprint(certificate: &Certificate) -> String {
 fn place_name(place: &Place) -> &'static str {
     match place {
         Place::Issued(_) => "issued",
-        Place::Renewed(_) => "renewed",
+        Place::Renewed(_) | Place::RenewedEarlier => "renewed",
         Place::Expired(_) => "expired",
         Place::Revoked => "revoked",
         Place::BySerial => "certs_by_serial",

@@ -8,6 +8,7 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod renew;
 mod reports;
 mod support;
 mod verify_chain;

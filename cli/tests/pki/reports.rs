@@ -62,7 +62,7 @@ fn show_finds_a_certificate_by_name_and_by_serial_number() {
     assert_eq!(value["type"], "server");
     assert_eq!(value["alternative_names"][0], "DNS:vpn.example.test");
     assert_eq!(value["place"], "issued");
-    place.postern(&["show", "nobody"]).fails_with(1).says("no-such-certificate");
+    place.postern(&["show", "nobody"]).fails_with(1).says("no-certificate");
 }
 
 #[test]

@@ -75,6 +75,14 @@ impl Place {
         Answer::new(&output, self.path())
     }
 
+    /// What a command answers in JSON, with nothing replaced.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.command("postern", &[&["--json", "--batch"], arguments].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Panics with the names of the files that are not as they were.
     pub(crate) fn is_unchanged_since(&self, before: &Snapshot) {
         let after = self.snapshot("pki");

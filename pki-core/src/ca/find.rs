@@ -39,6 +39,8 @@ pub enum Place {
     Issued(FileBase),
     /// renewed/issued/NAME.crt: replaced by a renewal.
     Renewed(FileBase),
+    /// renewed/certs_by_serial/SERIAL.crt: replaced by a renewal that has been replaced itself.
+    RenewedEarlier,
     /// expired/NAME.crt: put aside by `expire`.
     Expired(FileBase),
     /// revoked/certs_by_serial/SERIAL.crt.
@@ -117,12 +119,14 @@ fn ambiguous(name: &str, named: &[&Record], now: Timestamp) -> PkiError {
 }
 
 fn places(record: &Record) -> Vec<(PkiPath, Place)> {
-    let mut places = Vec::with_capacity(5);
+    let mut places = Vec::with_capacity(6);
     if let Ok(name) = FileBase::parse(&record.common_name) {
         places.push((layout::certificate(&name), Place::Issued(name.clone())));
         places.push((layout::renewed_certificate(&name), Place::Renewed(name.clone())));
         places.push((layout::expired_certificate(&name), Place::Expired(name)));
     }
+    let [renewed_earlier, ..] = layout::renewed_by_serial(&record.serial);
+    places.push((renewed_earlier, Place::RenewedEarlier));
     places.push((layout::revoked_certificate(&record.serial), Place::Revoked));
     places.push((layout::certificate_by_serial(&record.serial), Place::BySerial));
     places

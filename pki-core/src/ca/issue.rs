@@ -187,7 +187,11 @@ impl Authority {
     }
 
     /// A number that no certificate of this authority has.
-    fn next_serial(&self, numbers: SerialNumbers, random: &mut dyn RandomSource) -> Result<Serial, PkiError> {
+    pub(super) fn next_serial(
+        &self,
+        numbers: SerialNumbers,
+        random: &mut dyn RandomSource,
+    ) -> Result<Serial, PkiError> {
         if numbers == SerialNumbers::Sequential {
             return self.next_in_file();
         }

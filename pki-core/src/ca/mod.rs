@@ -11,7 +11,9 @@ mod init;
 mod issue;
 mod reader;
 mod records;
+mod renew;
 mod revoke;
+mod revoke_found;
 mod signing;
 
 use std::path::{Path, PathBuf};
@@ -24,7 +26,9 @@ pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};
 pub use reader::PkiReader;
 pub use records::{Record, RecordState, Records, RevocationMark};
+pub use renew::{Renew, Renewed, RenewedKey};
 pub use revoke::{Revoke, Revoked};
+pub use revoke_found::Revocable;
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;

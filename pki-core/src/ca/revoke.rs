@@ -77,7 +77,7 @@ impl Authority {
         Ok(Revoked { serial, subject, certificate, at: context.now })
     }
 
-    fn revised_row(
+    pub(super) fn revised_row(
         &self,
         serial: &Serial,
         reason: Option<RevocationReason>,

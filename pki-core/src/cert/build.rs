@@ -126,17 +126,17 @@ impl Root<'_> {
 }
 
 /// The to-be-signed part (RFC 5280 section 4.1).
-struct Fields<'a> {
-    serial: &'a Serial,
-    issuer: &'a [u8],
-    subject: &'a [u8],
-    validity: Validity,
-    public_key_info: &'a [u8],
-    extensions: &'a [Extension],
+pub(super) struct Fields<'a> {
+    pub(super) serial: &'a Serial,
+    pub(super) issuer: &'a [u8],
+    pub(super) subject: &'a [u8],
+    pub(super) validity: Validity,
+    pub(super) public_key_info: &'a [u8],
+    pub(super) extensions: &'a [Extension],
 }
 
 impl Fields<'_> {
-    fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
+    pub(super) fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
         let to_be_signed = self.to_der(signer.algorithm());
         Ok(Certificate::parse(&signed(&to_be_signed, signer)?)?)
     }

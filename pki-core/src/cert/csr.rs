@@ -17,9 +17,14 @@ impl Request {
     /// # Errors
     /// [`CertificateError::Signing`].
     pub fn sign(subject: &Subject, signer: &dyn CaSigner) -> Result<Self, CertificateError> {
+        Self::sign_for(&subject.to_der(), signer)
+    }
+
+    /// The same for a subject that exists already, octet by octet.
+    pub(crate) fn sign_for(subject: &[u8], signer: &dyn CaSigner) -> Result<Self, CertificateError> {
         let information = Encoder::sequence_of(|information| {
             information.unsigned(&[VERSION_1]);
-            information.raw(&subject.to_der());
+            information.raw(subject);
             information.raw(signer.public_key_info());
             information.value(tag::context_constructed(0), &[]);
         });

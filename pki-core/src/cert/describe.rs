@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::x509::Certificate;
+use crate::key::KeyAlgorithm;
 use crate::x509::general_name::GeneralName;
+use crate::x509::{Certificate, PublicKeyKind};
 
 /// What an issued certificate is for, by its extensions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -53,6 +54,19 @@ impl Certificate {
             Some((true, false)) => IssuedKind::Server,
             Some((false, true)) => IssuedKind::Client,
             Some((false, false)) | None => IssuedKind::Other,
+        }
+    }
+
+    /// The kind of its key, if new keys can be of that kind.
+    #[must_use]
+    pub fn key_algorithm(&self) -> Option<KeyAlgorithm> {
+        match self.public_key_kind() {
+            PublicKeyKind::Rsa { bits } => u32::try_from(*bits).ok().map(|bits| KeyAlgorithm::Rsa { bits }),
+            PublicKeyKind::P256 => Some(KeyAlgorithm::P256),
+            PublicKeyKind::P384 => Some(KeyAlgorithm::P384),
+            PublicKeyKind::P521 => Some(KeyAlgorithm::P521),
+            PublicKeyKind::Ed25519 => Some(KeyAlgorithm::Ed25519),
+            PublicKeyKind::OtherCurve | PublicKeyKind::Other(_) => None,
         }
     }
 

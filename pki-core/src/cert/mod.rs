@@ -10,6 +10,7 @@ mod error;
 pub mod extension;
 pub mod profile;
 pub mod san;
+pub mod successor;
 mod view;
 
 pub use describe::IssuedKind;

@@ -34,6 +34,11 @@ impl PkiPath {
         self.0.rsplit_once('/').unwrap_or(("", &self.0))
     }
 
+    /// The directory that holds it, which must not be the PKI directory itself.
+    pub(crate) fn parent(&self) -> Self {
+        Self(self.split().0.to_owned())
+    }
+
     /// Where the content of this file waits, in the same directory, until it is published.
     pub(crate) fn staged(&self) -> Self {
         let (directory, name) = self.split();

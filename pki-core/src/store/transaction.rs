@@ -77,6 +77,11 @@ impl ChangeSet {
         self.changes.push(Change::Replace(path, mode, content));
     }
 
+    /// The same for a file of its owner's, whose content shall not stay in memory.
+    pub(crate) fn replace_secret(&mut self, path: PkiPath, content: Zeroizing<Vec<u8>>) {
+        self.changes.push(Change::Replace(path, FileMode::Private, Content::Secret(content)));
+    }
+
     /// One more line (given without its end) in an existing file, which is not rewritten for it.
     pub(crate) fn append_line(&mut self, path: PkiPath, line: String) {
         self.changes.push(Change::AppendLine(path, line));
