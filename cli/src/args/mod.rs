@@ -9,6 +9,7 @@ pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod pki;
 pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod serve;
@@ -55,6 +56,8 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     /// Show what ends soon; exit code 3 if something does, 4 if something has ended
     Expiry(expiry::ExpiryArgs),
+    /// Check and repair the PKI directory, and verify its audit log
+    Pki(pki::PkiArgs),
     /// Judge a certificate by files: exit code 0 accepted, 1 rejected, 2 nothing was judged
     VerifyChain(verify_chain::VerifyChainArgs),
     /// Write a complete client profile (.ovpn)

@@ -7,6 +7,7 @@ mod gen_crl;
 mod init_pki;
 mod issue;
 mod list;
+mod pki;
 mod renew;
 mod revoke;
 mod serve;
@@ -51,6 +52,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::List(arguments) => return list::run(&session, &arguments),
         Command::Show(arguments) => show::run(&session, &arguments),
         Command::Expiry(arguments) => return expiry::run(&session, &arguments),
+        Command::Pki(arguments) => return pki::run(&session, &arguments),
         Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),

@@ -42,6 +42,7 @@ fn is_in_order(place: &Place) -> BTreeSet<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     let known = [
+        "audit.log",
         "ca.crt",
         "certs_by_serial",
         "crl.der",

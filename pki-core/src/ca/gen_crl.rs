@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::signing::Signing;
 use super::{Authority, Context, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::Validity;
 use crate::crl::build::ListContent;
 use crate::crl::published::PublishedList;
@@ -65,7 +66,15 @@ impl Authority {
         let content =
             ListContent { authority: &signing.certificate, revoked, number: number.clone(), validity };
         let list = content.sign(self.settings.profile, &signing.key)?;
-        locked.commit(publication(&list))?;
+        let mut changes = publication(&list);
+        let event = Event {
+            action: if request.force { Action::ForceCrl } else { Action::GenCrl },
+            at: context.now,
+            serial: &number.to_string(),
+            detail: &format!("{entries} entries"),
+        };
+        self.record(&[event], &mut changes)?;
+        locked.commit(changes)?;
         Ok(PublishedCrl {
             file: self.store.full_path(&layout::revocation_list()),
             entries,

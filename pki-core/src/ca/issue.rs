@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::signing::Signing;
 use super::{Authority, Context, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Leaf, Validity};
 use crate::cert::csr::Request;
 use crate::cert::profile::SubjectKey;
@@ -165,6 +166,13 @@ impl Authority {
         changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
         changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
+        let event = Event {
+            action: Action::Issue,
+            at: certificate.not_before(),
+            serial: &serial.to_string(),
+            detail: &certificate.subject_line(),
+        };
+        self.record(&[event], &mut changes)?;
         Ok(locked.commit(changes)?)
     }
 

@@ -3,7 +3,9 @@
 //! What is needed from outside comes in as arguments: the time and randomness in [`Context`], the passphrase of the CA key
 //! through a callback that is asked only if the key is encrypted, and before anything is locked.
 
+mod audit;
 mod build_ca;
+mod check;
 mod expiry;
 mod find;
 mod gen_crl;
@@ -19,6 +21,7 @@ mod signing;
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuiltCa};
+pub use check::{CheckReport, Finding, RepairReport, Severity};
 pub use expiry::{Ending, Expiring, ExpiryReport};
 pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};

@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::issue::SerialNumbers;
 use super::signing::Signing;
 use super::{Authority, Context, Issued, Warning, read_certificates};
+use crate::audit::{Action, Event};
 use crate::cert::Certificate;
 use crate::cert::build::Validity;
 use crate::cert::csr::Request;
@@ -85,6 +86,13 @@ impl Authority {
         let mut changes = ChangeSet::default();
         self.put_aside(&request.name, &old, new_key.is_some(), &mut changes)?;
         self.put_in_place(&request.name, &certificate, new_key, &mut changes)?;
+        let event = Event {
+            action: Action::Renew,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &format!("{} after {}", old.subject_line(), old.serial()),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Renewed {
             issued: self.described(&request.name, &certificate, signing),

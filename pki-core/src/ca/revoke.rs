@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Authority, Context, read_certificates};
+use crate::audit::{Action, Event};
 use crate::crl::RevocationReason;
 use crate::error::PkiError;
 use crate::name::FileBase;
@@ -73,6 +74,13 @@ impl Authority {
                 changes.remove(path);
             }
         }
+        let event = Event {
+            action: Action::Revoke,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &revocation_detail(&subject, request.reason),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Revoked { serial, subject, certificate, at: context.now })
     }
@@ -97,6 +105,14 @@ impl Authority {
         }
         let index = self.store.read(&layout::index())?.unwrap_or_default();
         revise(&index).unwrap_or_else(|| Err(PkiError::NotInIndex { serial: serial.clone() }))
+    }
+}
+
+/// What the audit log says beside the serial number.
+pub(super) fn revocation_detail(subject: &str, reason: Option<RevocationReason>) -> String {
+    match reason {
+        Some(reason) => format!("{subject} {reason}"),
+        None => subject.to_owned(),
     }
 }
 

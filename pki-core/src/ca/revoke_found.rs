@@ -2,7 +2,9 @@
 //! serial number.
 
 use super::find::{Found, Place};
+use super::revoke::revocation_detail;
 use super::{Authority, Context, Revoke, Revoked};
+use crate::audit::{Action, Event};
 use crate::crl::RevocationReason;
 use crate::error::PkiError;
 use crate::name::FileBase;
@@ -88,6 +90,13 @@ impl Authority {
                 changes.move_file(from, to);
             }
         }
+        let event = Event {
+            action: Action::Revoke,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &revocation_detail(&found.record.subject, reason),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         let subject = found.record.subject.clone();
         Ok(Revoked { serial: serial.clone(), subject, certificate, at: context.now })

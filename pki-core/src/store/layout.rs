@@ -32,6 +32,11 @@ pub(crate) fn revocation_list_der() -> PkiPath {
     PkiPath::of("crl.der")
 }
 
+/// Every signature and revocation, one line each.
+pub(crate) fn audit_log() -> PkiPath {
+    PkiPath::of("audit.log")
+}
+
 /// easy-rsa's settings for this PKI.
 pub(crate) fn vars() -> PkiPath {
     PkiPath::of("vars")
@@ -45,6 +50,26 @@ pub(crate) fn lock_file() -> PkiPath {
 /// The record of a change in progress; exists only then.
 pub(crate) fn journal() -> PkiPath {
     PkiPath::of(".postern-journal")
+}
+
+pub(crate) fn private_directory() -> PkiPath {
+    PkiPath::of("private")
+}
+
+/// Directories in which commands work; the first one is the PKI directory itself.
+pub(crate) fn known_directories() -> Vec<String> {
+    let fixed = [
+        "",
+        "private",
+        "reqs",
+        "issued",
+        "certs_by_serial",
+        "renewed/issued",
+        "renewed/private",
+        "renewed/reqs",
+    ];
+    let revoked = revocation_directories().into_iter().map(|path| path.as_str().to_owned());
+    fixed.into_iter().map(str::to_owned).chain(revoked).collect()
 }
 
 /// Directories that init-pki makes.

@@ -87,6 +87,14 @@ impl Store {
         self.disk.mode(path).map_err(|cause| self.failure("look at", path, cause))
     }
 
+    /// Names in a directory (empty: the PKI directory), sorted; none if there is no such directory.
+    pub(crate) fn entries(&self, directory: &str) -> Result<Vec<String>, StoreError> {
+        let failed = |cause| StoreError::io("list", self.disk.root().join(directory), cause);
+        let mut names = self.disk.entries(directory).map_err(failed)?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
     /// Waits for the lock and completes or undoes what an interrupted command left.
     pub(crate) fn lock(&self, policy: &LockPolicy) -> Result<LockedStore<'_>, StoreError> {
         let guard = self.disk.lock(policy)?;
@@ -111,6 +119,21 @@ impl LockedStore<'_> {
     /// Makes all changes or none of them, durably.
     pub(crate) fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
         transaction::commit(self.store.disk.as_ref(), changes)
+    }
+
+    /// Gives a file or directory other permission bits.
+    pub(crate) fn set_mode(&self, path: &PkiPath, bits: u32) -> Result<(), StoreError> {
+        let failed = |cause| self.store.failure("change the mode of", path, cause);
+        self.store.disk.set_mode(path, bits).map_err(failed)
+    }
+
+    /// Removes a directory and the files in it; deeper ones make it fail.
+    pub(crate) fn remove_directory(&self, path: &PkiPath) -> Result<(), StoreError> {
+        let failed = |cause| self.store.failure("remove", path, cause);
+        for name in self.store.entries(path.as_str())? {
+            self.store.disk.remove(&PkiPath::within(path.as_str(), "/", &name)).map_err(failed)?;
+        }
+        self.store.disk.remove_directory_if_empty(path).map_err(failed)
     }
 }
 

@@ -180,6 +180,31 @@ impl Disk for OsDisk {
         Ok(Some(content))
     }
 
+    fn entries(&self, directory: &str) -> io::Result<Vec<String>> {
+        let handle = match self.open_directory(directory) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(cause) => return Err(cause.into()),
+        };
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&handle)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle =
+            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, Mode::empty()))?;
+        Ok(rustix::fs::fchmod(&handle, Mode::from_bits_truncate(bits))?)
+    }
+
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());

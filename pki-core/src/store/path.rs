@@ -25,6 +25,11 @@ impl PkiPath {
         Self(text.into())
     }
 
+    /// An entry of a directory that was listed; the name is what the file system gave.
+    pub(crate) fn within(directory: &str, separator: &str, name: &str) -> Self {
+        Self(format!("{directory}{separator}{name}"))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

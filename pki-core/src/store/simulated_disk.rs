@@ -327,6 +327,21 @@ impl Disk for SimulatedDisk {
         Ok(content.map(|content| content.into_iter().skip(offset).take(length).collect()))
     }
 
+    fn entries(&self, directory: &str) -> io::Result<Vec<String>> {
+        let state = self.state();
+        let paths = state.live.keys().map(|path| path.rsplit_once('/').unwrap_or(("", path)));
+        Ok(paths.filter(|(parent, _)| *parent == directory).map(|(_, name)| name.to_owned()).collect())
+    }
+
+    /// Only the two modes of [`FileMode`] are known here.
+    fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_step()?;
+        let inode = state.file(path)?;
+        state.inodes[inode].mode = FileMode::from_bits(bits);
+        Ok(())
+    }
+
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
         let mut state = self.state();
         let fate = state.step(true)?;
