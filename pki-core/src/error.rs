@@ -181,6 +181,12 @@ pub enum PkiError {
         /// Where it was found.
         evidence: &'static str,
     },
+    /// The change that this certificate shared with others could not be written.
+    #[error("nothing of this batch was written: {reason}")]
+    BatchFailed {
+        /// What stood in the way.
+        reason: String,
+    },
     /// The caller's passphrase source gave up.
     #[error("no passphrase for {}: {reason}", .path.display())]
     NoPassphrase {
@@ -217,6 +223,7 @@ impl PkiError {
             Self::SerialFile { .. } => "serial-file",
             Self::SerialTaken { .. } => "serial-taken",
             Self::ClockSetBack { .. } => "clock-set-back",
+            Self::BatchFailed { .. } => "batch-failed",
             Self::NoPassphrase { .. } => "no-passphrase",
         }
     }
@@ -251,6 +258,7 @@ impl Explain for PkiError {
             Self::ForeignAuthorityKey { .. }
             | Self::NotInIndex { .. }
             | Self::SerialFile { .. }
+            | Self::BatchFailed { .. }
             | Self::SerialTaken { .. } => ErrorKind::Environment,
             Self::ClockSetBack { .. } => ErrorKind::Denied,
         }
@@ -306,6 +314,7 @@ impl Explain for PkiError {
             Self::ClockSetBack { .. } => {
                 "Set the clock right. If the clock is right and the file is wrong, repeat with --ignore-clock.".into()
             }
+            Self::BatchFailed { .. } => "Remove the cause and repeat the command for these names.".into(),
             Self::NoPassphrase { .. } => "Answer the prompt, or give the passphrase with --passin.".into(),
         }
     }

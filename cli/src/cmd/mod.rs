@@ -6,6 +6,7 @@ mod export;
 mod gen_crl;
 mod init_pki;
 mod issue;
+mod issue_many;
 mod list;
 mod pki;
 mod renew;
@@ -17,6 +18,7 @@ mod verify_chain;
 
 use pki_core::cert::CertificateKind;
 
+use crate::args::issue::IssueArgs;
 use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -41,10 +43,14 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
     let answer = match cli.command {
         Command::InitPki(arguments) => init_pki::run(&session, &arguments),
         Command::BuildCa(arguments) => build_ca::run(&session, &arguments),
-        Command::BuildServerFull(arguments) => issue::run(&session, CertificateKind::Server, &arguments),
-        Command::BuildClientFull(arguments) => issue::run(&session, CertificateKind::Client, &arguments),
+        Command::BuildServerFull(arguments) => {
+            return issue(&session, CertificateKind::Server, &arguments);
+        }
+        Command::BuildClientFull(arguments) => {
+            return issue(&session, CertificateKind::Client, &arguments);
+        }
         Command::BuildServerClientFull(arguments) => {
-            issue::run(&session, CertificateKind::ServerClient, &arguments)
+            return issue(&session, CertificateKind::ServerClient, &arguments);
         }
         Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
@@ -58,5 +64,14 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Serve(arguments) => serve::run(&session, &arguments),
     }?;
     output.answer(&answer)?;
+    Ok(Exit::Success)
+}
+
+/// One certificate, or one for each row of a file.
+fn issue(session: &Session, kind: CertificateKind, arguments: &IssueArgs) -> Result<Exit, CliError> {
+    if let Some(file) = &arguments.from_file {
+        return issue_many::run(session, kind, file, arguments);
+    }
+    session.output.answer(&issue::run(session, kind, arguments)?)?;
     Ok(Exit::Success)
 }

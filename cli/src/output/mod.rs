@@ -3,6 +3,7 @@
 pub(crate) mod csv;
 mod human;
 mod json;
+mod progress;
 pub(crate) mod prometheus;
 mod table;
 
@@ -106,4 +107,5 @@ pub(crate) fn to_stderr(text: &str) {
 }
 
 pub(crate) use human::warning as warning_text;
+pub(crate) use progress::Progress;
 pub(crate) use table::{Table, printable};

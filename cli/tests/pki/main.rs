@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod alternating;
+mod bulk;
 mod check;
 mod commands;
 mod disturbed;

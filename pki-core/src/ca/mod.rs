@@ -11,6 +11,7 @@ mod find;
 mod gen_crl;
 mod init;
 mod issue;
+mod issue_many;
 mod reader;
 mod records;
 mod renew;

@@ -6,8 +6,7 @@
 use zeroize::Zeroizing;
 
 use super::issue::SerialNumbers;
-use super::signing::Signing;
-use super::{Authority, Context, Issued, Warning, read_certificates};
+use super::{Authority, Context, Issued, read_certificates};
 use crate::audit::{Action, Event};
 use crate::cert::Certificate;
 use crate::cert::build::Validity;
@@ -95,7 +94,7 @@ impl Authority {
         self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Renewed {
-            issued: self.described(&request.name, &certificate, signing),
+            issued: self.described(&request.name, &certificate, &signing),
             predecessor: old.serial(),
         })
     }
@@ -226,23 +225,5 @@ impl Authority {
             }
         }
         Ok(())
-    }
-
-    fn described(&self, name: &FileBase, certificate: &Certificate, signing: Signing) -> Issued {
-        let mut warnings = signing.warnings;
-        let authority_ends = signing.certificate.not_after();
-        if certificate.not_after() > authority_ends {
-            warnings.push(Warning::OutlivesAuthority { authority_ends });
-        }
-        Issued {
-            certificate: self.store.full_path(&layout::certificate(name)),
-            key: self.store.full_path(&layout::private_key(name)),
-            request: self.store.full_path(&layout::request(name)),
-            serial: certificate.serial(),
-            subject: certificate.subject_line(),
-            not_before: certificate.not_before(),
-            not_after: certificate.not_after(),
-            warnings,
-        }
     }
 }

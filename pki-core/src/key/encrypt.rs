@@ -17,6 +17,7 @@ use crate::random::RandomSource;
 use crate::secret::Passphrase;
 
 /// How a new key file is protected.
+#[derive(Clone)]
 pub enum Protection {
     /// Not at all: `nopass`.
     None,
