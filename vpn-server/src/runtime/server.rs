@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, TlsSettings, WrappingSettings};
+use vpn_proto::{EndpointConfig, HalfOpenLimits, TlsSettings, WrappingSettings};
 
 use super::error::StartError;
 use super::file_limit::Demand;
@@ -316,7 +316,7 @@ fn endpoint_config(
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,
         tun_mtu: TUN_MTU,
-        max_half_open: HALF_OPEN / shards.max(1),
+        half_open: HalfOpenLimits { total: HALF_OPEN / shards.max(1), ..HalfOpenLimits::default() },
         ..EndpointConfig::new(tls, trust)
     })
 }

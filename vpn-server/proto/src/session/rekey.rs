@@ -10,7 +10,6 @@ use super::admission::{Admission, Standing};
 use super::handshake::Handshake;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
-use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends};
 use crate::data::DataKey;
 use crate::event::{Event, Wakeup};
@@ -62,13 +61,15 @@ pub(super) enum Outcome {
 
 impl Rekey {
     /// Begins with a reset of our own, whether it is the question or the answer.
-    pub(super) fn start(config: &EndpointConfig, key_id: KeyId, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(context: &Context<'_>, key_id: KeyId) -> Result<Self, TlsFailure> {
+        let config = context.config;
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel =
-            ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, TlsStream::new(connection));
-        let give_up_at = now + config.handshake_timeout;
+        let tls = TlsStream::new(connection);
+        let transport = context.path.transport;
+        let channel = ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, transport, tls);
+        let give_up_at = context.now + config.handshake_timeout;
         Ok(Self {
             channel,
             record,
