@@ -136,9 +136,12 @@ impl Endpoint {
         }
     }
 
-    /// Decides about a session that asked by [`Event::AuthorizationRequested`].
-    pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
+    /// Decides about a session that asked by [`Event::AuthorizationRequested`]; `false` if it does not wait for a
+    /// decision any longer: whatever was kept for it has no owner, and no event will say so.
+    pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) -> bool {
+        let is_awaited = self.sessions.get(&session).is_some_and(Session::is_undecided);
         self.with_session(now, session, |session, context| session.authorize(context, decision));
+        is_awaited
     }
 
     /// Decides about a session that asked by [`Event::ReauthorizationRequested`].
@@ -234,6 +237,8 @@ impl Endpoint {
     }
 
     fn feed_datagram(&mut self, now: Moment, handle: SessionHandle, datagram: &[u8]) {
+        // Not after the datagram: whoever asks to be let in with it is not evicted before the answer.
+        self.make_room_for_a_handshake(now, None);
         let Some(session) = self.sessions.get_mut(&handle) else { return };
         let Some(plain) = session.unwrap(datagram) else {
             self.counters.not_authentic += 1;
@@ -257,9 +262,6 @@ impl Endpoint {
         let news = std::mem::replace(&mut self.events, earlier);
         if !was_known && self.is_identified(handle) {
             self.replace_former_session(now, handle);
-        }
-        if self.half_open.is_beyond(self.config.half_open) {
-            self.make_room_for_a_handshake(now, None);
         }
         self.events.extend(news);
     }

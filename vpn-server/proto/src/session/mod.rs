@@ -178,12 +178,8 @@ impl Session {
     /// The connection to the client is gone: the session ends without a farewell and without lingering.
     pub(crate) fn disconnect(&mut self, context: &mut Context<'_>) {
         let identity = self.identity().cloned();
-        let is_undecided = match &self.phase {
-            Phase::Handshake(handshake) => handshake.is_attempt(),
-            Phase::Admission(admission) => admission.is_undecided(),
-            Phase::Active(_) | Phase::Closing(_) | Phase::Gone => false,
-        };
-        if is_undecided {
+        let is_attempt = matches!(&self.phase, Phase::Handshake(handshake) if handshake.is_attempt());
+        if is_attempt || self.is_undecided() {
             let detail = "the connection was lost before the client was let in";
             let failure = Denial::new(CloseReason::ConnectionLost.code(), "", detail);
             context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
@@ -254,6 +250,11 @@ impl Session {
     /// Ends a session that was not granted, at once and without a word.
     pub(crate) fn evict(&mut self) {
         self.phase = Phase::Gone;
+    }
+
+    /// Whether the client waits for a decision.
+    pub(crate) fn is_undecided(&self) -> bool {
+        matches!(&self.phase, Phase::Admission(admission) if admission.is_undecided())
     }
 
     /// Whether the client was let in.
