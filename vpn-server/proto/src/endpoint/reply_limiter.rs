@@ -47,7 +47,7 @@ impl ReplyLimiter {
             (after <= now + SECOND).then_some(after)
         };
         let has_rate = self.slot(remote).fetch_update(Ordering::Relaxed, Ordering::Relaxed, pay).is_ok();
-        has_rate || lot % LOT == 0
+        has_rate || lot.is_multiple_of(LOT)
     }
 
     /// Takes an answer out of the count: `remote` has received it.
