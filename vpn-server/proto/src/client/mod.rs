@@ -193,6 +193,16 @@ impl Client {
         self.flush(now);
     }
 
+    /// Asks for the configuration, also when it is there.
+    pub fn ask(&mut self, now: Moment) {
+        match &mut self.stage {
+            Stage::Configuring { keyed, .. } => keyed.say(&ClientMessage::PushRequest),
+            Stage::Connected(connected) => connected.keyed.say(&ClientMessage::PushRequest),
+            Stage::Connecting { .. } | Stage::Ended(_) => {}
+        }
+        self.flush(now);
+    }
+
     /// Answers a question of the server; `answer` is the text in base64.
     pub fn respond(&mut self, now: Moment, answer: &str) {
         if let Stage::Configuring { keyed, .. } = &mut self.stage {
