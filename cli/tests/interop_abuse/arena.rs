@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,7 @@ pub(crate) struct Target<'lab> {
 pub(crate) struct Course {
     is_under_way: AtomicBool,
     is_over: AtomicBool,
+    blows: AtomicU64,
 }
 
 impl Course {
@@ -52,6 +53,11 @@ impl Course {
         !self.is_over.load(Ordering::Relaxed)
     }
 
+    /// Counts a packet, or whatever the attack is made of.
+    pub(crate) fn count(&self) {
+        self.blows.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Waits until the attack shall end.
     pub(crate) fn hold(&self) {
         while self.goes_on() {
@@ -63,6 +69,9 @@ impl Course {
 /// What an attack did.
 pub(crate) struct Outcome {
     pub(crate) name: &'static str,
+    /// How many packets, connections or sessions it was made of.
+    pub(crate) blows: u64,
+    pub(crate) lasted: Duration,
     /// How long a client took to get in while the attack went on; `None` if it did not.
     pub(crate) during: Option<Duration>,
     /// The same after it.
@@ -92,7 +101,7 @@ impl<'lab> Arena<'lab> {
         plan: ServerPlan,
         options: &[String],
     ) -> Result<Self> {
-        lab.server().namespace().ip(["route", "add", "default", "via", "192.0.2.254"])?;
+        put_the_attacker_elsewhere(lab)?;
         let tcp = plan.tcp;
         let mut vpn = Vpn::start(lab, implementation, &["resident", "newcomer", MEMBER], plan)?;
         let server = vpn.server().process().id();
@@ -136,10 +145,13 @@ impl<'lab> Arena<'lab> {
             let attacked = attacker.join().unwrap_or_else(|_| Err(Failure::new("the attacker panicked")));
             attacked.and(Ok((during?, growth?)))
         })?;
+        let lasted = began.elapsed();
         let after = self.connect()?;
         let report = pings.stop();
         Ok(Outcome {
             name: attack.name,
+            blows: course.blows.load(Ordering::Relaxed),
+            lasted,
             during,
             after,
             growth,
@@ -176,6 +188,16 @@ impl<'lab> Arena<'lab> {
         let ticks: u64 = ticks.filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
         Ok(Duration::from_millis(ticks * MILLISECONDS_PER_TICK))
     }
+}
+
+/// Limits are counted by source network, so the attacker has one of its own; and the server knows a way to everybody, so
+/// that its answers to forged addresses leave.
+fn put_the_attacker_elsewhere(lab: &Lab) -> Result<()> {
+    let (attacker, server) = (lab.client(1).namespace(), lab.server().namespace());
+    attacker.ip(["address", "add", "198.51.100.7/24", "dev", "wire"])?;
+    attacker.ip(["route", "replace", "192.0.2.0/24", "dev", "wire", "src", "198.51.100.7"])?;
+    server.ip(["route", "add", "198.51.100.0/24", "dev", "wire"])?;
+    server.ip(["route", "add", "default", "via", "192.0.2.254"]).map(drop)
 }
 
 /// Linux counts processor time in hundredths of a second for programs.

@@ -28,7 +28,7 @@ fn address(target: &Target<'_>) -> Result<SocketAddrV4> {
 }
 
 fn silent_connections(target: &Target<'_>, course: &Course) -> Result<()> {
-    let _held = (0..400).map(|_| connect(target)).collect::<Result<Vec<_>>>()?;
+    let _held = (0..400).map(|_| connect(target).inspect(|_| course.count())).collect::<Result<Vec<_>>>()?;
     course.is_under_way();
     course.hold();
     Ok(())

@@ -80,8 +80,8 @@ fn endure_all(scene: &str, server: &[String], client: &[String], tcp: bool, atta
     let arena = Arena::open(&lab, &implementation, plan, client).unwrap();
     let quiet = arena.connect().unwrap().expect("a client gets in when nobody attacks");
     println!("{scene}: a client gets in within {quiet:.0?} when nobody attacks");
-    println!("| attack | in during | in after | RSS growth | server CPU | pings lost |");
-    println!("|---|---|---|---|---|---|");
+    println!("| attack | blows | lasted | in during | in after | RSS growth | server CPU | pings lost |");
+    println!("|---|---|---|---|---|---|---|---|");
     let outcomes: Vec<Outcome> =
         attacks.iter().map(|attack| arena.endure(attack, duration).unwrap()).collect();
     outcomes.iter().for_each(print);
@@ -91,11 +91,12 @@ fn endure_all(scene: &str, server: &[String], client: &[String], tcp: bool, atta
 }
 
 fn print(outcome: &Outcome) {
-    let Outcome { name, during, after, growth, processor, pings, lost } = outcome;
+    let Outcome { name, blows, lasted, during, after, growth, processor, pings, lost } = outcome;
     let [during, after] =
         [during, after].map(|took| took.map_or_else(|| "no".to_owned(), |took| format!("{took:.0?}")));
     let growth = growth / 1024;
-    println!("| {name} | {during} | {after} | {growth} MiB | {processor:.1?} | {lost} of {pings} |");
+    let figures = format!("{blows} | {lasted:.1?} | {during} | {after} | {growth} MiB | {processor:.1?}");
+    println!("| {name} | {figures} | {lost} of {pings} |");
 }
 
 fn demand(outcome: &Outcome, quiet: Duration) {

@@ -151,6 +151,7 @@ fn peer_info(target: &Target<'_>, course: &Course) -> Result<()> {
     course.is_under_way();
     while course.goes_on() {
         let mut member = Member::join(target, Some(line.repeat(60)))?;
+        course.count();
         let began = Instant::now();
         while course.goes_on() && began.elapsed() < Duration::from_millis(500) {
             member.live();

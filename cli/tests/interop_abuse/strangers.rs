@@ -119,6 +119,7 @@ fn half_open_sessions(target: &Target<'_>, course: &Course) -> Result<()> {
         let socket = &sockets[usize::try_from(id % 64).unwrap_or(0)];
         if let Some(cookie) = cookie(socket, id) {
             let _ = socket.send(&acknowledgement(id, cookie));
+            course.count();
         }
         if !course.goes_on() {
             return Ok(());

@@ -141,6 +141,7 @@ pub(crate) fn keep_sending(course: &Course, per_second: u64, mut send: impl FnMu
     course.is_under_way();
     while course.goes_on() {
         send();
+        course.count();
         pace.wait();
     }
 }
