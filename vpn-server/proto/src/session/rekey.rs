@@ -4,6 +4,7 @@
 //! latest. Nothing is pushed: cipher, peer id and flags stay (protocol reference section 10.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::active::Client;
 use super::admission::{Admission, Standing};
@@ -24,6 +25,9 @@ use crate::wire::message::ServerMessage;
 use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
 use crate::wire::push::PushOption;
+
+/// Time for a renegotiation at least: stock clients take as long (hand-window), and the tunnel goes on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Rekey {
     channel: ControlChannel,
@@ -69,7 +73,7 @@ impl Rekey {
         let tls = TlsStream::new(connection);
         let transport = context.path.transport;
         let channel = ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, transport, tls);
-        let give_up_at = context.now + config.handshake_timeout;
+        let give_up_at = context.now + config.handshake_timeout.max(PATIENCE);
         Ok(Self {
             channel,
             record,
