@@ -26,9 +26,6 @@ use crate::observe::connection_log::ConnectionLog;
 /// How long clients have to acknowledge that the server stops.
 const GOOD_BYE: Duration = Duration::from_secs(2);
 
-/// The nice value of control threads: half as much processor time as packet workers, when both want it.
-const PRIORITY: i32 = 3;
-
 /// What the control plane is made of.
 pub(crate) struct ControlSettings {
     /// The network of client addresses.
@@ -99,20 +96,13 @@ impl Mailroom {
         for index in 0..plane.handle.shared.mailboxes.len() {
             let (shared, config) = (Arc::clone(&plane.handle.shared), Arc::clone(endpoint_config));
             let outbound = outbound();
-            let thread = std::thread::Builder::new().name(format!("control-{index}")).spawn(move || {
-                give_way_to_packets();
-                Shard::new(index, shared, config, outbound).run();
-            })?;
+            let thread = std::thread::Builder::new()
+                .name(format!("control-{index}"))
+                .spawn(move || Shard::new(index, shared, config, outbound).run())?;
             plane.threads.push(thread);
         }
         Ok(plane)
     }
-}
-
-/// Where processors are scarce, packets of established tunnels come before handshakes (NET-05).
-fn give_way_to_packets() {
-    // On Linux a priority is a thread's. One that cannot be lowered is fair still.
-    let _ = rustix::process::setpriority_process(None, PRIORITY);
 }
 
 impl Shared {
