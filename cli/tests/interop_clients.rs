@@ -72,6 +72,12 @@ fn a_client_has_its_own_addresses_options_and_the_network_behind_it() {
     }
     ping::require(lab.client(2), BEHIND_ALICE, LIMIT).unwrap();
     ping::require(lab.client(2), alice.tunnel_address().unwrap(), LIMIT).unwrap();
+
+    let mut alice = alice;
+    alice.kill().unwrap();
+    let again = vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    assert_eq!(again.tunnel_address().unwrap(), Ipv4Addr::new(10, 8, 0, 50), "her own, without a wait");
+    ping::require(lab.client(2), BEHIND_ALICE, LIMIT).unwrap();
 }
 
 #[test]
