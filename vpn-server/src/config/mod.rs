@@ -18,6 +18,7 @@ mod push;
 mod reload;
 mod session;
 mod show;
+mod strangers;
 mod wrapping;
 
 pub use advice::Advice;
@@ -37,4 +38,5 @@ pub use push::{
 };
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

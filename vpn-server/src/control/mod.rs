@@ -19,6 +19,7 @@ mod chronicle;
 mod clients;
 pub mod connection;
 mod counters;
+mod fair_queue;
 mod mailbox;
 mod plane;
 mod push;
