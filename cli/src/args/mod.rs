@@ -1,12 +1,14 @@
 //! The command line of `postern`: one file per command, joined here.
 
 pub(crate) mod build_ca;
+pub(crate) mod config;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
 pub(crate) mod global;
 pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
+pub(crate) mod openvpn;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 
@@ -44,4 +46,8 @@ pub(crate) enum Command {
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),
+    #[command(name = "openvpn")]
+    OpenVpn(openvpn::OpenVpnArgs),
+    /// Convert configuration files
+    Config(config::ConfigArgs),
 }

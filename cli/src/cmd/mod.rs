@@ -1,10 +1,16 @@
 //! What each command of `postern` does: build a request, call a library, hand the answer to `output`.
 
 mod build_ca;
+mod config;
+mod daemon;
+mod detach;
 mod export;
 mod gen_crl;
 mod init_pki;
 mod issue;
+mod logging;
+mod new_file;
+mod openvpn;
 mod revoke;
 mod serve;
 mod session;
@@ -44,6 +50,8 @@ fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
+        Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),
+        Command::Config(arguments) => config::run(&arguments),
     }?;
     output.answer(&answer)
 }

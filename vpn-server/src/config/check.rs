@@ -14,6 +14,8 @@ use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
 use super::wrapping::WrappingPaths;
+use crate::management::ManagementSettings;
+use crate::status::StatusFileSettings;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 use vpn_proto::Transport;
@@ -52,6 +54,12 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
+    /// Whether forwarding of packets is switched on where it is needed.
+    pub forwarding: bool,
+    /// The status file.
+    pub status: Option<StatusFileSettings>,
+    /// The management interface.
+    pub management: Option<ManagementSettings>,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -123,7 +131,12 @@ impl Config {
         let live = LiveSettings::check(&options, client_cidr)?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
+        let status = StatusFileSettings::check(&options)?;
+        let management = ManagementSettings::check(&options)?;
         Ok(Self {
+            forwarding: !options.no_forwarding.unwrap_or(false),
+            status,
+            management,
             credentials,
             passphrase_file: options.askpass,
             wrapping,
@@ -133,9 +146,7 @@ impl Config {
             sessions,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,
-            state_directory: options
-                .state_dir
-                .unwrap_or_else(|| PathBuf::from(STATE_ROOT).join(tun.as_str())),
+            state_directory: options.state_dir.unwrap_or_else(|| Options::default_state_dir(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             live,
             tun,
@@ -178,6 +189,12 @@ impl CredentialPaths {
 }
 
 impl Options {
+    /// The state directory of a server with the device `tun`, where none is given.
+    #[must_use]
+    pub fn default_state_dir(tun: &str) -> PathBuf {
+        PathBuf::from(STATE_ROOT).join(tun)
+    }
+
     const fn first_file_option(&self) -> &'static str {
         match (&self.ca, &self.cert, &self.key) {
             (Some(_), _, _) => "ca",

@@ -77,11 +77,27 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Seconds for which an expired revocation list is still accepted.
     pub crl_grace: Option<u32>,
+    /// Leave forwarding to the administrator of the host.
+    pub no_forwarding: Option<bool>,
+    /// The file that shows who is connected.
+    pub status: Option<PathBuf>,
+    /// Seconds between two versions of it.
+    pub status_interval: Option<u32>,
+    /// Its form: 1, 2 or 3.
+    pub status_version: Option<u32>,
+    /// The management interface: `unix:PATH` or `ADDRESS:PORT`.
+    pub management: Option<String>,
+    /// File whose first line is the password of the management interface.
+    pub management_password: Option<PathBuf>,
+    /// Wait for `hold release` on the management interface before the start.
+    pub management_hold: Option<bool>,
+    /// How many lines of the log the management interface can show afterwards.
+    pub management_log_lines: Option<u32>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 32] = [
+    pub const NAMES: [&'static str; 40] = [
         "pki",
         "server-name",
         "ca",
@@ -114,6 +130,14 @@ impl Options {
         "connection-log",
         "state-dir",
         "crl-grace",
+        "no-forwarding",
+        "status",
+        "status-interval",
+        "status-version",
+        "management",
+        "management-password",
+        "management-hold",
+        "management-log-lines",
     ];
 
     /// These options where they are given, `fallback` elsewhere.
@@ -155,6 +179,14 @@ impl Options {
             connection_log: self.connection_log.or(fallback.connection_log),
             state_dir: self.state_dir.or(fallback.state_dir),
             crl_grace: self.crl_grace.or(fallback.crl_grace),
+            no_forwarding: self.no_forwarding.or(fallback.no_forwarding),
+            status: self.status.or(fallback.status),
+            status_interval: self.status_interval.or(fallback.status_interval),
+            status_version: self.status_version.or(fallback.status_version),
+            management: self.management.or(fallback.management),
+            management_password: self.management_password.or(fallback.management_password),
+            management_hold: self.management_hold.or(fallback.management_hold),
+            management_log_lines: self.management_log_lines.or(fallback.management_log_lines),
         }
     }
 
@@ -172,12 +204,17 @@ impl Options {
             &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
+            &mut self.status,
+            &mut self.management_password,
         ];
         for path in paths.into_iter().flatten() {
             *path = directory.join(&*path);
         }
         if let Some(file) = &mut self.tls_auth {
             *file = directory.join(&*file).display().to_string();
+        }
+        if let Some(path) = self.management.as_deref().and_then(|address| address.strip_prefix("unix:")) {
+            self.management = Some(format!("unix:{}", directory.join(path).display()));
         }
         self
     }
@@ -230,8 +267,10 @@ mod tests {
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
-            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" => "true",
+            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "no-forwarding"
+            | "management-hold" => "true",
             "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
+            "status-interval" | "status-version" | "management-log-lines" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };

@@ -26,6 +26,8 @@ pub struct HostNetworkSettings {
     pub listening_ports: Vec<u16>,
     /// Whether client addresses are translated towards the routed networks.
     pub nat: bool,
+    /// Whether forwarding towards the routed networks is switched on where it is off.
+    pub forwarding: bool,
     /// Where to note what was changed.
     pub state_directory: PathBuf,
 }
@@ -107,12 +109,13 @@ impl HostNetwork {
 
     fn apply(&mut self) -> Result<(), NetworkError> {
         let HostNetworkSettings { tun, client_cidr, routes, listening_ports, .. } = &self.settings;
-        if !routes.is_empty() || self.settings.forwards_between_clients {
+        let forwarded: &[RoutedNetwork] = if self.settings.forwarding { routes } else { &[] };
+        if !forwarded.is_empty() || self.settings.forwards_between_clients {
             match &mut self.forwarding {
-                Some(forwarding) => forwarding.extend(tun, routes)?,
+                Some(forwarding) => forwarding.extend(tun, forwarded)?,
                 None => {
                     let state_directory = &self.settings.state_directory;
-                    self.forwarding = Some(Forwarding::enable(state_directory, tun, routes)?);
+                    self.forwarding = Some(Forwarding::enable(state_directory, tun, forwarded)?);
                 }
             }
         }
@@ -270,6 +273,7 @@ mod tests {
             forwards_between_clients: false,
             listening_ports: vec![1194],
             nat: true,
+            forwarding: true,
             state_directory: state.path().to_owned(),
         }
     }

@@ -30,6 +30,7 @@ use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
 use crate::random;
+use crate::status::{StatusFile, StatusReport, StatusVersion};
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
@@ -46,6 +47,7 @@ const MAXIMUM_SHARDS: usize = 4;
 /// A running server. Dropping it takes everything back without telling clients; [`Server::stop`] tells them.
 pub struct Server {
     // Dropped in this order.
+    status: Option<StatusFile>,
     watch: Option<FileWatch>,
     control: ControlPlane,
     plane: Plane,
@@ -121,9 +123,11 @@ impl Server {
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
+        let status = start_status_file(&config, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ready.addresses(), tun = ready.tun, address = %ready.address, "the server is ready");
         Ok(Self {
+            status,
             watch,
             control,
             plane,
@@ -178,6 +182,7 @@ impl Server {
 
     /// Tells clients to come back later and takes everything back.
     pub fn stop(mut self) {
+        self.status = None;
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
         let Self { control, plane, network, log, .. } = self;
@@ -186,6 +191,14 @@ impl Server {
         drop(network);
         drop(log);
         info!("the server has stopped");
+    }
+
+    /// Writes who is connected into the log.
+    pub(super) fn log_status(&self) {
+        let report = StatusReport::new(SystemTime::now().into(), &self.connections());
+        for line in StatusVersion::One.write(&report).lines() {
+            info!(status = line);
+        }
     }
 
     pub(super) fn control(&self) -> &ControlHandle {
@@ -296,6 +309,7 @@ fn network_settings(
         forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
+        forwarding: config.forwarding,
         state_directory: state_directory.to_owned(),
     }
 }
@@ -336,6 +350,16 @@ fn watch_revocations(
     };
     let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
     Ok(Some(watch))
+}
+
+fn start_status_file(config: &Config, control: &ControlHandle) -> Result<Option<StatusFile>, StartError> {
+    let Some(settings) = config.status.clone() else {
+        return Ok(None);
+    };
+    let (path, control) = (settings.path.clone(), control.clone());
+    let observe = move || StatusReport::new(SystemTime::now().into(), &control.connections());
+    let file = StatusFile::start(settings, observe);
+    file.map(Some).map_err(|source| StartError::StatusFile { path, source })
 }
 
 /// A slot for every address: the limits that administrators set are kept by the control plane.
