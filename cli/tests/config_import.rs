@@ -77,13 +77,17 @@ fn inline_blocks_become_private_files_beside_the_output_and_nothing_is_overwritt
 #[test]
 fn every_directive_that_is_refused_is_named_with_a_code() {
     let directory = tempfile::tempdir().unwrap();
-    fs::write(directory.path().join("server.conf"), format!("{SERVER_CONF}fragment 1300\nprotto udp\n")).unwrap();
+    fs::write(directory.path().join("server.conf"), format!("{SERVER_CONF}fragment 1300\nprotto udp\n"))
+        .unwrap();
     let output = postern(directory.path(), &["--json", "config", "import", "server.conf"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
     assert_eq!(error["code"], "stock-directive-refused");
     let message = error.to_string();
-    assert!(message.contains(":15: fragment: refused:") && message.contains(":16: protto: refused:"), "{message}");
+    assert!(
+        message.contains(":15: fragment: refused:") && message.contains(":16: protto: refused:"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -61,7 +61,11 @@ fn monitors_see_who_is_connected_and_can_end_a_session() {
     assert!(api["received"].as_u64() > Some(0), "{seen}");
     let session = &seen["openvpn-monitor"]["sessions"][0];
     assert_eq!(session["name"], "alice", "{seen}");
-    assert_eq!((&session["address"], &session["remote"]), (&json!("10.8.0.2"), &json!("192.0.2.11")), "{seen}");
+    assert_eq!(
+        (&session["address"], &session["remote"]),
+        (&json!("10.8.0.2"), &json!("192.0.2.11")),
+        "{seen}"
+    );
     assert_eq!(session["was_seen"], true, "{seen}");
     client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
 }

@@ -13,6 +13,7 @@ use super::listen::ListenAddress;
 use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
+use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
@@ -60,6 +61,8 @@ pub struct Config {
     pub status: Option<StatusFileSettings>,
     /// The management interface.
     pub management: Option<ManagementSettings>,
+    /// What those get who have not been let in.
+    pub strangers: StrangerSettings,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -133,6 +136,7 @@ impl Config {
         let wrapping = WrappingPaths::check(&options)?;
         let status = StatusFileSettings::check(&options)?;
         let management = ManagementSettings::check(&options)?;
+        let strangers = StrangerSettings::check(&options)?;
         Ok(Self {
             forwarding: !options.no_forwarding.unwrap_or(false),
             status,
@@ -148,6 +152,7 @@ impl Config {
             connection_log: options.connection_log,
             state_directory: options.state_dir.unwrap_or_else(|| Options::default_state_dir(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
+            strangers,
             live,
             tun,
         })
@@ -313,7 +318,7 @@ fn required<T: Clone>(
     value.cloned().ok_or(ConfigError::Missing { option, meaning })
 }
 
-fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
+pub(super) fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
     match value {
         Some(0) => {
             Err(ConfigError::InvalidValue { option, value: "0".to_owned(), problem: InvalidValue::Zero })

@@ -15,6 +15,7 @@ mod options;
 mod reload;
 mod session;
 mod show;
+mod strangers;
 mod wrapping;
 
 pub use advice::Advice;
@@ -27,4 +28,5 @@ pub use operation::InvalidOperationOption;
 pub use options::Options;
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

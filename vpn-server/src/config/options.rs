@@ -93,11 +93,25 @@ pub struct Options {
     pub management_hold: Option<bool>,
     /// How many lines of the log the management interface can show afterwards.
     pub management_log_lines: Option<u32>,
+    /// Seconds from a client's first packet to its tunnel.
+    pub hand_window: Option<u32>,
+    /// Places for clients that have not been let in.
+    pub max_half_open: Option<u32>,
+    /// The same for clients from one network.
+    pub max_half_open_per_network: Option<u32>,
+    /// First packets from one network that are answered in a second.
+    pub replies_per_network: Option<u32>,
+    /// TCP connections of clients that have not been let in.
+    pub max_tcp_strangers: Option<u32>,
+    /// The same from one network.
+    pub max_tcp_strangers_per_network: Option<u32>,
+    /// Seconds that such a connection has until its first packets are there.
+    pub tcp_stranger_timeout: Option<u32>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 40] = [
+    pub const NAMES: [&'static str; 47] = [
         "pki",
         "server-name",
         "ca",
@@ -138,6 +152,13 @@ impl Options {
         "management-password",
         "management-hold",
         "management-log-lines",
+        "hand-window",
+        "max-half-open",
+        "max-half-open-per-network",
+        "replies-per-network",
+        "max-tcp-strangers",
+        "max-tcp-strangers-per-network",
+        "tcp-stranger-timeout",
     ];
 
     /// These options where they are given, `fallback` elsewhere.
@@ -187,6 +208,15 @@ impl Options {
             management_password: self.management_password.or(fallback.management_password),
             management_hold: self.management_hold.or(fallback.management_hold),
             management_log_lines: self.management_log_lines.or(fallback.management_log_lines),
+            hand_window: self.hand_window.or(fallback.hand_window),
+            max_half_open: self.max_half_open.or(fallback.max_half_open),
+            max_half_open_per_network: self.max_half_open_per_network.or(fallback.max_half_open_per_network),
+            replies_per_network: self.replies_per_network.or(fallback.replies_per_network),
+            max_tcp_strangers: self.max_tcp_strangers.or(fallback.max_tcp_strangers),
+            max_tcp_strangers_per_network: self
+                .max_tcp_strangers_per_network
+                .or(fallback.max_tcp_strangers_per_network),
+            tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
         }
     }
 
@@ -269,7 +299,9 @@ mod tests {
         let value = |name: &str| match name {
             "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "no-forwarding"
             | "management-hold" => "true",
-            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
+            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "hand-window" => "7",
+            "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
+            "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",
             "status-interval" | "status-version" | "management-log-lines" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
