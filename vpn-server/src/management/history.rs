@@ -30,8 +30,11 @@ pub struct LogLine {
 #[derive(Default)]
 pub struct LogTap {
     lines: Mutex<VecDeque<LogLine>>,
-    verbosity: Mutex<Option<Box<dyn Fn(u8) + Send>>>,
+    verbosity: Mutex<Option<ChangeVerbosity>>,
 }
+
+/// Changes how much is logged.
+type ChangeVerbosity = Box<dyn Fn(u8) + Send>;
 
 impl<T> History<T> {
     pub(super) const fn new(limit: usize) -> Self {

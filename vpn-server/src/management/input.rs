@@ -51,7 +51,7 @@ mod tests {
     fn a_line_has_a_limit_and_the_next_one_is_read_again() {
         let mut reader = LineReader::default();
         let longest = "x".repeat(MAXIMUM_LINE);
-        assert_eq!(reader.feed(format!("{longest}\n").as_bytes()), [longest.clone()]);
+        assert_eq!(reader.feed(format!("{longest}\n").as_bytes()), std::slice::from_ref(&longest));
         assert_eq!(reader.feed(format!("{longest}y\nquit\n").as_bytes()), ["quit"]);
         assert_eq!(reader.pending.capacity(), 0);
     }

@@ -77,10 +77,14 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("disable-dco", DCO),
     ("allow-recursive-routing", CLIENT_SIDE),
     ("link-mtu", "it is reckoned from tun-mtu"),
+    ("mssfix", SHAPED),
+    ("ifconfig-pool-persist", "a client gets the address that it had last while the server runs"),
+    ("replay-window", "the window is wide enough for networks that reorder packets"),
+    ("user", PRIVILEGES),
+    ("group", PRIVILEGES),
     ("reneg-bytes", KEY_LIMITS),
     ("reneg-pkts", KEY_LIMITS),
     ("tls-timeout", HANDSHAKE_TIMERS),
-    ("hand-window", HANDSHAKE_TIMERS),
     ("tran-window", HANDSHAKE_TIMERS),
     ("connect-freq", FLOODS),
     ("connect-freq-initial", FLOODS),
@@ -90,7 +94,6 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("comp-lzo", COMPRESSION),
     ("comp-noadapt", COMPRESSION),
     ("allow-compression", COMPRESSION),
-    ("ignore-unknown-option", "the options that it names are ignored"),
     ("x509-track", "hooks and logs get serial numbers and fingerprints"),
 ];
 
@@ -131,6 +134,41 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("x509-username-field", "the common name is the name of a client"),
     ("tls-export-cert", "hooks get the certificate's fingerprint and serial number"),
     ("bind-dev", "use a VRF-aware unit: ExecStart=ip vrf exec NAME postern ..."),
+    ("client-config-dir", SINGLE_CLIENTS),
+    ("ccd-exclusive", SINGLE_CLIENTS),
+    ("route", SINGLE_CLIENTS),
+    ("ifconfig-pool", SINGLE_CLIENTS),
+    ("server-ipv6", IPV6),
+    ("ifconfig-ipv6", IPV6),
+    ("ifconfig-ipv6-pool", IPV6),
+    ("route-ipv6", IPV6),
+    ("auth-user-pass-verify", PASSWORDS),
+    ("auth-user-pass-optional", PASSWORDS),
+    ("username-as-common-name", PASSWORDS),
+    ("client-cert-not-required", PASSWORDS),
+    ("auth-gen-token", PASSWORDS),
+    ("auth-gen-token-secret", PASSWORDS),
+    ("management-client-auth", PASSWORDS),
+    ("client-connect", PROGRAMS),
+    ("client-disconnect", PROGRAMS),
+    ("learn-address", PROGRAMS),
+    ("tls-verify", PROGRAMS),
+    ("tls-crypt-v2-verify", PROGRAMS),
+    ("client-crresponse", PROGRAMS),
+    ("up", PROGRAMS),
+    ("down", PROGRAMS),
+    ("down-pre", PROGRAMS),
+    ("up-delay", PROGRAMS),
+    ("up-restart", PROGRAMS),
+    ("route-up", PROGRAMS),
+    ("route-pre-down", PROGRAMS),
+    ("ipchange", PROGRAMS),
+    ("inactive", TIME_LIMITS),
+    ("session-timeout", TIME_LIMITS),
+    ("ping-exit", TIME_LIMITS),
+    ("tun-mtu", "the tunnel carries packets of 1500 octets"),
+    ("tun-mtu-extra", "the tunnel carries packets of 1500 octets"),
+    ("tun-mtu-max", "the tunnel carries packets of 1500 octets"),
     ("ifconfig-push", IN_CCD),
     ("ifconfig-ipv6-push", IN_CCD),
     ("iroute", IN_CCD),
@@ -170,6 +208,14 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("show-engines", NOT_A_SERVER),
 ];
 
+const SHAPED: &str = "TCP connections inside are always shaped so that nothing is fragmented outside";
+const PRIVILEGES: &str =
+    "use User=, AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE and StateDirectory= of systemd";
+const SINGLE_CLIENTS: &str = "addresses come from the whole network, and no networks are behind clients";
+const IPV6: &str = "the tunnel carries IPv4 only";
+const PASSWORDS: &str = "clients are let in by their certificates alone";
+const PROGRAMS: &str = "no programs are run when something happens: listen to the management interface";
+const TIME_LIMITS: &str = "a session lasts until the client leaves or falls silent";
 const NO_DH: &str = "keys are agreed on by elliptic curves, which need no parameters";
 const TLS_CHOICE: &str = "only TLS 1.2 and 1.3 suites with forward secrecy are spoken, best first";
 const PERSISTENT: &str = "keys, device and addresses stay over reloads";

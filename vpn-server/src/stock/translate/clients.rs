@@ -38,6 +38,10 @@ impl Clients {
             "auth" => take_digest(directive, options),
             "tls-version-min" => take_tls_version(directive, options),
             "reneg-sec" => take_renegotiation(directive, options),
+            "hand-window" => directive
+                .number("hand-window SECONDS")
+                .map(|seconds| options.hand_window = Some(seconds))
+                .map(done),
             "max-clients" => take_limit(directive, options),
             "duplicate-cn" => {
                 options.duplicate_cn = Some(ANY_NUMBER);
@@ -155,6 +159,7 @@ mod tests {
         assert_eq!(options.keepalive, Some([10, 120]));
         assert_eq!(options.max_sessions, Some(100));
         assert_eq!(options.reneg_sec, Some(0));
+        assert_eq!(clients("hand-window 20").unwrap().hand_window, Some(20));
         assert_eq!(options.tls_version_min.as_deref(), Some("1.3"));
         assert_eq!(options.auth.as_deref(), Some("SHA256"));
         assert_eq!(clients("ping 5\nping-restart 30").unwrap().keepalive, Some([5, 30]));

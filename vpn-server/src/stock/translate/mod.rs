@@ -87,8 +87,17 @@ pub struct LogFile {
 pub fn translate(directives: &[Directive], surroundings: &Surroundings) -> Result<Translation, StockError> {
     let mut draft = Draft::new(directives, surroundings);
     let mut report = Report::default();
+    let optional: Vec<&String> = directives
+        .iter()
+        .filter(|directive| directive.name == "ignore-unknown-option")
+        .flat_map(|directive| &directive.arguments)
+        .collect();
     for directive in directives {
-        let fate = draft.take(directive).unwrap_or_else(Fate::Refused);
+        let fate = match draft.take(directive) {
+            Ok(fate) => fate,
+            Err(Problem::Unknown(_)) if optional.contains(&&directive.name) => Fate::Ignored(OPTIONAL),
+            Err(problem) => Fate::Refused(problem),
+        };
         report.add(Finding { directive: directive.name.clone(), place: directive.place.clone(), fate });
     }
     if report.refused().next().is_some() {
@@ -154,6 +163,7 @@ impl Draft {
         match mine {
             Some(verdict) => verdict,
             None if name == "setenv" => self.take_optional(directive),
+            None if name == "ignore-unknown-option" => Ok(Fate::Done),
             None => elsewhere(name),
         }
     }
@@ -173,7 +183,7 @@ impl Draft {
             place: directive.place.clone(),
         };
         match self.take(&wrapped) {
-            Err(Problem::Unknown(_)) => Ok(Fate::Ignored("it is unknown, and marked as optional")),
+            Err(Problem::Unknown(_)) => Ok(Fate::Ignored(OPTIONAL)),
             verdict => verdict,
         }
     }
@@ -188,6 +198,9 @@ impl Draft {
         Translation { options, process: self.process, inline_files: self.files.inline, report }
     }
 }
+
+/// What becomes of a directive that may be unknown.
+const OPTIONAL: &str = "it is unknown, and marked as optional";
 
 /// What becomes of a directive that no group takes.
 fn elsewhere(name: &str) -> Verdict {
@@ -268,6 +281,8 @@ const DONE: &[&str] = &[
     "dev",
     "dev-type",
     "duplicate-cn",
+    "hand-window",
+    "ignore-unknown-option",
     "ifconfig",
     "keepalive",
     "key",
@@ -357,6 +372,18 @@ mod tests {
     }
 
     #[test]
+    fn unknown_directives_may_be_named_as_such() {
+        let text = "future-thing 1\nignore-unknown-option future-thing dev\n";
+        let translation = translation(text).unwrap();
+        let codes: Vec<_> = translation.report.findings().iter().map(|finding| finding.fate.code()).collect();
+        assert_eq!(codes, ["ignored", "done"]);
+        assert!(
+            self::translation("ignore-unknown-option dev\ndev tap").is_err(),
+            "known and refused stays refused"
+        );
+    }
+
+    #[test]
     fn the_last_change_of_directory_counts_for_every_file() {
         let options = translation("ca ca.crt\ncd keys\ncd /srv\nkey k\nstate-dir s\n<cert>\nX\n</cert>")
             .unwrap()
@@ -377,6 +404,18 @@ mod tests {
             };
             let verdict = Draft::new(&[], &surroundings()).take(&directive);
             assert!(!matches!(verdict, Err(Problem::Unknown(_))) || *name == "config", "{name}");
+        }
+    }
+
+    #[test]
+    fn every_directive_stands_in_the_reference() {
+        let reference = include_str!("../../../../docs/reference/stock-configuration.md");
+        let tables = unneeded::IGNORED.iter().chain(unneeded::REFUSED).map(|(name, _)| *name);
+        for name in tables.chain(DONE.iter().copied()) {
+            assert!(reference.contains(&format!("`{name}`")), "{name}");
+        }
+        for (name, reason) in unneeded::IGNORED.iter().chain(unneeded::REFUSED) {
+            assert!(reference.contains(reason), "{name}: {reason}");
         }
     }
 
