@@ -8,6 +8,7 @@ use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
 use vpn_server::config::ConfigError;
+use vpn_server::control::ClientLookupError;
 use vpn_server::runtime::{RereadError, ServeError};
 use vpn_server::stock::StockError;
 
@@ -28,6 +29,8 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Stock(#[from] StockError),
+    #[error(transparent)]
+    Clients(#[from] ClientLookupError),
     #[error("the server in the background ended with {0}")]
     DaemonFailed(std::process::ExitStatus),
     #[error("ended at once by a second signal")]
@@ -65,6 +68,7 @@ impl CliError {
             Self::Pki(_)
             | Self::Chain(_)
             | Self::Serve(_)
+            | Self::Clients(_)
             | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
@@ -84,6 +88,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
             Self::Stock(cause) => cause.code(),
+            Self::Clients(cause) => cause.code(),
             Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
@@ -106,7 +111,7 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
             Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
-            Self::Config(_) | Self::Stock(_) => ErrorKind::User,
+            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -128,6 +133,9 @@ impl Explain for CliError {
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
             Self::Stock(cause) => cause.help().into(),
+            Self::Clients(_) => {
+                "Correct the file; a client whose file is not understood may not connect.".into()
+            }
             Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),

@@ -75,6 +75,26 @@ fn inline_blocks_become_private_files_beside_the_output_and_nothing_is_overwritt
 }
 
 #[test]
+fn files_of_single_clients_become_tables() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = |file: &str| directory.path().join(file);
+    let directives = "client-config-dir ccd\nccd-exclusive\nroute 10.20.0.0 255.255.255.0\n";
+    fs::write(path("server.conf"), format!("{SERVER_CONF}{directives}")).unwrap();
+    fs::create_dir(path("ccd")).unwrap();
+    fs::write(
+        path("ccd/alice@company.com"),
+        "ifconfig-push 10.8.0.50 255.255.255.0\niroute 10.20.0.0 255.255.255.0\n",
+    )
+    .unwrap();
+    let output = postern(directory.path(), &["config", "import", "server.conf"]);
+    let file = String::from_utf8(output.stdout).unwrap();
+    for line in ["[client.\"alice@company.com\"]", "address = [\"10.8.0.50\"]", "listed-clients-only = true"]
+    {
+        assert!(file.lines().any(|found| found == line), "{line} is not in:\n{file}");
+    }
+}
+
+#[test]
 fn every_directive_that_is_refused_is_named_with_a_code() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("server.conf"), format!("{SERVER_CONF}fragment 1300\nprotto udp\n"))
@@ -99,7 +119,7 @@ fn as_json_there_is_a_fate_for_every_directive() {
     let report = value["report"].as_array().unwrap();
     assert_eq!(report.len(), SERVER_CONF.lines().count());
     assert_eq!((&report[0]["directive"], &report[0]["fate"]), (&"port".into(), &"done".into()));
-    assert_eq!(value["config"]["client-cidr"], "10.8.0.0/24");
+    assert_eq!(value["config"]["client-cidr"][0], "10.8.0.0/24");
 }
 
 fn postern(directory: &Path, arguments: &[&str]) -> Output {

@@ -181,6 +181,38 @@ fn a_held_server_starts_when_it_is_released_by_somebody_with_the_password() {
 }
 
 #[test]
+fn files_of_single_clients_give_addresses_networks_and_routes() {
+    let lab = Lab::new(3).unwrap();
+    let site = Site::new(&lab, &["alice", "bob", "carol"]).unwrap();
+    fs::create_dir(site.path("ccd")).unwrap();
+    let alice = "ifconfig-push 10.8.0.50 255.255.255.0\niroute 10.20.0.0 255.255.255.0\npush \"echo hers\"\n";
+    fs::write(site.path("ccd/alice"), alice).unwrap();
+    fs::write(site.path("ccd/bob"), "").unwrap();
+    let directives = "client-config-dir ccd\nccd-exclusive\nroute 10.20.0.0 255.255.255.0\nclient-to-client\n\
+                      server-ipv6 fd00:8::/64\nifconfig-pool-persist ipp.txt\nmssfix\ntun-mtu 1400\n";
+    let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
+
+    let alice = site.connect(1, "alice", &[]).unwrap();
+    assert_eq!(alice.tunnel_address().unwrap().to_string(), "10.8.0.50");
+    assert!(alice.pushed_options().unwrap().contains(&"echo hers".to_owned()));
+    lab.client(1).namespace().ip(["address", "add", "10.20.0.1/24", "dev", "lo"]).unwrap();
+    let bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
+    ping::require(lab.client(2), "10.20.0.1".parse().unwrap(), LIMIT).unwrap();
+    let status = wait::until("a status file with the network", LIMIT, || {
+        let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
+        Ok(status.contains("ROUTING_TABLE,10.20.0.0/24,alice,").then_some(status))
+    });
+    assert!(status.unwrap().contains("ROUTING_TABLE,fd00:8::"));
+
+    let profile = site.pki.handmade_profile("carol", SERVER, 1194).unwrap();
+    let mut carol = StockClient::start(lab.client(3), &profile, &[]).unwrap();
+    carol.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    drop(bob);
+    server.stop().unwrap();
+    assert!(fs::read_to_string(site.path("ipp.txt")).unwrap().contains("bob,10.8.0."));
+}
+
+#[test]
 fn inline_blocks_and_options_of_the_command_line_count() {
     let lab = Lab::new(1).unwrap();
     let site = Site::new(&lab, &["alice"]).unwrap();

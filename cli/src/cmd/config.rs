@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 use vpn_server::config::{Config, Options};
-use vpn_server::stock::{self, Finding, Report, StockError, Surroundings, Translation};
+use vpn_server::stock::{
+    self, ClientConfigDirectory, Finding, Report, StockError, Surroundings, Translation,
+};
 
 use super::new_file::write_new;
 use crate::args::config::{ConfigArgs, ConfigCommand, ImportArgs};
@@ -18,8 +20,13 @@ pub(super) fn run(arguments: &ConfigArgs) -> Result<Answer, CliError> {
 }
 
 fn import(arguments: &ImportArgs) -> Result<Answer, CliError> {
-    let translation = translate(arguments)?;
-    Config::check(translation.options.clone())?;
+    let mut translation = translate(arguments)?;
+    let config = Config::check(translation.options.clone())?;
+    if let Some(directory) = translation.client_directory.take() {
+        let clients = ClientConfigDirectory::new(directory, config.inside).read_all()?;
+        translation.options.client = Some(clients).filter(|clients| !clients.is_empty());
+        Config::check(translation.options.clone())?;
+    }
     let file = to_file(&translation.options, &translation.report);
     let report = report_value(&translation.report);
     let Some(output) = &arguments.output else {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use tracing::warn;
 use vpn_server::config::Config;
+use vpn_server::control::ClientDirectory;
 use vpn_server::management::LogTap;
 use vpn_server::runtime::{Ending, Hooks, Ready, ReloadReport, RereadError, serve};
 
@@ -24,17 +25,24 @@ pub(super) struct Daemon<Reread> {
     reread: Reread,
     pid_file: Option<PathBuf>,
     keeps_stderr: bool,
+    clients: Option<Arc<dyn ClientDirectory>>,
 }
 
 impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
     /// `reread` reads the configuration once more, for a reload; `tap` is where its log can be listened to.
     pub(super) fn new(output: Output, tap: Arc<LogTap>, reread: Reread) -> Self {
-        Self { output, tap, reread, pid_file: None, keeps_stderr: true }
+        Self { output, tap, reread, pid_file: None, keeps_stderr: true, clients: None }
     }
 
     /// Writes the process id into a file once the server is ready.
     pub(super) fn with_pid_file(mut self, path: Option<PathBuf>) -> Self {
         self.pid_file = path;
+        self
+    }
+
+    /// Looks single clients up in a directory instead of in the configuration.
+    pub(super) fn with_clients(mut self, clients: Option<Arc<dyn ClientDirectory>>) -> Self {
+        self.clients = clients;
         self
     }
 
@@ -101,6 +109,10 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Hooks for Daemon<Reread> {
         self.tell(&text, "reloaded", value);
     }
 
+    fn client_directory(&self) -> Option<Arc<dyn ClientDirectory>> {
+        self.clients.clone()
+    }
+
     fn log_tap(&self) -> Arc<LogTap> {
         Arc::clone(&self.tap)
     }
@@ -111,11 +123,12 @@ fn in_one_line(ready: &Ready) -> String {
         [] => "none".to_owned(),
         routes => routes.join(", "),
     };
+    let own = ready.addresses.iter().zip(&ready.client_cidrs);
+    let own: Vec<String> = own.map(|(address, cidr)| format!("{address} of {cidr}")).collect();
     format!(
-        "ready: listening on {}, device {} with {} of {}, routes: {routes}",
-        ready.addresses(),
+        "ready: listening on {}, device {} with {}, routes: {routes}",
+        ready.listen_addresses(),
         ready.tun,
-        ready.address,
-        ready.client_cidr,
+        own.join(" and "),
     )
 }

@@ -3,11 +3,15 @@
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use tracing::{debug, info, warn};
 use vpn_server::config::Config;
+use vpn_server::control::ClientDirectory;
 use vpn_server::runtime::RereadError;
-use vpn_server::stock::{self, Directive, Fate, InlineFile, Report, StockError, Surroundings, Translation};
+use vpn_server::stock::{
+    self, ClientConfigDirectory, Directive, Fate, InlineFile, Report, StockError, Surroundings, Translation,
+};
 
 use super::Session;
 use super::daemon::Daemon;
@@ -30,9 +34,14 @@ pub(super) fn run(session: &Session, arguments: &OpenVpnArgs) -> Result<Answer, 
     tell(&translation.report);
     let pid_file = translation.process.pid_file.clone();
     let has_log_file = translation.process.log.is_some();
+    let client_directory = translation.client_directory.clone();
     let config = take_up(translation)?;
+    let clients = client_directory.map(|directory| {
+        Arc::new(ClientConfigDirectory::new(directory, config.inside.clone())) as Arc<dyn ClientDirectory>
+    });
     Daemon::new(session.output, tap, || take_up(source.translate()?))
         .with_pid_file(pid_file)
+        .with_clients(clients)
         .without_stderr(has_log_file)
         .serve(config)
 }

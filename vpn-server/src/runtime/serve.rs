@@ -18,6 +18,7 @@ use super::reload::{ReloadReport, RereadError};
 use super::server::{Ready, Server};
 use super::systemd;
 use crate::config::Config;
+use crate::control::ClientDirectory;
 use crate::management::{LogTap, Management, ServerState};
 use crate::status::StatusVersion;
 
@@ -40,6 +41,10 @@ pub trait Hooks {
     fn reloaded(&mut self, report: &ReloadReport);
     /// Where the management interface can listen to the log.
     fn log_tap(&self) -> Arc<LogTap>;
+    /// Where single clients are looked up, if not in the configuration.
+    fn client_directory(&self) -> Option<Arc<dyn ClientDirectory>> {
+        None
+    }
 }
 
 /// Runs a server until a signal ends it.
@@ -64,9 +69,11 @@ async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
         return Ok(Ending::Graceful);
     }
     tell(management.as_ref(), ServerState::Connecting);
-    let mut server = Server::start(config)?;
+    let mut server = Server::start_with_directory(config, hooks.client_directory())?;
     managed.attach(server.control().clone());
-    tell(management.as_ref(), ServerState::Connected(server.ready().address.into()));
+    if let Some(address) = server.ready().addresses.first() {
+        tell(management.as_ref(), ServerState::Connected(*address));
+    }
     let status = status(server.ready());
     hooks.ready(server.ready());
     systemd::ready(&status);
@@ -146,7 +153,7 @@ async fn stop(server: Server, mut signals: Signals) -> Ending {
 }
 
 fn status(ready: &Ready) -> String {
-    format!("listening on {}, device {}", ready.addresses(), ready.tun)
+    format!("listening on {}, device {}", ready.listen_addresses(), ready.tun)
 }
 
 /// What a signal asks for.

@@ -66,7 +66,7 @@ impl StatusReport {
         Self {
             at,
             clients: connections.iter().map(|snapshot| ClientStatus::new(snapshot)).collect(),
-            routes: connections.iter().map(|snapshot| RouteStatus::new(at, snapshot)).collect(),
+            routes: connections.iter().flat_map(|snapshot| RouteStatus::all(at, snapshot)).collect(),
         }
     }
 }
@@ -78,7 +78,7 @@ impl ClientStatus {
             common_name: connection.client.common_name.clone(),
             remote: snapshot.remote,
             address: connection.address.to_string(),
-            address_v6: String::new(),
+            address_v6: connection.address_v6.map_or_else(String::new, |address| address.to_string()),
             received: snapshot.usage.ingress_bytes,
             sent: snapshot.usage.egress_bytes,
             since: connection.started,
@@ -91,13 +91,19 @@ impl ClientStatus {
 }
 
 impl RouteStatus {
-    fn new(at: Timestamp, snapshot: &ConnectionSnapshot) -> Self {
+    /// Both addresses, then the networks.
+    fn all(at: Timestamp, snapshot: &ConnectionSnapshot) -> Vec<Self> {
+        let connection = &snapshot.connection;
         let silence = i64::try_from(snapshot.silence.as_secs()).unwrap_or(i64::MAX);
-        Self {
-            destination: snapshot.connection.address.to_string(),
-            common_name: snapshot.connection.client.common_name.clone(),
+        let route = |destination: String| Self {
+            destination,
+            common_name: connection.client.common_name.clone(),
             remote: snapshot.remote,
             last_reference: at.plus_seconds(-silence),
-        }
+        };
+        let addresses =
+            [Some(connection.address.to_string()), connection.address_v6.map(|v6| v6.to_string())];
+        let networks = snapshot.networks.iter().map(ToString::to_string);
+        addresses.into_iter().flatten().chain(networks).map(route).collect()
     }
 }

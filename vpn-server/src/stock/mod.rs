@@ -9,6 +9,7 @@
 //! way out. No rule of the server is made here: what is translated is checked by [`Config::check`](crate::config::Config).
 //! Only [`load`] reads files; everything else is pure.
 
+mod client_file;
 mod device;
 mod document;
 mod load;
@@ -17,6 +18,7 @@ mod translate;
 mod unneeded;
 pub(crate) mod words;
 
+pub use client_file::ClientConfigDirectory;
 pub use device::free_device;
 pub use document::{Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line};
 pub use load::{StockError, load};

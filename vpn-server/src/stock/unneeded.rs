@@ -77,9 +77,6 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("disable-dco", DCO),
     ("allow-recursive-routing", CLIENT_SIDE),
     ("link-mtu", "it is reckoned from tun-mtu"),
-    ("mssfix", SHAPED),
-    ("ifconfig-pool-persist", "a client gets the address that it had last while the server runs"),
-    ("replay-window", "the window is wide enough for networks that reorder packets"),
     ("user", PRIVILEGES),
     ("group", PRIVILEGES),
     ("reneg-bytes", KEY_LIMITS),
@@ -134,14 +131,8 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("x509-username-field", "the common name is the name of a client"),
     ("tls-export-cert", "hooks get the certificate's fingerprint and serial number"),
     ("bind-dev", "use a VRF-aware unit: ExecStart=ip vrf exec NAME postern ..."),
-    ("client-config-dir", SINGLE_CLIENTS),
-    ("ccd-exclusive", SINGLE_CLIENTS),
-    ("route", SINGLE_CLIENTS),
-    ("ifconfig-pool", SINGLE_CLIENTS),
-    ("server-ipv6", IPV6),
     ("ifconfig-ipv6", IPV6),
     ("ifconfig-ipv6-pool", IPV6),
-    ("route-ipv6", IPV6),
     ("auth-user-pass-verify", PASSWORDS),
     ("auth-user-pass-optional", PASSWORDS),
     ("username-as-common-name", PASSWORDS),
@@ -166,7 +157,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("inactive", TIME_LIMITS),
     ("session-timeout", TIME_LIMITS),
     ("ping-exit", TIME_LIMITS),
-    ("tun-mtu", "the tunnel carries packets of 1500 octets"),
     ("tun-mtu-extra", "the tunnel carries packets of 1500 octets"),
     ("tun-mtu-max", "the tunnel carries packets of 1500 octets"),
     ("ifconfig-push", IN_CCD),
@@ -208,11 +198,9 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("show-engines", NOT_A_SERVER),
 ];
 
-const SHAPED: &str = "TCP connections inside are always shaped so that nothing is fragmented outside";
 const PRIVILEGES: &str =
     "use User=, AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE and StateDirectory= of systemd";
-const SINGLE_CLIENTS: &str = "addresses come from the whole network, and no networks are behind clients";
-const IPV6: &str = "the tunnel carries IPv4 only";
+const IPV6: &str = "write 'server-ipv6 NETWORK/BITS', which stands for it";
 const PASSWORDS: &str = "clients are let in by their certificates alone";
 const PROGRAMS: &str = "no programs are run when something happens: listen to the management interface";
 const TIME_LIMITS: &str = "a session lasts until the client leaves or falls silent";

@@ -12,6 +12,7 @@ pub(super) struct Clients {
     ping: Option<u32>,
     ping_restart: Option<u32>,
     data_ciphers: Option<String>,
+    cbc_ciphers: Option<String>,
     meets_clients: bool,
 }
 
@@ -32,9 +33,15 @@ impl Clients {
                 .map(|seconds| self.ping_restart = Some(seconds))
                 .map(done),
             "data-ciphers" | "ncp-ciphers" => self.take_ciphers(directive),
-            "cipher" | "data-ciphers-fallback" => {
-                directive.exactly::<1>("cipher NAME").map(|_| Fate::Ignored(NEGOTIATED))
+            "cipher" => directive.exactly::<1>("cipher NAME").map(|_| Fate::Ignored(NEGOTIATED)),
+            "data-ciphers-fallback" => self.take_fallback(directive),
+            "ccd-exclusive" => {
+                options.listed_clients_only = Some(true);
+                directive.exactly::<0>("ccd-exclusive").map(|[]| Fate::Done)
             }
+            "tun-mtu" => take_mtu(directive, options),
+            "mssfix" => take_mssfix(directive, options),
+            "replay-window" => take_replay_window(directive, options),
             "auth" => take_digest(directive, options),
             "tls-version-min" => take_tls_version(directive, options),
             "reneg-sec" => take_renegotiation(directive, options),
@@ -55,7 +62,7 @@ impl Clients {
         })
     }
 
-    /// Writes what belongs together: the timers, and the rule that lets clients meet.
+    /// Writes what belongs together.
     pub(super) fn finish(self, options: &mut Options) {
         options.keepalive = match (self.keepalive, self.ping, self.ping_restart) {
             (Some(both), _, _) => Some(both),
@@ -63,9 +70,9 @@ impl Clients {
             (None, _, _) => None,
         };
         options.data_ciphers = self.data_ciphers;
-        if self.meets_clients {
-            options.authorize.get_or_insert_default().extend(options.client_cidr.clone());
-        }
+        options.client_to_client = self.meets_clients.then_some(true);
+        options.cbc_digest = options.auth.clone().filter(|_| self.cbc_ciphers.is_some());
+        options.cbc_ciphers = self.cbc_ciphers;
     }
 
     fn take_keepalive(&mut self, directive: &Directive) -> Verdict {
@@ -75,29 +82,38 @@ impl Clients {
         Ok(Fate::Done)
     }
 
-    /// A cipher behind `?` may be unknown; those that are not authenticated are left out, as long as one remains.
+    /// A cipher behind `?` may be unknown. CBC ciphers are for clients without the others, because the list says so.
     fn take_ciphers(&mut self, directive: &Directive) -> Verdict {
         let [list] = directive.exactly::<1>("data-ciphers CIPHER[:CIPHER...]")?;
         if list == "DEFAULT" {
             return Ok(Fate::Done);
         }
         let names: Vec<&str> = list.split(':').map(|name| name.trim_start_matches('?')).collect();
-        let usable: Vec<&str> = names.iter().copied().filter(|name| is_authenticated(name)).collect();
-        if usable.is_empty() {
+        let chosen = |choose: fn(&str) -> bool| {
+            let names: Vec<&str> = names.iter().copied().filter(|name| choose(name)).collect();
+            (!names.is_empty()).then(|| (names.len(), names.join(":")))
+        };
+        let Some((authenticated, ciphers)) = chosen(is_authenticated) else {
             return Err(Problem::Value {
                 value: list.clone(),
                 expected: "a list with an authenticated cipher",
             });
-        }
-        let fate = if usable.len() == names.len() {
-            Fate::Done
-        } else {
-            Fate::Adapted(
-                "only its authenticated ciphers are used: AES-256-GCM, AES-128-GCM, CHACHA20-POLY1305",
-            )
         };
-        self.data_ciphers = Some(usable.join(":"));
-        Ok(fate)
+        self.data_ciphers = Some(ciphers);
+        let cbc = chosen(is_cbc);
+        let known = authenticated + cbc.as_ref().map_or(0, |(count, _)| *count);
+        self.cbc_ciphers = cbc.map(|(_, ciphers)| ciphers).or(self.cbc_ciphers.take());
+        Ok(if known == names.len() { Fate::Done } else { Fate::Adapted("unsafe ciphers are left out") })
+    }
+
+    /// For clients that negotiate nothing; an authenticated cipher is none that such a client has.
+    fn take_fallback(&mut self, directive: &Directive) -> Verdict {
+        let [cipher] = directive.exactly::<1>("data-ciphers-fallback NAME")?;
+        if !is_cbc(cipher) {
+            return Ok(Fate::Ignored(NEGOTIATED));
+        }
+        self.cbc_ciphers.get_or_insert_with(|| cipher.clone());
+        Ok(Fate::Done)
     }
 }
 
@@ -107,6 +123,47 @@ fn done((): ()) -> Fate {
 
 fn is_authenticated(name: &str) -> bool {
     name.parse::<vpn_proto::DataCipher>().is_ok()
+}
+
+fn is_cbc(name: &str) -> bool {
+    let name = name.to_ascii_uppercase();
+    matches!(name.as_str(), "AES-128-CBC" | "AES-192-CBC" | "AES-256-CBC")
+}
+
+/// `tun-mtu SIZE`.
+fn take_mtu(directive: &Directive, options: &mut Options) -> Verdict {
+    options.tun_mtu = Some(directive.number("tun-mtu OCTETS")?);
+    Ok(Fate::Done)
+}
+
+/// `mssfix [SIZE [mtu|fixed]]`: without a size it is the default.
+fn take_mssfix(directive: &Directive, options: &mut Options) -> Verdict {
+    match directive.arguments.as_slice() {
+        [] => Ok(Fate::Done),
+        [size] => {
+            options.mssfix = Some(parsed(size, "a number of octets")?);
+            Ok(Fate::Done)
+        }
+        [size, unit] if unit == "mtu" => {
+            options.mssfix = Some(parsed(size, "a number of octets")?);
+            Ok(Fate::Done)
+        }
+        [_, unit] if unit == "fixed" => {
+            Ok(Fate::Ignored("TCP connections inside are shaped so that outer packets fit"))
+        }
+        _ => Err(Problem::Arguments("mssfix [OCTETS [mtu]]")),
+    }
+}
+
+/// `replay-window PACKETS [SECONDS]`.
+fn take_replay_window(directive: &Directive, options: &mut Options) -> Verdict {
+    let (packets, rest) = directive.first_and_rest("replay-window PACKETS [SECONDS]")?;
+    options.replay_window = Some(parsed(packets, "a number of packets")?);
+    match rest {
+        [] => Ok(Fate::Done),
+        [_] => Ok(Fate::Adapted("only the number of packets counts")),
+        _ => Err(Problem::Arguments("replay-window PACKETS [SECONDS]")),
+    }
 }
 
 fn take_digest(directive: &Directive, options: &mut Options) -> Verdict {
@@ -167,19 +224,38 @@ mod tests {
     }
 
     #[test]
-    fn key_01_ciphers_without_authentication_are_left_out_and_nothing_is_put_in_their_place() {
-        let ciphers =
-            |list: &str| clients(&format!("data-ciphers {list}")).map(|options| options.data_ciphers);
-        assert_eq!(ciphers("AES-256-GCM:AES-128-GCM").unwrap().as_deref(), Some("AES-256-GCM:AES-128-GCM"));
-        assert_eq!(ciphers("?CHACHA20-POLY1305:AES-256-CBC").unwrap().as_deref(), Some("CHACHA20-POLY1305"));
-        assert_eq!(ciphers("DEFAULT").unwrap(), None);
-        assert!(ciphers("AES-256-CBC:BF-CBC").is_err());
+    fn key_01_cbc_ciphers_are_taken_only_where_they_are_named_and_never_instead_of_authenticated_ones() {
+        let ciphers = |text: &str| clients(text).map(|options| (options.data_ciphers, options.cbc_ciphers));
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            ciphers("data-ciphers AES-256-GCM:AES-128-GCM").unwrap(),
+            (some("AES-256-GCM:AES-128-GCM"), None)
+        );
+        assert_eq!(
+            ciphers("data-ciphers ?CHACHA20-POLY1305:AES-256-CBC:BF-CBC").unwrap(),
+            (some("CHACHA20-POLY1305"), some("AES-256-CBC"))
+        );
+        assert_eq!(ciphers("data-ciphers DEFAULT\ncipher AES-256-CBC").unwrap(), (None, None));
+        assert_eq!(ciphers("data-ciphers-fallback AES-128-CBC").unwrap(), (None, some("AES-128-CBC")));
+        assert_eq!(ciphers("data-ciphers-fallback AES-256-GCM").unwrap(), (None, None));
+        assert!(ciphers("data-ciphers AES-256-CBC:BF-CBC").is_err());
+    }
+
+    #[test]
+    fn the_size_of_packets_is_said_in_octets() {
+        let options = clients("tun-mtu 1400\nmssfix 1360 mtu\nreplay-window 128 15").unwrap();
+        assert_eq!(
+            (options.tun_mtu, options.mssfix, options.replay_window),
+            (Some(1400), Some(1360), Some(128))
+        );
+        assert_eq!(clients("mssfix").unwrap().mssfix, None);
+        assert!(clients("mssfix 1 2 3").is_err() && clients("tun-mtu x").is_err());
     }
 
     #[test]
     fn clients_meet_only_where_it_is_said() {
-        assert_eq!(clients("client-to-client").unwrap().authorize, Some(vec!["10.8.0.0/24".to_owned()]));
-        assert_eq!(clients("duplicate-cn").unwrap().authorize, None);
+        assert_eq!(clients("client-to-client").unwrap().client_to_client, Some(true));
+        assert_eq!(clients("duplicate-cn").unwrap().client_to_client, None);
     }
 
     #[test]
@@ -201,7 +277,7 @@ mod tests {
     }
 
     fn clients(text: &str) -> Result<Options, Problem> {
-        let mut options = Options { client_cidr: Some("10.8.0.0/24".to_owned()), ..Options::default() };
+        let mut options = Options::default();
         let mut clients = Clients::default();
         for directive in parse("f", text).unwrap() {
             clients.take(&directive, &mut options).unwrap()?;

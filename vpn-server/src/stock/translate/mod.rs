@@ -7,9 +7,9 @@
 mod clients;
 mod credentials;
 mod listen;
-mod network;
+pub(super) mod network;
 mod operation;
-mod push;
+pub(super) mod push;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +42,8 @@ pub struct Translation {
     pub options: Options,
     /// What the process does.
     pub process: ProcessSettings,
+    /// The directory with the settings of single clients.
+    pub client_directory: Option<PathBuf>,
     /// Files that have to be written before the options can be used.
     pub inline_files: Vec<InlineFile>,
     /// What became of each directive.
@@ -119,6 +121,7 @@ struct Draft {
     credentials: Credentials,
     clients: Clients,
     pushed: Pushed,
+    client_directory: Option<PathBuf>,
 }
 
 /// Paths that directives name, and files for inline blocks.
@@ -148,13 +151,14 @@ impl Draft {
             credentials: Credentials::default(),
             clients: Clients::default(),
             pushed: Pushed::default(),
+            client_directory: None,
         }
     }
 
     fn take(&mut self, directive: &Directive) -> Verdict {
         let mine = None
             .or_else(|| self.listening.take(directive))
-            .or_else(|| self.addressing.take(directive))
+            .or_else(|| self.addressing.take(directive, &self.files))
             .or_else(|| self.credentials.take(directive, &mut self.files))
             .or_else(|| self.clients.take(directive, &mut self.options))
             .or_else(|| self.pushed.take(directive))
@@ -162,10 +166,17 @@ impl Draft {
         let name = directive.name.as_str();
         match mine {
             Some(verdict) => verdict,
+            None if name == "client-config-dir" => self.take_client_directory(directive),
             None if name == "setenv" => self.take_optional(directive),
             None if name == "ignore-unknown-option" => Ok(Fate::Done),
             None => elsewhere(name),
         }
+    }
+
+    fn take_client_directory(&mut self, directive: &Directive) -> Verdict {
+        let [directory] = directive.exactly::<1>("client-config-dir DIRECTORY")?;
+        self.client_directory = Some(self.files.path(directory));
+        Ok(Fate::Done)
     }
 
     /// `setenv opt DIRECTIVE ARGUMENTS` is a directive that may be unknown.
@@ -195,7 +206,13 @@ impl Draft {
         self.credentials.finish(&mut options);
         self.clients.finish(&mut options);
         self.pushed.finish(&mut options);
-        Translation { options, process: self.process, inline_files: self.files.inline, report }
+        Translation {
+            options,
+            process: self.process,
+            client_directory: self.client_directory,
+            inline_files: self.files.inline,
+            report,
+        }
     }
 }
 
@@ -270,6 +287,8 @@ const DONE: &[&str] = &[
     "cd",
     "cert",
     "cipher",
+    "ccd-exclusive",
+    "client-config-dir",
     "client-to-client",
     "config",
     "connection-log",
@@ -284,6 +303,8 @@ const DONE: &[&str] = &[
     "hand-window",
     "ignore-unknown-option",
     "ifconfig",
+    "ifconfig-pool",
+    "ifconfig-pool-persist",
     "keepalive",
     "key",
     "key-direction",
@@ -296,6 +317,7 @@ const DONE: &[&str] = &[
     "management-log-cache",
     "max-clients",
     "mode",
+    "mssfix",
     "ncp-ciphers",
     "ping",
     "ping-restart",
@@ -305,7 +327,11 @@ const DONE: &[&str] = &[
     "push",
     "remote-cert-tls",
     "reneg-sec",
+    "replay-window",
+    "route",
+    "route-ipv6",
     "server",
+    "server-ipv6",
     "state-dir",
     "status",
     "status-version",
@@ -315,6 +341,7 @@ const DONE: &[&str] = &[
     "tls-crypt-v2",
     "tls-version-min",
     "topology",
+    "tun-mtu",
     "verb",
     "verify-client-cert",
     "writepid",
@@ -335,10 +362,10 @@ mod tests {
     fn the_sample_configuration_becomes_a_valid_one() {
         let translation = translation(SAMPLE).unwrap();
         let config = Config::check(translation.options.clone()).unwrap();
-        assert_eq!(config.client_cidr.to_string(), "10.8.0.0/24");
+        assert_eq!(config.inside.client_cidrs.v4.to_string(), "10.8.0.0/24");
         assert_eq!(config.tun.as_str(), "tun3");
         assert_eq!(config.state_directory, PathBuf::from("/var/lib/postern/tun3"));
-        assert_eq!(config.live.routes[0].to_string(), "10.7.0.0/24");
+        assert_eq!(config.live.push.options[0].as_str(), "route 10.7.0.0 255.255.255.0");
         assert_eq!(config.live.authorized[0].to_string(), "0.0.0.0/0");
         assert!(!config.nat);
         assert_eq!(translation.options.ca, Some("/etc/openvpn/ca.crt".into()));
