@@ -7,7 +7,7 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock stress bench bench-pki dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock stress bench bench-pki dependencies monitors format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,10 +16,10 @@ demo: dependencies ## Show the main job: connect two stock clients, revoke one, 
 	$(CARGO) build --package postern --package test-support
 	$(CARGO) $(RUNNER) run --quiet --package test-support --bin demo
 
-test: dependencies ## Run every test, the interop tests included (these as root)
+test: dependencies monitors ## Run every test, the interop tests included (these as root)
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast
 
-test-ring: dependencies ## Run every test with the ring crypto backend
+test-ring: dependencies monitors ## Run every test with the ring crypto backend
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast --no-default-features --features ring
 
 interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN server: proves the harness
@@ -40,6 +40,9 @@ bench-pki: dependencies ## Time the PKI commands with 100,000 and 1,000,000 cert
 
 dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
 	@scripts/install-test-dependencies
+
+monitors: dependencies ## Install the monitors that the tests read a server with, below target/
+	@scripts/install-monitors
 
 format: ## Format the code
 	$(CARGO) fmt --all

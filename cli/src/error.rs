@@ -8,7 +8,9 @@ use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
 use vpn_server::config::ConfigError;
-use vpn_server::runtime::ServeError;
+use vpn_server::control::ClientLookupError;
+use vpn_server::runtime::{RereadError, ServeError};
+use vpn_server::stock::StockError;
 
 use crate::exit::Exit;
 
@@ -25,6 +27,12 @@ pub(crate) enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    #[error(transparent)]
+    Clients(#[from] ClientLookupError),
+    #[error("the server in the background ended with {0}")]
+    DaemonFailed(std::process::ExitStatus),
     #[error("ended at once by a second signal")]
     EndedAtOnce,
     #[error("aborted without confirmation")]
@@ -54,10 +62,14 @@ impl CliError {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
             Self::NothingJudged { .. } => Exit::Usage,
             Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
-            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) => Exit::Usage,
+            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) | Self::Stock(_) => {
+                Exit::Usage
+            }
             Self::Pki(_)
             | Self::Chain(_)
             | Self::Serve(_)
+            | Self::Clients(_)
+            | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
@@ -75,6 +87,9 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.code(),
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
+            Self::Stock(cause) => cause.code(),
+            Self::Clients(cause) => cause.code(),
+            Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
             Self::Algorithm(_) => "curve-unknown",
@@ -95,8 +110,8 @@ impl Explain for CliError {
         match self {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
-            Self::EndedAtOnce => ErrorKind::Environment,
-            Self::Config(_) => ErrorKind::User,
+            Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
+            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -117,6 +132,11 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.help(),
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
+            Self::Stock(cause) => cause.help().into(),
+            Self::Clients(_) => {
+                "Correct the file; a client whose file is not understood may not connect.".into()
+            }
+            Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),
             Self::NotConfirmed => "Nothing was changed. Answer with the word yes, or use --batch.".into(),
@@ -154,3 +174,16 @@ from_pki_parts!(
     pki_core::cert::CertificateError,
     pki_core::bundle::ovpn::ProfileError,
 );
+
+impl From<RereadError> for CliError {
+    fn from(error: RereadError) -> Self {
+        match error {
+            RereadError::Config(cause) => Self::Config(cause),
+            RereadError::Stock(cause) => Self::Stock(cause),
+            RereadError::InlineFile { path, source } => {
+                Self::File { operation: "write", path, cause: source }
+            }
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}

@@ -21,11 +21,14 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod dataplane;
+pub mod management;
 pub mod net;
 pub mod observe;
 pub mod policy;
 mod random;
 pub mod runtime;
+pub mod status;
+pub mod stock;
 #[cfg(test)]
 mod testing;
 pub mod transport;

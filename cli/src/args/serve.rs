@@ -118,6 +118,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Network")]
     no_nat: bool,
 
+    /// Leave forwarding as it is: the administrator of the host switches it on
+    #[arg(long, help_heading = "Network")]
+    no_forwarding: bool,
+
     /// A name server that clients are told, up to two
     #[arg(long, value_name = "ADDRESS", help_heading = "Clients")]
     dns: Vec<String>,
@@ -157,6 +161,10 @@ pub(crate) struct ServeArgs {
     /// Clients send everything through the tunnel, which is the default
     #[arg(long, help_heading = "Clients")]
     full_tunnel: bool,
+
+    /// Clients are told nothing but what --push says; routes are for the server alone
+    #[arg(long, conflicts_with_all = ["full_tunnel", "split_tunnel"], help_heading = "Clients")]
+    push_only: bool,
 
     /// How many sessions at once [default: as many as there are client addresses]
     #[arg(long, value_name = "N", help_heading = "Clients")]
@@ -242,6 +250,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
 
+    /// Write who is connected into this file, in OpenVPN's form
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    status: Option<PathBuf>,
+
+    /// Seconds between two versions of the status file [default: 60]
+    #[arg(long, value_name = "SECONDS", help_heading = "Operation")]
+    status_interval: Option<u32>,
+
+    /// The form of the status file [default: 1]
+    #[arg(long, value_name = "1|2|3", help_heading = "Operation")]
+    status_version: Option<u32>,
+
+    /// Offer OpenVPN's management interface here
+    #[arg(long, value_name = "unix:PATH|ADDRESS:PORT", help_heading = "Operation")]
+    management: Option<String>,
+
+    /// A file whose first line is the password of the management interface
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    management_password: Option<PathBuf>,
+
+    /// Start when the management interface is told 'hold release'
+    #[arg(long, help_heading = "Operation")]
+    management_hold: bool,
+
+    /// How many lines of the log the management interface can show afterwards [default: 250]
+    #[arg(long, value_name = "N", help_heading = "Operation")]
+    management_log_lines: Option<u32>,
+
     /// What to log: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "RUST_LOG", help_heading = "Operation")]
     pub(crate) log_level: String,
@@ -294,6 +330,7 @@ impl ServeArgs {
             push: unless_empty(&self.push),
             split_tunnel: self.split_tunnel.then_some(true),
             full_tunnel: self.full_tunnel.then_some(true),
+            push_only: self.push_only.then_some(true),
             max_sessions: self.max_sessions,
             duplicate_cn: self.duplicate_cn,
             keepalive: self.keepalive,
@@ -309,6 +346,14 @@ impl ServeArgs {
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
             crl_grace: self.crl_grace,
+            no_forwarding: self.no_forwarding.then_some(true),
+            status: self.status.clone(),
+            status_interval: self.status_interval,
+            status_version: self.status_version,
+            management: self.management.clone(),
+            management_password: self.management_password.clone(),
+            management_hold: self.management_hold.then_some(true),
+            management_log_lines: self.management_log_lines,
             hand_window: self.hand_window,
             max_half_open: self.max_half_open,
             max_half_open_per_network: self.max_half_open_per_network,

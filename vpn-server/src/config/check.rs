@@ -18,6 +18,8 @@ use super::push::{MOST_PUSHED_OCTETS, PushSettings};
 use super::session::{self, SessionSettings};
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
+use crate::management::ManagementSettings;
+use crate::status::StatusFileSettings;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 use vpn_proto::Transport;
@@ -55,6 +57,12 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
+    /// Whether forwarding of packets is switched on where it is needed.
+    pub forwarding: bool,
+    /// The status file.
+    pub status: Option<StatusFileSettings>,
+    /// The management interface.
+    pub management: Option<ManagementSettings>,
     /// What those get who have not been let in.
     pub strangers: StrangerSettings,
     /// What a reload can change while clients are connected.
@@ -90,6 +98,8 @@ pub enum TunnelMode {
     /// Everything.
     #[default]
     Full,
+    /// What `push` says, and nothing else.
+    AsPushed,
 }
 
 /// Where certificates, keys and revocations come from.
@@ -132,8 +142,13 @@ impl Config {
         let data_channel = DataChannelSettings::check(&options, inside.client_cidrs.v6.is_some())?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
+        let status = StatusFileSettings::check(&options)?;
+        let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
         Ok(Self {
+            forwarding: !options.no_forwarding.unwrap_or(false),
+            status,
+            management,
             credentials,
             passphrase_file: options.askpass,
             wrapping,
@@ -144,9 +159,7 @@ impl Config {
             data_channel,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,
-            state_directory: options
-                .state_dir
-                .unwrap_or_else(|| PathBuf::from(STATE_ROOT).join(tun.as_str())),
+            state_directory: options.state_dir.unwrap_or_else(|| Options::default_state_dir(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             strangers,
             live,
@@ -190,6 +203,12 @@ impl CredentialPaths {
 }
 
 impl Options {
+    /// The state directory of a server with the device `tun`, where none is given.
+    #[must_use]
+    pub fn default_state_dir(tun: &str) -> PathBuf {
+        PathBuf::from(STATE_ROOT).join(tun)
+    }
+
     const fn first_file_option(&self) -> &'static str {
         match (&self.ca, &self.cert, &self.key) {
             (Some(_), _, _) => "ca",
@@ -285,10 +304,16 @@ fn refuse_too_many_routes(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
 }
 
 fn check_tunnel_mode(options: &Options) -> Result<TunnelMode, ConfigError> {
-    match (options.split_tunnel.unwrap_or(false), options.full_tunnel.unwrap_or(false)) {
-        (true, true) => Err(ConfigError::Exclusive { first: "split-tunnel", second: "full-tunnel" }),
-        (true, false) => Ok(TunnelMode::Split),
-        (false, true | false) => Ok(TunnelMode::Full),
+    let modes = [
+        ("split-tunnel", options.split_tunnel, TunnelMode::Split),
+        ("full-tunnel", options.full_tunnel, TunnelMode::Full),
+        ("push-only", options.push_only, TunnelMode::AsPushed),
+    ];
+    let mut chosen = modes.into_iter().filter(|(_, wish, _)| wish.unwrap_or(false));
+    match (chosen.next(), chosen.next()) {
+        (Some((first, ..)), Some((second, ..))) => Err(ConfigError::Exclusive { first, second }),
+        (Some((_, _, mode)), None) => Ok(mode),
+        (None, _) => Ok(TunnelMode::Full),
     }
 }
 

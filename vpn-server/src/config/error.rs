@@ -6,9 +6,11 @@ use std::path::PathBuf;
 use super::data_channel::InvalidDataChannelOption;
 use super::listen::InvalidListenAddress;
 use super::network::{InvalidNetwork, Network, RoutedNetwork};
+use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
 
@@ -173,6 +175,12 @@ pub enum InvalidValue {
     /// Not a way to wrap control packets.
     #[error(transparent)]
     Wrapping(#[from] InvalidWrappingOption),
+    /// Not a management interface.
+    #[error(transparent)]
+    Management(#[from] InvalidManagementAddress),
+    /// Not a way to operate a server.
+    #[error(transparent)]
+    Operation(#[from] InvalidOperationOption),
     /// Not an IP address.
     #[error("not an IP address")]
     NotIpAddress,
@@ -272,6 +280,8 @@ impl InvalidValue {
             Self::DataChannel(problem) => problem.help(),
             Self::Push(problem) => problem.help(),
             Self::Wrapping(problem) => problem.help(),
+            Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
+            Self::Operation(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",

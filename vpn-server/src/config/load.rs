@@ -46,11 +46,15 @@ impl Options {
 
 /// The option name that `key` is a likely misspelling of.
 fn nearest_name(key: &str) -> Option<&'static str> {
-    let key = key.replace('_', "-").to_lowercase();
+    nearest(&key.replace('_', "-").to_lowercase(), Options::NAMES)
+}
+
+/// The name among `names` that `key` is a likely misspelling of.
+pub(crate) fn nearest(key: &str, names: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let tolerance = key.len() / 3 + 1;
-    Options::NAMES
+    names
         .into_iter()
-        .map(|name| (edit_distance(&key, name), name))
+        .map(|name| (edit_distance(key, name), name))
         .filter(|(distance, _)| *distance <= tolerance)
         .min()
         .map(|(_, name)| name)

@@ -13,6 +13,7 @@ mod inside;
 mod listen;
 mod load;
 mod network;
+mod operation;
 mod options;
 mod push;
 mod reload;
@@ -28,9 +29,11 @@ pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
 pub use error::{ConfigError, InvalidValue};
 pub use inside::InsideSettings;
 pub use listen::{InvalidListenAddress, ListenAddress};
+pub(crate) use load::nearest;
 pub use network::{
     AddressRange, ClientCidr, ClientCidrV6, ClientCidrs, InvalidNetwork, Network, RoutedNetwork,
 };
+pub use operation::InvalidOperationOption;
 pub use options::Options;
 pub use push::{
     Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,

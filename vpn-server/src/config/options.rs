@@ -86,6 +86,8 @@ pub struct Options {
     pub split_tunnel: Option<bool>,
     /// Everything goes through the tunnel.
     pub full_tunnel: Option<bool>,
+    /// Clients are told nothing but what `push` says.
+    pub push_only: Option<bool>,
     /// How many sessions at once.
     pub max_sessions: Option<u32>,
     /// How many sessions of one client at once.
@@ -116,6 +118,22 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Seconds for which an expired revocation list is still accepted.
     pub crl_grace: Option<u32>,
+    /// Leave forwarding to the administrator of the host.
+    pub no_forwarding: Option<bool>,
+    /// The file that shows who is connected.
+    pub status: Option<PathBuf>,
+    /// Seconds between two versions of it.
+    pub status_interval: Option<u32>,
+    /// Its form: 1, 2 or 3.
+    pub status_version: Option<u32>,
+    /// The management interface: `unix:PATH` or `ADDRESS:PORT`.
+    pub management: Option<String>,
+    /// File whose first line is the password of the management interface.
+    pub management_password: Option<PathBuf>,
+    /// Wait for `hold release` on the management interface before the start.
+    pub management_hold: Option<bool>,
+    /// How many lines of the log the management interface can show afterwards.
+    pub management_log_lines: Option<u32>,
     /// Seconds from a client's first packet to its tunnel.
     pub hand_window: Option<u32>,
     /// Places for clients that have not been let in.
@@ -137,7 +155,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 55] = [
+    pub const NAMES: [&'static str; 64] = [
         "pki",
         "server-name",
         "ca",
@@ -171,6 +189,7 @@ impl Options {
         "push",
         "split-tunnel",
         "full-tunnel",
+        "push-only",
         "max-sessions",
         "duplicate-cn",
         "keepalive",
@@ -186,6 +205,14 @@ impl Options {
         "connection-log",
         "state-dir",
         "crl-grace",
+        "no-forwarding",
+        "status",
+        "status-interval",
+        "status-version",
+        "management",
+        "management-password",
+        "management-hold",
+        "management-log-lines",
         "hand-window",
         "max-half-open",
         "max-half-open-per-network",
@@ -238,6 +265,7 @@ impl Options {
             push: self.push.or(fallback.push),
             split_tunnel: self.split_tunnel.or(fallback.split_tunnel),
             full_tunnel: self.full_tunnel.or(fallback.full_tunnel),
+            push_only: self.push_only.or(fallback.push_only),
             max_sessions: self.max_sessions.or(fallback.max_sessions),
             duplicate_cn: self.duplicate_cn.or(fallback.duplicate_cn),
             keepalive: self.keepalive.or(fallback.keepalive),
@@ -253,6 +281,14 @@ impl Options {
             connection_log: self.connection_log.or(fallback.connection_log),
             state_dir: self.state_dir.or(fallback.state_dir),
             crl_grace: self.crl_grace.or(fallback.crl_grace),
+            no_forwarding: self.no_forwarding.or(fallback.no_forwarding),
+            status: self.status.or(fallback.status),
+            status_interval: self.status_interval.or(fallback.status_interval),
+            status_version: self.status_version.or(fallback.status_version),
+            management: self.management.or(fallback.management),
+            management_password: self.management_password.or(fallback.management_password),
+            management_hold: self.management_hold.or(fallback.management_hold),
+            management_log_lines: self.management_log_lines.or(fallback.management_log_lines),
             hand_window: self.hand_window.or(fallback.hand_window),
             max_half_open: self.max_half_open.or(fallback.max_half_open),
             max_half_open_per_network: self.max_half_open_per_network.or(fallback.max_half_open_per_network),
@@ -280,6 +316,8 @@ impl Options {
             &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
+            &mut self.status,
+            &mut self.management_password,
             &mut self.address_file,
         ];
         for path in paths.into_iter().flatten() {
@@ -287,6 +325,9 @@ impl Options {
         }
         if let Some(file) = &mut self.tls_auth {
             *file = directory.join(&*file).display().to_string();
+        }
+        if let Some(path) = self.management.as_deref().and_then(|address| address.strip_prefix("unix:")) {
+            self.management = Some(format!("unix:{}", directory.join(path).display()));
         }
         self
     }
@@ -298,11 +339,9 @@ impl Options {
         if stronger.names_pki() && !stronger.names_files() {
             (self.ca, self.cert, self.key, self.crl) = (None, None, None, None);
         }
-        if stronger.split_tunnel == Some(true) {
-            self.full_tunnel = None;
-        }
-        if stronger.full_tunnel == Some(true) {
-            self.split_tunnel = None;
+        let chooses_tunnel = [stronger.split_tunnel, stronger.full_tunnel, stronger.push_only];
+        if chooses_tunnel.contains(&Some(true)) {
+            (self.split_tunnel, self.full_tunnel, self.push_only) = (None, None, None);
         }
         self
     }
@@ -347,6 +386,8 @@ mod tests {
             "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "client-to-client" => "true",
             "listed-clients-only" | "register-dns" => "true",
             "replay-window" | "tun-mtu" | "mssfix" => "7",
+            "no-forwarding" | "management-hold" | "push-only" => "true",
+            "status-interval" | "status-version" | "management-log-lines" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };

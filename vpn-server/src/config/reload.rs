@@ -13,7 +13,7 @@ pub struct ConfigChange {
 }
 
 /// The options that [`LiveSettings`] are made of.
-const LIVE: [&str; 14] = [
+const LIVE: [&str; 15] = [
     "route",
     "authorize",
     "client-to-client",
@@ -27,6 +27,7 @@ const LIVE: [&str; 14] = [
     "push",
     "split-tunnel",
     "full-tunnel",
+    "push-only",
     "max-sessions",
 ];
 

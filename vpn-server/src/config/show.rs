@@ -8,7 +8,15 @@ impl Config {
     /// The configuration as a TOML file, defaults written out.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(&Options::from(self)).unwrap_or_default()
+        Options::from(self).to_toml()
+    }
+}
+
+impl Options {
+    /// The options that are given, as a TOML file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
     }
 }
 
@@ -43,6 +51,7 @@ impl From<&Config> for Options {
             push: Some(live.push.options.iter().map(|option| option.as_str().to_owned()).collect()),
             split_tunnel: (live.tunnel == TunnelMode::Split).then_some(true),
             full_tunnel: (live.tunnel == TunnelMode::Full).then_some(true),
+            push_only: (live.tunnel == TunnelMode::AsPushed).then_some(true),
             max_sessions: live.max_sessions,
             duplicate_cn: Some(sessions.per_client),
             keepalive: Some([sessions.keepalive.ping, sessions.keepalive.ping_restart].map(seconds)),
@@ -58,6 +67,17 @@ impl From<&Config> for Options {
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
             crl_grace: Some(seconds(config.crl_grace)),
+            no_forwarding: (!config.forwarding).then_some(true),
+            status: config.status.as_ref().map(|status| status.path.clone()),
+            status_interval: config.status.as_ref().map(|status| seconds(status.interval)),
+            status_version: config.status.as_ref().map(|status| status.version.number()),
+            management: config.management.as_ref().map(|management| management.address.to_string()),
+            management_password: config.management.as_ref().and_then(|given| given.password_file.clone()),
+            management_hold: config.management.as_ref().and_then(|given| given.is_held.then_some(true)),
+            management_log_lines: config
+                .management
+                .as_ref()
+                .and_then(|management| u32::try_from(management.log_lines).ok()),
             hand_window: Some(seconds(config.strangers.handshake_timeout)),
             max_half_open: Some(config.strangers.half_open),
             max_half_open_per_network: Some(config.strangers.half_open_per_network),
@@ -103,7 +123,9 @@ mod tests {
             "ca='a'\ncert='b'\nkey='c'\ncrl='d'\naskpass='e'\nclient-cidr='10.8.0.0/12'\nlisten=['tcp:[::]:443','udp:0.0.0.0:443']\nport-share='web:8443'\n\
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
-             data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'",
+             data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
+             no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             management-hold=true\nmanagement-log-lines=9",
             "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
              client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
              dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\

@@ -54,6 +54,7 @@ impl Chronicle {
         reason: &str,
     ) {
         self.counters.count(Counted::Closed);
+        self.counters.moved(usage);
         self.log.closed(connection, wall_clock(), duration, usage, reason);
         info!(
             client = name_of(connection),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::error;
-use vpn_proto::{EndpointConfig, Transport};
+use vpn_proto::{EndpointConfig, Farewell, Transport};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
@@ -16,7 +16,7 @@ use super::chronicle::Chronicle;
 use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
-use super::registry::{ConnectionSnapshot, Registry};
+use super::registry::{ConnectionSnapshot, Registry, SessionKey};
 use super::shard::{Command, Shard, Shared};
 use super::whereabouts::Whereabouts;
 use crate::addr::AddressBook;
@@ -176,7 +176,14 @@ impl ControlHandle {
 
     /// The established connections.
     pub(crate) fn connections(&self) -> Vec<ConnectionSnapshot> {
-        self.shared.admissions.registry.connections()
+        self.shared.admissions.registry.connections(self.shared.clock.now())
+    }
+
+    /// Ends the session with the number `client_id`; `false` if there is none.
+    pub(crate) fn close(&self, client_id: u64, farewell: Farewell, reason: &'static str) -> bool {
+        self.shared.admissions.registry.find(client_id).is_some_and(|SessionKey { shard, session }| {
+            self.shared.command(shard, Command::Close { session, farewell, reason })
+        })
     }
 
     /// What was counted so far.

@@ -30,6 +30,7 @@ pub(super) fn options_for(live: &LiveSettings, audience: &Audience<'_>) -> Vec<P
     let mut options = match live.tunnel {
         TunnelMode::Full => redirection(&live.push, audience),
         TunnelMode::Split => routes(live, audience),
+        TunnelMode::AsPushed => Vec::new(),
     };
     options.extend(name_service(live, audience.peer_info));
     if let Some(banner) = live.push.banner.as_ref().filter(|_| audience.peer_info.get("IV_GUI_VER").is_some())
@@ -172,6 +173,12 @@ mod tests {
                 "ifconfig-ipv6 fdff:ffff:ffff:ffff::2/64 fdff:ffff:ffff:ffff::1"
             ]
         );
+    }
+
+    #[test]
+    fn where_only_pushes_count_routes_are_for_the_server_alone() {
+        let text = "client-cidr='10.8.0.0/24'\npush-only=true\nroute='0.0.0.0/0'\npush='route 10.7.0.0 255.255.255.0'";
+        assert_eq!(pushed(&config(text), "linux"), ["route 10.7.0.0 255.255.255.0"]);
     }
 
     #[test]

@@ -5,11 +5,12 @@
 //! its successor's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
-use vpn_proto::{DataChannel, SessionHandle};
+use vpn_proto::{DataChannel, Moment, PeerId, SessionHandle};
 
 use super::connection::{Connection, Usage};
 use crate::addr::{AddressBook, AddressWish, Lease, NoAddress};
@@ -73,6 +74,16 @@ pub struct ConnectionSnapshot {
     pub connection: Arc<Connection>,
     /// What it moved until now.
     pub usage: Usage,
+    /// Its number among all sessions since the start, from 0.
+    pub client_id: u64,
+    /// Its number in data packets.
+    pub peer_id: PeerId,
+    /// Where the client is by now.
+    pub remote: SocketAddr,
+    /// For how long nothing was heard of the client.
+    pub silence: Duration,
+    /// The networks behind it.
+    pub networks: Vec<IpNet>,
 }
 
 /// All sessions that were granted.
@@ -183,14 +194,25 @@ impl Registry {
     }
 
     /// The established connections.
-    pub(super) fn connections(&self) -> Vec<ConnectionSnapshot> {
+    pub(super) fn connections(&self, now: Moment) -> Vec<ConnectionSnapshot> {
         let state = self.lock();
-        let live = state.places.values().filter_map(|place| place.live.as_ref());
-        live.map(|live| ConnectionSnapshot {
+        let live = state.places.values().filter_map(|place| Some((place, place.live.as_ref()?)));
+        live.map(|(place, live)| ConnectionSnapshot {
             connection: Arc::clone(&live.connection),
             usage: usage(&live.channel),
+            client_id: place.arrival,
+            peer_id: place.slot.peer_id(),
+            remote: live.channel.path().remote,
+            silence: now.saturating_since(live.channel.last_received()),
+            networks: place.networks.clone(),
         })
         .collect()
+    }
+
+    /// The session with the number `client_id`, if it is not over.
+    pub(super) fn find(&self, client_id: u64) -> Option<SessionKey> {
+        let state = self.lock();
+        state.places.iter().find(|(_, place)| place.arrival == client_id).map(|(key, _)| *key)
     }
 
     fn vacate(&self, state: &mut State, key: SessionKey) {

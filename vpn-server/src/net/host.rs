@@ -27,6 +27,8 @@ pub struct HostNetworkSettings {
     pub listening_ports: Vec<u16>,
     /// Whether client addresses are translated towards the routed networks.
     pub nat: bool,
+    /// Whether forwarding towards the routed networks is switched on where it is off.
+    pub forwarding: bool,
     /// Where to note what was changed.
     pub state_directory: PathBuf,
 }
@@ -114,14 +116,15 @@ impl HostNetwork {
     fn apply(&mut self) -> Result<(), NetworkError> {
         let HostNetworkSettings { tun, inside, routes, listening_ports, .. } = &self.settings;
         let between_clients = self.settings.forwards_between_clients;
+        let forwarded: &[RoutedNetwork] = if self.settings.forwarding { routes } else { &[] };
         let ipv6 = inside.client_cidrs.v6.is_some()
-            && (between_clients || routes.iter().any(|route| route.network.is_ipv6()));
-        if !routes.is_empty() || between_clients {
+            && (between_clients || forwarded.iter().any(|route| route.network.is_ipv6()));
+        if !forwarded.is_empty() || between_clients {
             match &mut self.forwarding {
-                Some(forwarding) => forwarding.extend(tun, routes, ipv6)?,
+                Some(forwarding) => forwarding.extend(tun, forwarded, ipv6)?,
                 None => {
                     let state_directory = &self.settings.state_directory;
-                    self.forwarding = Some(Forwarding::enable(state_directory, tun, routes, ipv6)?);
+                    self.forwarding = Some(Forwarding::enable(state_directory, tun, forwarded, ipv6)?);
                 }
             }
         }
@@ -328,6 +331,7 @@ mod tests {
             forwards_between_clients: false,
             listening_ports: vec![1194],
             nat: true,
+            forwarding: true,
             state_directory: state.path().to_owned(),
         }
     }

@@ -11,6 +11,7 @@ pub mod file_watch;
 pub(crate) mod files;
 mod hardening;
 mod listeners;
+mod managed;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -23,7 +24,7 @@ mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};
-pub use reload::ReloadReport;
+pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
 pub use state_directory::{StateDirectory, StateError};

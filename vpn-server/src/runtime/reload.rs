@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::server::{Server, policy};
 use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
+use crate::stock::StockError;
 
 /// What a reload did. What failed is as it was before.
 #[derive(Debug, Default)]
@@ -20,15 +21,35 @@ pub struct ReloadReport {
     pub failed: Vec<(&'static str, String)>,
 }
 
+/// Why a configuration cannot be read again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RereadError {
+    /// Options that are no configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A stock configuration that cannot be run.
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    /// An inline block that cannot be written to its file.
+    #[error("cannot write {}: {source}", path.display())]
+    InlineFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+}
+
 impl Server {
     /// Takes over a configuration, reads certificates, key and revocation list again and reopens the connection log.
     ///
     /// `config` is the configuration as it is written now, or why it cannot be read.
-    pub fn reload(&mut self, config: Result<Config, ConfigError>) -> ReloadReport {
+    pub fn reload(&mut self, config: Result<Config, impl Into<RereadError>>) -> ReloadReport {
         let mut report = ReloadReport::default();
         match config {
             Ok(config) => self.reload_config(&config, &mut report),
-            Err(error) => report.fail("configuration", &error),
+            Err(error) => report.fail("configuration", &error.into()),
         }
         self.reload_credentials(&mut report);
         if let CrlReload::Kept(error) = self.reload_revocations() {

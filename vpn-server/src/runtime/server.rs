@@ -35,6 +35,7 @@ use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use crate::random;
+use crate::status::{StatusFile, StatusReport, StatusVersion};
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
@@ -45,6 +46,7 @@ const MAXIMUM_SHARDS: usize = 4;
 /// A running server. Dropping it takes everything back without telling clients; [`Server::stop`] tells them.
 pub struct Server {
     // Dropped in this order.
+    status: Option<StatusFile>,
     watch: Option<FileWatch>,
     control: ControlPlane,
     plane: Plane,
@@ -140,9 +142,11 @@ impl Server {
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
+        let status = start_status_file(&config, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ready.listen_addresses(), tun = ready.tun, addresses = ?ready.addresses, "the server is ready");
         Ok(Self {
+            status,
             watch,
             control,
             plane,
@@ -200,6 +204,7 @@ impl Server {
 
     /// Tells clients to come back later and takes everything back.
     pub fn stop(mut self) {
+        self.status = None;
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
         self.ledger.write(|known| self.control.handle().address_history(known));
@@ -209,6 +214,14 @@ impl Server {
         drop(network);
         drop(log);
         info!("the server has stopped");
+    }
+
+    /// Writes who is connected into the log.
+    pub(super) fn log_status(&self) {
+        let report = StatusReport::new(SystemTime::now().into(), &self.connections());
+        for line in StatusVersion::One.write(&report).lines() {
+            info!(status = line);
+        }
     }
 
     pub(super) fn control(&self) -> &ControlHandle {
@@ -359,6 +372,7 @@ fn network_settings(
         forwards_between_clients: config.live.lets_clients_meet(&config.inside),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
+        forwarding: config.forwarding,
         state_directory: state_directory.to_owned(),
     }
 }
@@ -409,6 +423,16 @@ fn watch_revocations(
     };
     let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
     Ok(Some(watch))
+}
+
+fn start_status_file(config: &Config, control: &ControlHandle) -> Result<Option<StatusFile>, StartError> {
+    let Some(settings) = config.status.clone() else {
+        return Ok(None);
+    };
+    let (path, control) = (settings.path.clone(), control.clone());
+    let observe = move || StatusReport::new(SystemTime::now().into(), &control.connections());
+    let file = StatusFile::start(settings, observe);
+    file.map(Some).map_err(|source| StartError::StatusFile { path, source })
 }
 
 /// A slot for every address: the limits that administrators set are kept by the control plane.
