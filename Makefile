@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 .DEFAULT_GOAL := help
 RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
 
-.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz bench dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -40,10 +40,16 @@ worlds: ## Live in 10,000 simulated worlds; make test does so in 1,000
 
 fuzz: ## Fuzz every target for SECONDS_EACH seconds (60)
 	scripts/fuzz
+stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
+	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
 
 bench: dependencies ## Time issuing a certificate against easy-rsa, release build
 	$(CARGO) build --release --package postern --package test-support
 	$(CARGO) run --release --quiet --package test-support --bin bench-issue
+
+bench-pki: dependencies ## Time the PKI commands with 100,000 and 1,000,000 certificates against easy-rsa, release build
+	$(CARGO) build --release --package postern --package test-support
+	$(CARGO) run --release --quiet --package test-support --bin bench-pki
 
 dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
 	@scripts/install-test-dependencies
