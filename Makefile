@@ -40,6 +40,7 @@ worlds: ## Live in 10,000 simulated worlds; make test does so in 1,000
 
 fuzz: ## Fuzz every target for SECONDS_EACH seconds (60)
 	scripts/fuzz
+
 stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
 	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
 

@@ -25,6 +25,8 @@ struct Abilities {
     version: String,
     wrappings: &'static [&'static str],
     cipher_option: &'static str,
+    /// Whether it offers what `cipher` of its profile says, too.
+    adds_cipher: bool,
     has_chacha: bool,
     has_tls_1_3: bool,
 }
@@ -37,6 +39,7 @@ impl Abilities {
             version: version.to_owned(),
             wrappings: if is_old { &["plain", "tls-auth", "tls-crypt"] } else { &WRAPPINGS },
             cipher_option: if is_old { "--ncp-ciphers" } else { "--data-ciphers" },
+            adds_cipher: is_old || version.starts_with("2.5."),
             has_chacha: !is_old,
             has_tls_1_3: !is_old,
         }
@@ -148,6 +151,9 @@ impl Cell {
             .replace("192.0.2.1 ", &format!("{} ", self.remote));
         let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
         options.extend(["--tls-version-max", self.tls, abilities.cipher_option, self.cipher]);
+        if abilities.adds_cipher {
+            options.extend(["--cipher", self.cipher]);
+        }
         let began = Instant::now();
         let mut client = StockClient::start(host, &profile, &options)?;
         let connected = client.log().wait_for(CONNECTED, LIMIT)?;
@@ -163,11 +169,10 @@ impl Cell {
         Ok(connected.at.saturating_duration_since(began))
     }
 
+    /// What all versions say of where they connect to.
     fn remote_in_the_log(&self) -> String {
-        let protocol = if self.transport == "udp" { "UDP" } else { "TCP" };
-        let (version, family) = if self.family == "IPv4" { ("v4", "AF_INET") } else { ("v6", "AF_INET6") };
-        let role = if self.transport == "udp" { "" } else { "_CLIENT" };
-        format!("{protocol}{version}{role} link remote: [{family}]{}:1194", self.remote)
+        let family = if self.family == "IPv4" { "AF_INET" } else { "AF_INET6" };
+        format!("link remote: [{family}]{}:1194", self.remote)
     }
 }
 
