@@ -1,6 +1,8 @@
 //! What stands in an exported profile: directives of a short list, and nothing that makes a client run a program, read
 //! another file or write one.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::process::Command;
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");

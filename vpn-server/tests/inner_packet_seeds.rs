@@ -1,7 +1,5 @@
 //! The fuzzer's seeds of inner packets, replayed.
 
-#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
-
 #[path = "support/inner_packets.rs"]
 mod inner_packets;
 

@@ -52,9 +52,8 @@ impl Member {
     fn connect(mut self) -> Result<Self> {
         while self.origin.elapsed() < LIMIT {
             self.live();
-            match self.client.poll_event() {
-                Some(ClientEvent::Connected(_)) => return Ok(self),
-                Some(_) | None => {}
+            if let Some(ClientEvent::Connected(_)) = self.client.poll_event() {
+                return Ok(self);
             }
         }
         Err(Failure::new(format!("{MEMBER} does not get in")))

@@ -4,7 +4,7 @@ use vpn_server::dataplane::mss;
 use vpn_server::dataplane::packet::{InnerHeader, quoted_by_icmp_error};
 
 /// Reads an inner packet; whatever is said of it lies inside it, and nothing but a segment size is ever changed.
-pub fn inner_packets(octets: &[u8]) {
+pub(crate) fn inner_packets(octets: &[u8]) {
     let Ok(InnerHeader::V4(header)) = InnerHeader::parse(octets) else { return };
     assert!(header.total_length() <= octets.len());
     let mut packet = octets[..header.total_length()].to_vec();
