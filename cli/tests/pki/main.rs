@@ -10,6 +10,7 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod passphrases;
 mod renew;
 mod reports;
 mod support;
