@@ -13,5 +13,6 @@ mod help;
 mod passphrases;
 mod renew;
 mod reports;
+mod roll_over;
 mod support;
 mod verify_chain;

@@ -17,6 +17,7 @@ mod records;
 mod renew;
 mod revoke;
 mod revoke_found;
+mod roll_over;
 mod signing;
 
 use std::path::{Path, PathBuf};
@@ -33,6 +34,7 @@ pub use records::{Record, RecordState, Records, RevocationMark};
 pub use renew::{Renew, Renewed, RenewedKey};
 pub use revoke::{Revoke, Revoked};
 pub use revoke_found::Revocable;
+pub use roll_over::{AuthorityKey, AuthorityStatus, Generation, RollOver, RolledOver};
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;
