@@ -96,7 +96,7 @@ impl Authority {
             serial: &serial.to_string(),
             detail: &revocation_detail(&found.record.subject, reason),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         let subject = found.record.subject.clone();
         Ok(Revoked { serial: serial.clone(), subject, certificate, at: now })

@@ -113,11 +113,13 @@ impl Authority {
         let locked = self.store.lock(&self.settings.lock)?;
         if self.authority_certificate()? != *old {
             // Somebody else has rolled the authority over in the meantime.
-            return Err(PkiError::ForeignAuthorityKey { key: self.store.full_path(&layout::authority_key()) });
+            return Err(PkiError::ForeignAuthorityKey {
+                key: self.store.full_path(&layout::authority_key()),
+            });
         }
         let (number, detail) = (serial.to_string(), certificate.subject_line());
         let event = Event { action: Action::RollOver, at: context.now, serial: &number, detail: &detail };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         let has_new_key = matches!(request.key, AuthorityKey::New { .. });
         Ok(RolledOver {

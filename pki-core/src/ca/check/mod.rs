@@ -172,7 +172,7 @@ impl Authority {
         }
         let detail = format!("{} {}", finding.code, finding.about);
         let event = Event { action: Action::Repair, at: now, serial: "", detail: &detail };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         Ok(locked.commit(changes)?)
     }
 }
