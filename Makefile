@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 .DEFAULT_GOAL := help
 RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
 
-.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies monitors format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies monitors format format-check lint docs pkilint deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -70,6 +70,10 @@ lint: ## Run clippy on everything, with both crypto backends
 
 docs: ## Build the documentation of the library crates, private items included
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
+
+pkilint: ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
+	$(CARGO) build --package postern
+	scripts/pkilint target/debug/postern
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources
