@@ -1,6 +1,6 @@
 //! `postern revoke`
 
-use pki_core::ca::Revoke;
+use pki_core::ca::{Generation, Revoke};
 use pki_core::crl::RevocationReason;
 use pki_core::name::FileBase;
 use serde_json::json;
@@ -14,9 +14,9 @@ pub(super) fn run(session: &Session, arguments: &RevokeArgs) -> Result<Answer, C
     let name = FileBase::parse(&arguments.name)?;
     let reason = arguments.reason.as_deref().map(RevocationReason::from_user).transpose()?;
     let authority = session.open()?;
-    let (serial, subject) = authority.revocable(&name)?;
+    let (serial, subject) = authority.revocable(&name, Generation::Issued)?;
     session.prompter().confirm(&format!("Revoke {subject} (serial {serial})?"))?;
-    let request = Revoke { name, reason };
+    let request = Revoke { name, generation: Generation::Issued, reason };
     let revoked = session.run(|context| authority.revoke(&request, context))?;
     Ok(Answer {
         text: format!(

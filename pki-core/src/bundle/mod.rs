@@ -1,3 +1,10 @@
-//! What is handed to users: client profiles.
+//! What is handed to users: client profiles, key and certificate containers, easy-rsa's inline files.
 
+pub mod dh_groups;
+mod error;
+pub mod inline;
 pub mod ovpn;
+pub mod pkcs12;
+pub mod pkcs7;
+
+pub use error::BundleError;

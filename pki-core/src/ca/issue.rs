@@ -2,20 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::signing::Signing;
+use super::gen_req::{NewKey, Prepared};
+use super::issuing::{CertificateForm, Order, SerialNumbers};
 use super::{Authority, Context, Warning};
-use crate::cert::build::{Leaf, Validity};
-use crate::cert::csr::Request;
-use crate::cert::profile::SubjectKey;
-use crate::cert::{Certificate, CertificateKind, Profile, SubjectAltName};
+use crate::cert::build::Validity;
+use crate::cert::{CertificateKind, Customisation, SubjectAltName};
 use crate::dn::Subject;
 use crate::error::PkiError;
-use crate::key::{Digest, KeyAlgorithm, PrivateKey, Protection, SigningKey, generate};
+use crate::key::{Digest, KeyAlgorithm, Protection};
 use crate::name::FileBase;
-use crate::random::{RandomError, RandomSource};
 use crate::serial::Serial;
-use crate::store::index_txt::{Index, demands_unique_subjects, issued_row};
-use crate::store::{ChangeSet, FileMode, LockedStore, layout};
+use crate::store::{ChangeSet, FileMode, layout};
 use crate::time::Timestamp;
 
 /// A request for a certificate with a new key.
@@ -38,18 +35,10 @@ pub struct Issue {
     pub validity: Validity,
     /// How it is numbered.
     pub serial_numbers: SerialNumbers,
-}
-
-/// Where serial numbers come from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SerialNumbers {
-    /// 159 random bits (threat model KEY-06).
-    #[default]
-    Random159,
-    /// 128 random bits, as easy-rsa draws them.
-    Random128,
-    /// One after the other, from the file `serial`: easy-rsa's `EASYRSA_RAND_SN=no`.
-    Sequential,
+    /// Extensions beyond those of the kind.
+    pub customisation: Customisation,
+    /// How the files look.
+    pub form: CertificateForm,
 }
 
 /// A new certificate.
@@ -71,13 +60,6 @@ pub struct Issued {
     pub not_after: Timestamp,
     /// What should not stay as it is.
     pub warnings: Vec<Warning>,
-}
-
-/// Everything that needs neither the lock nor the authority.
-struct Prepared {
-    key: PrivateKey,
-    key_text: zeroize::Zeroizing<String>,
-    request: Request,
 }
 
 impl Authority {
@@ -103,81 +85,54 @@ impl Authority {
     pub fn issue(&self, request: &Issue, context: &mut Context<'_>) -> Result<Issued, PkiError> {
         self.require_free_name(&request.name)?;
         let signing = self.unlock(request.digest, context)?;
-        let prepared = prepare(request, self.settings.profile, context.random)?;
+        let subject = request.subject.to_der();
+        let new_key = NewKey {
+            algorithm: request.algorithm,
+            digest: request.digest,
+            protection: &request.protection,
+            subject: &subject,
+            extensions: &request.names.iter().map(SubjectAltName::to_extension).collect::<Vec<_>>(),
+        };
+        let prepared = Prepared::new(&new_key, self.settings.profile, context.random)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_free_name(&request.name)?;
-        self.require_free_subject(request)?;
+        self.require_free_subject(&subject)?;
         let serial = self.next_serial(request.serial_numbers, context.random)?;
-        let certificate = self.certify(request, &prepared, &serial, &signing)?;
-        self.write(&locked, request, &prepared, &certificate)?;
-        Ok(self.issued(request, &certificate, signing))
-    }
-
-    fn require_free_subject(&self, request: &Issue) -> Result<(), PkiError> {
-        let attributes = self.store.read(&layout::index_attributes())?.unwrap_or_default();
-        if !demands_unique_subjects(&attributes) {
-            return Ok(());
-        }
-        let subject = crate::dn::one_line(&request.subject.to_der()).unwrap_or_default();
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        match Index::new(&index).valid_row_of_subject(&subject) {
-            Some(_) => Err(PkiError::SubjectTaken { subject }),
-            None => Ok(()),
-        }
-    }
-
-    fn certify(
-        &self,
-        request: &Issue,
-        prepared: &Prepared,
-        serial: &Serial,
-        signing: &Signing,
-    ) -> Result<Certificate, PkiError> {
-        let leaf = Leaf {
+        let order = Order {
             kind: request.kind,
-            key: SubjectKey {
-                algorithm: prepared.key.algorithm(),
-                public_key_info: prepared.key.public_key_info(),
-            },
-            subject: &request.subject,
             names: request.names.as_ref(),
+            customisation: &request.customisation,
+            requested: &[],
+            subject: &subject,
+            public_key_info: prepared.key.public_key_info(),
             validity: request.validity,
-            serial,
+            serial: &serial,
         };
-        Ok(leaf.sign(self.settings.profile, &signing.certificate, &signing.key)?)
-    }
+        let (certificate, mut warnings) = self.certify(&order, &signing)?;
 
-    fn write(
-        &self,
-        locked: &LockedStore<'_>,
-        request: &Issue,
-        prepared: &Prepared,
-        certificate: &Certificate,
-    ) -> Result<(), PkiError> {
-        let serial = certificate.serial();
-        let row = issued_row(certificate.not_after(), &serial, &certificate.subject_line());
-        let text = certificate.to_pem();
+        let (name, form) = (&request.name, request.form);
         let mut changes = ChangeSet::default();
-        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
-        changes.append_line(layout::index(), row);
-        changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
-        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
-        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
-        changes.create(layout::certificate(&request.name), FileMode::Private, text);
-        Ok(locked.commit(changes)?)
+        let text = Self::record(&mut changes, &certificate, form);
+        changes.create(layout::request(name), FileMode::Private, prepared.request.to_pem());
+        changes.create_secret(layout::private_key(name), &prepared.key_text);
+        changes.create(layout::certificate(name), FileMode::Private, text);
+        let key = Some(prepared.key_text.as_str());
+        warnings.extend(self.record_inline(&mut changes, name, &certificate, key, form)?);
+        locked.commit(changes)?;
+        Ok(self.issued(name, &certificate, warnings))
     }
 
-    fn issued(&self, request: &Issue, certificate: &Certificate, signing: Signing) -> Issued {
-        let mut warnings = signing.warnings;
-        let authority_ends = signing.certificate.not_after();
-        if certificate.not_after() > authority_ends {
-            warnings.push(Warning::OutlivesAuthority { authority_ends });
-        }
+    pub(super) fn issued(
+        &self,
+        name: &FileBase,
+        certificate: &crate::cert::Certificate,
+        warnings: Vec<Warning>,
+    ) -> Issued {
         Issued {
-            certificate: self.store.full_path(&layout::certificate(&request.name)),
-            key: self.store.full_path(&layout::private_key(&request.name)),
-            request: self.store.full_path(&layout::request(&request.name)),
+            certificate: self.store.full_path(&layout::certificate(name)),
+            key: self.store.full_path(&layout::private_key(name)),
+            request: self.store.full_path(&layout::request(name)),
             serial: certificate.serial(),
             subject: certificate.subject_line(),
             not_before: certificate.not_before(),
@@ -185,66 +140,4 @@ impl Authority {
             warnings,
         }
     }
-
-    /// A number that no certificate of this authority has.
-    fn next_serial(&self, numbers: SerialNumbers, random: &mut dyn RandomSource) -> Result<Serial, PkiError> {
-        if numbers == SerialNumbers::Sequential {
-            return self.next_in_file();
-        }
-        for _ in 0..MAX_DRAWS {
-            let serial = draw_serial(numbers, random)?;
-            if !self.store.exists(&layout::certificate_by_serial(&serial))? {
-                return Ok(serial);
-            }
-        }
-        Err(RandomError.into())
-    }
-
-    fn next_in_file(&self) -> Result<Serial, PkiError> {
-        let path = layout::serial();
-        let unusable = || PkiError::SerialFile { file: self.store.full_path(&path) };
-        let text = self.store.read(&path)?.ok_or_else(unusable)?;
-        let digits = std::str::from_utf8(&text).map_err(|_| unusable())?.trim();
-        let serial = Serial::from_hex(digits).ok_or_else(unusable)?;
-        if serial.as_be_bytes().is_empty() || serial.as_be_bytes().len() > MAX_SERIAL_OCTETS {
-            return Err(unusable());
-        }
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        match Index::new(&index).row_of(&serial) {
-            Some(_) => Err(PkiError::SerialTaken { serial }),
-            None => Ok(serial),
-        }
-    }
 }
-
-fn prepare(request: &Issue, profile: Profile, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
-    let key = generate(request.algorithm, random)?;
-    let key_text = key.to_pem(&request.protection, random)?;
-    let digest = profile.digest(request.digest, key.algorithm());
-    let signed = Request::sign(&request.subject, &SigningKey::new(&key, digest)?)?;
-    Ok(Prepared { key, key_text, request: signed })
-}
-
-/// A random number of the usual length: positive, and without a leading zero octet, so that every notation of it has
-/// the same number of digits.
-pub(super) fn draw_serial(
-    numbers: SerialNumbers,
-    random: &mut dyn RandomSource,
-) -> Result<Serial, RandomError> {
-    let (length, first_octet_mask) = match numbers {
-        SerialNumbers::Random159 => (20, 0x7f),
-        SerialNumbers::Random128 | SerialNumbers::Sequential => (16, 0xff),
-    };
-    let mut octets = vec![0; length];
-    for _ in 0..MAX_DRAWS {
-        random.fill(&mut octets)?;
-        octets[0] &= first_octet_mask;
-        if octets[0] != 0 {
-            return Ok(Serial::from_be_bytes(&octets));
-        }
-    }
-    Err(RandomError)
-}
-
-const MAX_DRAWS: usize = 64;
-const MAX_SERIAL_OCTETS: usize = 20;

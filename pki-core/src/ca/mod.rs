@@ -4,21 +4,43 @@
 //! through a callback that is asked only if the key is encrypted, and before anything is locked.
 
 mod build_ca;
+mod export;
 mod gen_crl;
+mod gen_req;
 mod init;
+mod inline;
 mod issue;
+mod issuing;
 mod reader;
+mod renew;
+mod renew_ca;
+mod report;
 mod revoke;
+mod self_sign;
+mod set_pass;
+mod sign_req;
 mod signing;
+mod support_files;
 
 use std::path::{Path, PathBuf};
 
-pub use build_ca::{BuildCa, BuiltCa};
+pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
+pub use export::{ExportedFiles, Pkcs12Export};
 pub use gen_crl::{GenCrl, PublishedCrl};
+pub use gen_req::{GenReq, GeneratedRequest};
 pub use init::{Init, InitOutcome, init, replace};
-pub use issue::{Issue, Issued, SerialNumbers};
+pub use inline::InlineFile;
+pub use issue::{Issue, Issued};
+pub use issuing::{CertificateForm, SerialNumbers};
 pub use reader::PkiReader;
-pub use revoke::{Revoke, Revoked};
+pub use renew::Renew;
+pub use renew_ca::{RenewCa, RenewedCa};
+pub use report::{IndexRow, RowStatus};
+pub use revoke::{Generation, Revoke, Revoked};
+pub use self_sign::{SelfSign, SelfSignedFiles};
+pub use set_pass::{KeyName, set_pass_of_file};
+pub use sign_req::{SignReq, SubjectChoice};
+pub use support_files::TlsKeyKind;
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;
@@ -80,6 +102,18 @@ pub enum Warning {
         path: PathBuf,
         /// In what respect.
         weakness: WeakEncryption,
+    },
+    /// An extension that the request asks for and the certificate did not get.
+    NotGranted {
+        /// Its object identifier.
+        extension: String,
+    },
+    /// An inline file that lacks something.
+    IncompleteInline {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        missing: Vec<&'static str>,
     },
     /// The certificate ends later than the certificate of its authority.
     OutlivesAuthority {

@@ -5,14 +5,19 @@
 
 pub mod build;
 pub mod csr;
+pub mod dump;
 mod error;
 pub mod extension;
+pub mod extension_file;
 pub mod profile;
 pub mod san;
+pub(crate) mod terms;
 mod view;
 
 pub use error::CertificateError;
+pub use extension_file::ExtensionFile;
 pub use profile::{CertificateKind, Profile};
 pub use san::SubjectAltName;
+pub use terms::{CriticalMarks, Customisation};
 
 pub use crate::x509::Certificate;

@@ -76,6 +76,18 @@ impl ChangeSet {
         self.changes.push(Change::Replace(path, mode, content));
     }
 
+    /// [`Self::create_secret`], whether or not there was such a file.
+    pub(crate) fn replace_secret(&mut self, path: PkiPath, content: &str) {
+        let content = Content::Secret(Zeroizing::new(content.into()));
+        self.changes.push(Change::Replace(path, FileMode::Private, content));
+    }
+
+    /// [`Self::replace_secret`] for content that is not text.
+    pub(crate) fn replace_secret_octets(&mut self, path: PkiPath, content: &[u8]) {
+        let content = Content::Secret(Zeroizing::new(content.to_vec()));
+        self.changes.push(Change::Replace(path, FileMode::Private, content));
+    }
+
     /// One more line (given without its end) in an existing file, which is not rewritten for it.
     pub(crate) fn append_line(&mut self, path: PkiPath, line: String) {
         self.changes.push(Change::AppendLine(path, line));
