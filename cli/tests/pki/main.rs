@@ -8,4 +8,6 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod parity;
+mod real;
 mod support;
