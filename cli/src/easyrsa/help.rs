@@ -116,7 +116,8 @@ const OPTIONS: &str = "\
   --vars=FILE             use this vars file only (EASYRSA_VARS_FILE)
   --force-vars            accept what a vars file should not contain (EASYRSA_FORCE_VARS)
   --batch, -b             ask nothing (EASYRSA_BATCH)
-  --silent, -s            no notices and warnings; --silent-ssl, -S nothing of what openssl would say
+  --silent, -s            no notices and warnings
+  --silent-ssl, -S        nothing of what openssl would say
   --sbatch, --sb          both --silent and --batch
   --nopass                leave new keys unencrypted (EASYRSA_NO_PASS)
   --passin=, --passout=   pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin

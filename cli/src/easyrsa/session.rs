@@ -142,8 +142,22 @@ impl Session {
         match (start, end) {
             (Some(_), None) => Err(invalid("--startdate", "", "it needs --enddate as well")),
             (start, Some(end)) => Ok(Validity::between(start.unwrap_or(self.now), end)?),
-            (None, None) => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
+            (None, None) => match self.number("EASYRSA_FIX_OFFSET")? {
+                Some(offset) => self.fixed_validity(offset),
+                None => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
+            },
         }
+    }
+
+    /// easy-rsa 3.1: from the first of January for as many whole years as the days make, and `offset` days.
+    fn fixed_validity(&self, offset: u32) -> Result<Validity, EasyRsaError> {
+        let years = i64::from(self.days("EASYRSA_CERT_EXPIRE", 825)? / 365);
+        let this_year = self.now.calendar().year;
+        let first_of = |year| Timestamp::from_calendar(year, 1, 1, 0, 0, 0);
+        let (Some(start), Some(end)) = (first_of(this_year), first_of(this_year + years)) else {
+            return Err(invalid("--fix-offset", &offset.to_string(), "the year 9999 at most"));
+        };
+        Ok(Validity::between(start, end.plus_days(offset.into()))?)
     }
 
     /// The subject with this common name, in the DN mode that is set.

@@ -8,6 +8,7 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod operations;
 mod parity;
 mod real;
 mod support;

@@ -10,7 +10,7 @@ use crate::dn;
 use crate::error::PkiError;
 use crate::key::Digest;
 use crate::name::{CommonName, FileBase};
-use crate::store::{ChangeSet, FileMode, layout};
+use crate::store::{ChangeSet, FileMode, PkiPath, layout};
 
 /// A request to sign reqs/NAME.req.
 pub struct SignReq {
@@ -77,7 +77,7 @@ impl Authority {
         self.require_authority()?;
         let request = self.request(name)?;
         let path = layout::certificate(name);
-        if self.store.exists(&path)? {
+        if self.is_taken(&path)? {
             return Err(PkiError::NameTaken { found: self.store.full_path(&path) });
         }
         request.verify().map_err(|cause| PkiError::Certificate {
@@ -85,6 +85,12 @@ impl Authority {
             cause,
         })?;
         Ok(request)
+    }
+
+    /// Whether a file is there and holds anything: a request that easy-rsa could not sign leaves an empty certificate.
+    fn is_taken(&self, path: &PkiPath) -> Result<bool, PkiError> {
+        let is_empty = self.store.read_range(path, 0, 1)?.is_some_and(|octets| octets.is_empty());
+        Ok(self.store.exists(path)? && !is_empty)
     }
 
     /// Makes a certificate for a request.
@@ -114,7 +120,7 @@ impl Authority {
         let (certificate, mut warnings) = self.certify(&order, &signing)?;
         let mut changes = ChangeSet::default();
         let text = Self::record(&mut changes, &certificate, sign.form);
-        changes.create(layout::certificate(&sign.name), FileMode::Private, text);
+        changes.replace(layout::certificate(&sign.name), FileMode::Private, text);
         warnings.extend(self.record_inline(&mut changes, &sign.name, &certificate, None, sign.form)?);
         locked.commit(changes)?;
         Ok(self.issued(&sign.name, &certificate, warnings))

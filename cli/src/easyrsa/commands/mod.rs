@@ -37,6 +37,12 @@ pub(super) fn run(invocation: Invocation) -> Outcome {
         "init-pki" | "clean-all" => return pki::init_pki(&session, &words),
         _ => read_vars(&mut session)?,
     }
+    if session.variables.is_set("EASYRSA_SSL_CONF") {
+        session.messages.remark(
+            "EASYRSA_SSL_CONF (--ssl-cnf) has no effect: openssl is not used. Extensions are set in x509-types or by \
+             EASYRSA_EXTRA_EXTS.",
+        );
+    }
     dispatch(&session, &command, &words)
 }
 
