@@ -141,6 +141,7 @@ const OPTIONS: &str = "\
   --noinline              no inline files (EASYRSA_NO_INLINE)
   --no-lockfile           neither honour nor create lock.file
   --lock-timeout=SECONDS  how long to wait for other commands [30]
+  --force                 with gen-crl: publish a list that ends before the published one
   --profile=strict|easyrsa  field forms of certificates and lists (POSTERN_PROFILE) [strict]
   --umask= --no-umask --tmp-dir= --keep-tmp= --ssl-cnf= --force-safe-ssl
                           accepted; there is nothing to set

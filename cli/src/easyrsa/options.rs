@@ -215,10 +215,14 @@ const OPTIONS: &[OptionRule] = &[
     rule(&["--notext"], "EASYRSA_TEXT_OFF", Value::Flag("1")),
     rule(&["--profile"], "POSTERN_PROFILE", Value::Given),
     rule(&["--lock-timeout"], LOCK_TIMEOUT, Value::Given),
+    rule(&["--force"], FORCE, Value::Flag("1")),
 ];
 
 /// Not a variable of easy-rsa: `--days` means another one for each command.
 pub(super) const DAYS: &str = "--days";
+
+/// Not an option of easy-rsa: publish a list that is worse than the published one.
+pub(super) const FORCE: &str = "--force";
 
 /// Seconds to wait for other commands; easy-rsa does not wait at all.
 pub(super) const LOCK_TIMEOUT: &str = "--lock-timeout";

@@ -1,7 +1,7 @@
 //! Certificate requests (PKCS#10): written for every key, because renewal starts from them, and read from anywhere.
 //!
 //! A request is data from outside until [`Request::verify`] has shown that its maker holds the key; which of the
-//! extensions it asks for are granted is decided in [`super::terms`].
+//! extensions it asks for are granted is decided in `terms`.
 
 use std::ops::Range;
 

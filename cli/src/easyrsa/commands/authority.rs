@@ -3,13 +3,17 @@
 use pki_core::ca::{GenCrl, RenewCa};
 
 use super::{Outcome, Words};
+use crate::easyrsa::options::FORCE;
 use crate::easyrsa::session::Session;
 
 pub(super) fn gen_crl(session: &Session, words: &[String]) -> Outcome {
     Words::new(words).finish()?;
     let authority = session.open()?;
-    let request =
-        GenCrl { days: session.days("EASYRSA_CRL_DAYS", 180)?, digest: session.digest()?, force: false };
+    let request = GenCrl {
+        days: session.days("EASYRSA_CRL_DAYS", 180)?,
+        digest: session.digest()?,
+        force: session.variables.is_set(FORCE),
+    };
     let list = session.run(|context| authority.gen_crl(&request, context))?;
     list.warnings.iter().for_each(|warning| session.messages.warning(warning));
     session.messages.notice(&format!(

@@ -2,7 +2,7 @@
 //!
 //! A file is read completely before anything is made of it, and whatever is not understood is an error that names the
 //! line: an extension that silently went missing would be worse than no certificate. What the single extensions mean
-//! is in [`values`], the notation for arbitrary ASN.1 in [`asn1_text`].
+//! is in `values`, the notation for arbitrary ASN.1 in `asn1_text`.
 
 mod asn1_text;
 mod values;
