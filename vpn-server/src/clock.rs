@@ -1,6 +1,6 @@
 //! Monotonic time, read once where the outside world begins and passed inwards as [`Moment`]s.
 
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use vpn_proto::Moment;
 
@@ -8,13 +8,21 @@ use vpn_proto::Moment;
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     origin: Instant,
+    unix_time_of_origin: Duration,
 }
 
 impl Clock {
     /// A clock whose origin is the present.
     #[must_use]
     pub fn start() -> Self {
-        Self { origin: Instant::now() }
+        let unix_time_of_origin = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { origin: Instant::now(), unix_time_of_origin }
+    }
+
+    /// The Unix time of [`Moment`] 0; zero if the system's clock stands before 1970.
+    #[must_use]
+    pub const fn unix_time_of_origin(&self) -> Duration {
+        self.unix_time_of_origin
     }
 
     /// The present.

@@ -4,7 +4,7 @@
 //!              ┌──────────────────────── runtime ─────────────────────────┐
 //!              │ start, reload, stop; knows all parts                     │
 //!              └───┬───────────────┬──────────────┬──────────────┬────────┘
-//!   UDP, TUN ◄── transport ◄── dataplane ◄──► control ──► addr  auth   net (forwarding, NAT)
+//!   sockets, TUN ◄ transport ◄ dataplane ◄──► control ──► addr  auth   net (forwarding, NAT)
 //!                                  │    tables    │         (trust, revocation)
 //!                                policy        vpn-proto          observe (connection log)
 //! ```

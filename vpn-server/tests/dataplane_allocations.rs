@@ -12,44 +12,64 @@ mod sessions;
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::Ipv4Addr;
+use std::io::Read;
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use packets::{syn, udp};
-use sessions::{Session, Sessions};
-use vpn_proto::{DATA_HEADROOM, ListenerId, Moment};
+use ipnet::Ipv4Net;
+use packets::{syn, syn_v6, udp, udp_v6};
+use sessions::{Session, Sessions, path};
+use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
+use vpn_proto::{ListenerId, Moment, Transport};
 use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
-use vpn_server::transport::{ReceiveBatch, Received};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use vpn_server::transport::poller::{Poller, Token};
+use vpn_server::transport::tcp::{Connection, Precedence};
+use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9);
 const ROUNDS: usize = 200;
 const DATAGRAMS: usize = 40;
 
 #[test]
 fn a_packet_allocates_nothing_in_either_direction() {
-    let mut sessions = Sessions::new();
+    allocates_nothing(Sessions::new());
+}
+
+#[test]
+fn a_packet_of_the_epoch_format_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_modern_clients());
+}
+
+#[test]
+fn a_packet_of_an_old_client_allocates_nothing_in_either_direction() {
+    allocates_nothing(Sessions::with_clients_without_peer_id());
+}
+
+fn allocates_nothing(mut sessions: Sessions) {
     let tables = Tables::new(4, policy());
-    let peers = [2, 3].map(|host| join(&tables, &mut sessions, Ipv4Addr::new(10, 8, 0, host)));
+    let peers =
+        [2, 3].map(|host| join(&tables, &mut sessions, Transport::Udp, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
     let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
-    let down =
-        peers.each_ref().map(|peer| [udp(TARGET, peer.address, &[7; 900]), syn(TARGET, peer.address, 1460)]);
+    let up = peers.each_ref().map(packets_up);
+    let down: Vec<Vec<u8>> = peers.iter().flat_map(packets_down).collect();
     let policy = tables.policy();
 
     let mut delivered = 0;
     let mut rounds = |count| {
         for _ in 0..count {
-            for peer in &peers {
-                refill(&mut batch, peer, now);
+            for (peer, packets) in peers.iter().zip(&up) {
+                refill(&mut batch, peer, packets, now);
                 pipeline.inbound(now, ListenerId(0), &mut batch, |_| delivered += 1);
             }
-            for packet in down.iter().flatten().cycle().take(DATAGRAMS) {
+            for packet in down.iter().cycle().take(DATAGRAMS) {
                 if queue.is_full() {
                     queue.drain(|_| {});
                 }
@@ -68,19 +88,75 @@ fn a_packet_allocates_nothing_in_either_direction() {
 }
 
 #[test]
+fn a_packet_in_a_frame_allocates_nothing_in_either_direction() {
+    let mut sessions = Sessions::new();
+    let tables = Tables::new(4, policy());
+    let peer = join(&tables, &mut sessions, Transport::Tcp, Ipv4Addr::new(10, 8, 0, 2));
+    let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
+    let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
+    let now = sessions.now();
+    let (mut deframer, mut buffer) = (Deframer::default(), vec![0; SUPER_BUFFER]);
+    let (connection, mut far) = connection();
+    let packet = udp(TARGET, peer.address, &[7; 900]);
+    let frames: Vec<Vec<u8>> = (0..(ROUNDS + 1) * DATAGRAMS)
+        .map(|_| {
+            let sealed = peer.seal(now, &udp(peer.address, TARGET, &[7; 900]));
+            [&prefix(sealed.len()).unwrap()[..], &sealed].concat()
+        })
+        .collect();
+    let stream = frames.concat();
+    // Reads end within frames.
+    let mut reads = stream.chunks(10_000);
+    let mut sent = vec![0; DATAGRAMS * (PREFIX + packet.len())];
+
+    let mut delivered = 0;
+    let mut rounds = |reads: &mut dyn Iterator<Item = &[u8]>| {
+        for read in reads {
+            let receive = |space: &mut [u8]| {
+                space[..read.len()].copy_from_slice(read);
+                Ok::<_, ()>(read.len())
+            };
+            let (_, mut frames) = deframer.fill(&mut buffer, receive).unwrap();
+            pipeline.inbound_frames(now, peer.path, &mut frames, |_| delivered += 1).unwrap();
+            deframer.keep(&frames);
+            for _ in 0..DATAGRAMS {
+                connection.send(&packet, packet.len(), Precedence::Data).unwrap();
+            }
+            far.read_exact(&mut sent).unwrap();
+        }
+    };
+    rounds(&mut reads.by_ref().take(10));
+    let allocations = counted(|| rounds(&mut reads));
+    // A frame that has begun can be longer than any that had begun before.
+    assert!(allocations <= 10, "{allocations}");
+    assert_eq!(delivered, (ROUNDS + 1) * DATAGRAMS);
+}
+
+/// Both ends of a connection over the loopback interface.
+fn connection() -> (Connection, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let far = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (near, remote) = listener.accept().unwrap();
+    near.set_nonblocking(true).unwrap();
+    (Connection::open(path(Transport::Tcp, remote), near, Poller::new().unwrap(), Token(0)).unwrap(), far)
+}
+
+#[test]
 fn the_counter_counts() {
     assert_eq!(counted(|| drop(std::hint::black_box(Box::new([7_u8; 100])))), 1);
 }
 
-/// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer.
-fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
-    let packet = [7; 600];
-    let length = DATA_HEADROOM + packet.len();
+/// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer: `packets` in turn, which
+/// have one length.
+fn refill(batch: &mut ReceiveBatch, peer: &Session, packets: &[Vec<u8>], now: Moment) {
+    let inner_length = packets[0].len();
+    let channel = peer.client.data_channel().unwrap();
+    let (front, length) = (channel.layout().front(), channel.layout().datagram_length(inner_length));
     let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
-        for datagram in buffers[0][..DATAGRAMS * length].chunks_mut(length) {
-            datagram[DATA_HEADROOM..].copy_from_slice(&packet);
-            write_udp_header(&mut datagram[DATA_HEADROOM..], peer.address);
-            peer.client.data_channel().unwrap().seal(now, datagram).unwrap();
+        let datagrams = buffers[0][..DATAGRAMS * length].chunks_mut(length);
+        for (datagram, packet) in datagrams.zip(packets.iter().cycle()) {
+            datagram[front..][..inner_length].copy_from_slice(packet);
+            channel.seal(now, inner_length, datagram).unwrap();
         }
         received.push(Received {
             length: DATAGRAMS * length,
@@ -93,28 +169,64 @@ fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
     batch.refill(fill).unwrap();
 }
 
-fn write_udp_header(packet: &mut [u8], source: Ipv4Addr) {
-    let length = u16::try_from(packet.len()).unwrap();
-    packet[..10].copy_from_slice(&[0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17]);
-    packet[2..4].copy_from_slice(&length.to_be_bytes());
-    packet[12..16].copy_from_slice(&source.octets());
-    packet[16..20].copy_from_slice(&TARGET.octets());
+/// What a client sends: from each of its addresses and from behind it.
+fn packets_up(peer: &Session) -> Vec<Vec<u8>> {
+    let v6 = address_v6(peer.address);
+    vec![
+        udp(peer.address, TARGET, &[7; 572]),
+        udp_v6(v6, TARGET_V6, &[7; 552]),
+        udp(behind(peer.address), TARGET, &[7; 572]),
+    ]
 }
 
-fn join(tables: &Tables, sessions: &mut Sessions, address: Ipv4Addr) -> Session {
+/// What comes back.
+fn packets_down(peer: &Session) -> Vec<Vec<u8>> {
+    let v6 = address_v6(peer.address);
+    vec![
+        udp(TARGET, peer.address, &[7; 900]),
+        syn(TARGET, peer.address, 1460),
+        udp_v6(TARGET_V6, v6, &[7; 900]),
+        syn_v6(TARGET_V6, v6, 1440),
+        udp(TARGET, behind(peer.address), &[7; 900]),
+    ]
+}
+
+fn address_v6(address: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1000 + u16::from(address.octets()[3]))
+}
+
+fn behind(address: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::new(10, 20, address.octets()[3], 9)
+}
+
+fn join(tables: &Tables, sessions: &mut Sessions, transport: Transport, address: Ipv4Addr) -> Session {
     let slot = tables.reserve().unwrap();
     let remote = (Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000).into();
-    let session = sessions.connect(slot.peer_id(), remote, address);
-    tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
+    let session = sessions.connect(slot.peer_id(), path(transport, remote), address);
+    let host = address.octets()[3];
+    let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), address)
+        .with_ipv6(Some(address_v6(address)))
+        .with_networks(vec![Ipv4Net::new([10, 20, host, 0].into(), 24).unwrap().into()]);
+    tables.insert(slot, peer).unwrap();
     session
 }
 
 fn policy() -> Policy {
-    let tunnel =
-        TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
-    let destination = "192.168.0.0/16".parse().unwrap();
-    let rules = vec![AuthorizationRule { id: RuleId(0), destination }];
-    Policy::compile(&Ruleset { tunnel, routes: vec![destination], rules })
+    let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
+    let tunnel = TunnelNetwork {
+        network: "10.8.0.0/24".parse().unwrap(),
+        server: Ipv4Addr::new(10, 8, 0, 1),
+        ipv6: Some(TunnelNetworkV6 { network, server }),
+    };
+    let destinations = ["192.168.0.0/16", "fd07::/64"].map(|network| network.parse().unwrap());
+    let rules = destinations.map(|destination| AuthorizationRule { id: RuleId(0), destination });
+    let client_networks = vec!["10.20.0.0/16".parse().unwrap()];
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks,
+        routes: destinations.to_vec(),
+        rules: rules.to_vec(),
+    })
 }
 
 /// Allocations of this thread while `work` runs.

@@ -31,12 +31,14 @@ use sessions::{configurations, entropy};
 use vpn_proto::client::{Client, ClientConfig, ClientEvent};
 use vpn_proto::{
     Authorization, Endpoint, EndpointConfig, Event as EndpointEvent, Grant, ListenerId, Path, SessionHandle,
+    Transport,
 };
 use vpn_server::clock::Clock;
 use vpn_server::dataplane::{
-    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, Transmitter,
+    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, TcpEdge, Transmitter,
 };
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::tcp::{Standing, StrangerLimits};
 use vpn_server::transport::tun::{TunDevice, TunError, TunSettings};
 use vpn_server::transport::udp::UdpListener;
 
@@ -143,7 +145,7 @@ fn crl_04_a_removed_client_is_cut_off_and_another_is_not_disturbed() {
 #[test]
 fn net_12_a_panic_on_a_worker_is_contained_and_counted() {
     in_namespace(|| {
-        let edge = Edge { sockets: vec![(ListenerId(0), listener())], tun: tun("tun-test").unwrap() };
+        let edge = edge(vec![(ListenerId(0), listener())], TcpEdge::default());
         let address = edge.sockets[0].1.address();
         let (heard, hears) = channel();
         let sink: ControlSink = Arc::new(move |input| {
@@ -192,6 +194,7 @@ fn after_a_stop_the_device_is_gone_and_farewells_can_still_be_sent() {
         assert!(!exists("tun-test"));
         let path = |listener| Path {
             listener: ListenerId(listener),
+            transport: Transport::Udp,
             remote: client.local_addr().unwrap(),
             local: None,
         };
@@ -303,7 +306,7 @@ impl Server {
         let inputs = commands.clone();
         let sink: ControlSink = Arc::new(move |input| inputs.send(ToControl::Input(input)).is_ok());
         let clock = Clock::start();
-        let edge = Edge { sockets, tun: tun("tun-test").unwrap() };
+        let edge = edge(sockets, TcpEdge::default());
         let plane = Plane::start(edge, Arc::clone(&tables), sink, clock).unwrap();
         let (endpoint, client) = configurations();
         let control = Control::new(endpoint, Arc::clone(&tables), plane.transmitter(), clock);
@@ -346,12 +349,13 @@ struct Control {
     transmitter: Transmitter,
     clock: Clock,
     granted: Vec<(SessionHandle, PeerSlot, Ipv4Addr)>,
+    settled: Vec<Path>,
 }
 
 impl Control {
     fn new(config: EndpointConfig, tables: Arc<Tables>, transmitter: Transmitter, clock: Clock) -> Self {
         let endpoint = Endpoint::new(Arc::new(config), entropy(1));
-        Self { endpoint, tables, transmitter, clock, granted: vec![] }
+        Self { endpoint, tables, transmitter, clock, granted: vec![], settled: vec![] }
     }
 
     fn run(mut self, inbox: &std::sync::mpsc::Receiver<ToControl>) {
@@ -362,6 +366,12 @@ impl Control {
                 }
                 Ok(ToControl::Input(ControlInput::PeerExit { session, .. })) => {
                     self.endpoint.peer_exited(self.clock.now(), session);
+                }
+                Ok(ToControl::Input(ControlInput::Disconnected { path })) => {
+                    self.endpoint.disconnected(self.clock.now(), &path);
+                }
+                Ok(ToControl::Input(ControlInput::PeerFloated { session, path, .. })) => {
+                    self.endpoint.peer_floated(self.clock.now(), session, path);
                 }
                 Ok(ToControl::Close(session)) => {
                     let farewell = vpn_proto::Farewell::AuthFailed("revoked".to_owned());
@@ -375,6 +385,9 @@ impl Control {
             }
             while let Some(transmit) = self.endpoint.poll_transmit() {
                 let _ = self.transmitter.send(transmit.path, &transmit.payload);
+            }
+            for path in self.settled.drain(..) {
+                self.transmitter.set_standing(&path, Standing::Over);
             }
         }
     }
@@ -391,19 +404,30 @@ impl Control {
                     address,
                     netmask: Ipv4Addr::new(255, 255, 255, 0),
                     gateway: SERVER,
+                    ipv6: None,
+                    reauthenticate: false,
                     options: vec![],
                 };
                 self.endpoint.authorize(self.clock.now(), session, Authorization::Grant(grant));
             }
             EndpointEvent::Established { session, channel } => {
                 let (_, slot, address) = self.granted.iter().find(|(handle, ..)| *handle == session).unwrap();
+                self.transmitter.set_standing(&channel.path(), Standing::Session);
                 self.tables.insert(*slot, Peer::new(session, 0, channel, *address)).unwrap();
             }
             EndpointEvent::Closed { session, .. } => {
                 let index = self.granted.iter().position(|(handle, ..)| *handle == session).unwrap();
                 self.tables.remove(self.granted.swap_remove(index).1);
             }
-            EndpointEvent::Renegotiated { .. } | EndpointEvent::AttemptFailed { .. } => {}
+            EndpointEvent::HandshakeBegun { path } => {
+                self.transmitter.set_standing(&path, Standing::Handshake);
+            }
+            EndpointEvent::PathSettled { path } => self.settled.push(path),
+            EndpointEvent::Floated { .. }
+            | EndpointEvent::Renegotiated { .. }
+            | EndpointEvent::AttemptFailed { .. }
+            | EndpointEvent::ChallengeResponse { .. }
+            | EndpointEvent::ReauthorizationRequested { .. } => {}
         }
     }
 }
@@ -421,7 +445,7 @@ impl RemoteClient {
     fn connect(server: SocketAddr, config: Arc<ClientConfig>, clock: Clock) -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size_force(&socket, 4 << 20).unwrap();
-        let path = Path { listener: ListenerId(0), remote: server, local: None };
+        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: server, local: None };
         let seed = 1000 + u64::from(socket.as_raw_fd().unsigned_abs());
         let client = Client::connect(config, path, clock.now(), entropy(seed));
         let mut remote = Self { socket, server, client, clock, address: Ipv4Addr::UNSPECIFIED };
@@ -467,21 +491,25 @@ impl RemoteClient {
     }
 }
 
+fn edge(sockets: Vec<(ListenerId, UdpListener)>, tcp: TcpEdge) -> Edge {
+    Edge { sockets, tcp, strangers: StrangerLimits::default(), tun: tun("tun-test").unwrap() }
+}
+
 fn listener() -> UdpListener {
     UdpListener::bind("0.0.0.0:0".parse().unwrap()).unwrap()
 }
 
 fn tun(name: &str) -> Result<TunDevice, TunError> {
     let address = "10.8.0.1/24".parse().unwrap();
-    TunDevice::create(&TunSettings { name: name.parse().unwrap(), address, mtu: 1500 })
+    TunDevice::create(&TunSettings { name: name.parse().unwrap(), address, address_v6: None, mtu: 1500 })
 }
 
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: None };
     let routes: Vec<_> = authorized.iter().map(|network| network.parse().unwrap()).collect();
     let rules =
         routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
-    Policy::compile(&Ruleset { tunnel, rules: rules.collect(), routes })
+    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
 }
 
 fn is_a_send(reason: DropReason) -> bool {

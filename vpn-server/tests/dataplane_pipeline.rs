@@ -8,24 +8,32 @@ mod packets;
 #[path = "support/sessions.rs"]
 mod sessions;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use packets::{announced_segment_size, echo, icmp, ipv4, syn, udp};
+use packets::{
+    announced_segment_size, announced_segment_size_v6, echo, icmp, icmp_v6, ipv4, ipv6, syn, syn_v6, udp,
+    udp_v6,
+};
 use proptest::prelude::*;
-use sessions::{Session, Sessions};
-use vpn_proto::{ListenerId, Path, PeerId};
+use sessions::{Session, Sessions, path};
+use vpn_proto::wire::tcp::{FrameError, Frames, prefix};
+use vpn_proto::{ListenerId, Path, PeerId, Transport};
 use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCounters};
-use vpn_server::dataplane::pipeline::Pipeline;
+use vpn_server::dataplane::pipeline::{Intake, Pipeline};
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use vpn_server::transport::{ReceiveBatch, Received};
 
 const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
 const BOB: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 3);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 1);
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+const ALICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1000);
+const BOB_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1001);
+const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 1);
+const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9);
 
 #[test]
 fn a_clients_packet_reaches_the_network_as_it_was() {
@@ -61,7 +69,7 @@ fn peer_ids_of_the_tables_are_the_ones_on_the_wire() {
 #[test]
 fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
     let mut world = World::new(&["192.168.0.0/16"]);
-    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    let alice = world.join(ALICE);
     let now = world.sessions.now();
     let good = udp(ALICE, TARGET, &[1; 100]);
     let spoofed = udp(BOB, TARGET, &[2; 100]);
@@ -77,16 +85,9 @@ fn the_datagrams_of_a_super_packet_are_judged_one_by_one() {
         alice.seal(now, &denied),
         alice.seal(now, &good),
     ];
-    let delivered = world.receive(bob.path.remote, datagrams[0].len(), &alice.seal(now, &good));
-    assert!(delivered.is_empty(), "a peer's packets from another peer's address");
     let delivered = world.receive(alice.path.remote, datagrams[0].len(), &datagrams.concat());
     assert_eq!(delivered, [good.clone(), good]);
-    let reasons = [
-        DropReason::ForeignPath,
-        DropReason::SourceNotAssigned,
-        DropReason::NotAuthentic,
-        DropReason::NoRoute,
-    ];
+    let reasons = [DropReason::SourceNotAssigned, DropReason::NotAuthentic, DropReason::NoRoute];
     assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
     assert_eq!(world.heard().len(), 1);
 }
@@ -164,6 +165,122 @@ fn acl_03_source_routed_malformed_and_unroutable_packets_are_dropped() {
     ] {
         assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
     }
+}
+
+#[test]
+fn ipv6_packets_pass_both_ways_as_they_were() {
+    let mut world = World::new(&["fd07::/64"]);
+    let (mut alice, mut bob) = (world.join_dual(ALICE), world.join_dual(BOB));
+    let packet = udp_v6(ALICE_V6, TARGET_V6, b"hello");
+    assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
+    for (client, address) in [(&mut alice, ALICE_V6), (&mut bob, BOB_V6)] {
+        let packet = udp_v6(TARGET_V6, address, b"answer");
+        let sent = world.network_sends(std::slice::from_ref(&packet));
+        let [(path, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
+        assert_eq!(*path, client.path);
+        assert_eq!(client.open(world.sessions.now(), &datagrams[0]), packet);
+    }
+}
+
+#[test]
+fn acl_02_a_spoofed_ipv6_source_is_dropped_before_routes_and_rules() {
+    let mut world = World::new(&["::/0", "fd00:8::/64"]);
+    let (alice, _bob) = (world.join_dual(ALICE), world.join_dual(BOB));
+    let without = world.join(Ipv4Addr::new(10, 8, 0, 9));
+    let mapped: Ipv6Addr = "::ffff:10.8.0.2".parse().unwrap();
+    for source in [BOB_V6, SERVER_V6, TARGET_V6, Ipv6Addr::LOCALHOST, mapped] {
+        let outcome = world.client_sends(&alice, &udp_v6(source, TARGET_V6, b"x"));
+        assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
+    }
+    let outcome = world.client_sends(&without, &udp_v6(ALICE_V6, TARGET_V6, b"x"));
+    assert_eq!(outcome, Err(DropReason::SourceNotAssigned));
+    let spoofed_fragment = ipv6(BOB_V6, TARGET_V6, 44, &[&[17, 0, 0, 25, 0, 0, 0, 1], &[0; 16][..]].concat());
+    assert_eq!(world.client_sends(&alice, &spoofed_fragment), Err(DropReason::SourceNotAssigned));
+}
+
+#[test]
+fn acl_03_ipv6_follows_routes_and_rules_of_its_own() {
+    let mut world = World::new(&["0.0.0.0/0", "fd07::/64"]);
+    let alice = world.join_dual(ALICE);
+    let routing = ipv6(ALICE_V6, TARGET_V6, 43, &[&[17, 2, 0, 1][..], &[0; 20], &[0; 8]].concat());
+    let mobility = ipv6(ALICE_V6, TARGET_V6, 135, &[17, 0, 0, 0, 0, 0, 0, 0]);
+    let later = ipv6(ALICE_V6, TARGET_V6, 44, &[&[6, 0, 0, 9, 0, 0, 0, 1], &[0; 16][..]].concat());
+    let to = |address: &str| udp_v6(ALICE_V6, address.parse().unwrap(), b"x");
+    for (packet, reason) in [
+        (to("2001:db8::1"), DropReason::NoRoute),
+        (to("fd07:0:0:1::1"), DropReason::NoRoute),
+        (to("fd00:8::1"), DropReason::NoRule),
+        (to("ff0e::1"), DropReason::Ipv6LinkChatter),
+        (to("fe80::1"), DropReason::DestinationUnroutable),
+        (to("::1"), DropReason::DestinationUnroutable),
+        (to("2002:7f00:1::1"), DropReason::DestinationUnroutable),
+        (routing, DropReason::SourceRouted),
+        (mobility, DropReason::ExtensionHeader),
+        (later, DropReason::TinyFragment),
+        (to("fd07::9")[..47].to_vec(), DropReason::Malformed),
+    ] {
+        assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
+    }
+}
+
+#[test]
+fn the_segment_size_of_ipv6_connections_is_lowered_both_ways() {
+    let mut world = World::new(&["fd07::/64"]);
+    let mut alice = world.join_dual(ALICE);
+    let up = world.client_sends(&alice, &syn_v6(ALICE_V6, TARGET_V6, 1440)).unwrap();
+    assert_eq!(announced_segment_size_v6(&up), Some(1380));
+    let sent = world.network_sends(&[syn_v6(TARGET_V6, ALICE_V6, 1440)]);
+    let down = alice.open(world.sessions.now(), &sent[0].1[0]);
+    assert_eq!(announced_segment_size_v6(&down), Some(1380));
+    let small = syn_v6(ALICE_V6, TARGET_V6, 1200);
+    assert_eq!(world.client_sends(&alice, &small), Ok(small));
+}
+
+#[test]
+fn icmp_v6_errors_reach_a_client_from_any_router_about_what_it_may_send() {
+    let mut world = World::new(&["fd07::/64"]);
+    let mut alice = world.join_dual(ALICE);
+    let _bob = world.join_dual(BOB);
+    let router = "2001:db8:ffff::1".parse().unwrap();
+    let about = |source, destination| udp_v6(source, destination, &[0; 40]);
+    for kind in [1, 2, 3, 4] {
+        let error = icmp_v6(router, ALICE_V6, kind, &about(ALICE_V6, TARGET_V6));
+        let sent = world.network_sends(std::slice::from_ref(&error));
+        assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), error, "type {kind}");
+    }
+    for (kind, quoted) in [
+        (1, about(BOB_V6, TARGET_V6)),
+        (1, about(ALICE_V6, "2001:db8::5".parse().unwrap())),
+        (129, about(ALICE_V6, TARGET_V6)),
+        (1, vec![0x60; 20]),
+    ] {
+        assert!(world.network_sends(&[icmp_v6(router, ALICE_V6, kind, &quoted)]).is_empty(), "type {kind}");
+    }
+}
+
+#[test]
+fn acl_02_a_client_speaks_and_is_reached_for_the_network_behind_it_and_no_other() {
+    let mut world = World::new(&["192.168.0.0/16", "10.8.0.0/24", "10.20.0.0/16"]);
+    let network = vec!["10.20.7.0/24".parse().unwrap()];
+    let mut alice = world.join_with(ALICE, |peer| peer.with_networks(network));
+    let bob = world.join(BOB);
+    let (behind, elsewhere) = (Ipv4Addr::new(10, 20, 7, 5), Ipv4Addr::new(10, 20, 8, 5));
+    let packet = udp(behind, TARGET, b"from behind");
+    assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
+    for (client, source) in [(&alice, elsewhere), (&bob, behind)] {
+        let outcome = world.client_sends(client, &udp(source, TARGET, b"x"));
+        assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
+    }
+    let to_behind = udp(BOB, behind, b"hi");
+    assert_eq!(world.client_sends(&bob, &to_behind), Ok(to_behind.clone()));
+    let sent = world.network_sends(std::slice::from_ref(&to_behind));
+    assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), to_behind);
+    assert!(world.network_sends(&[udp(BOB, elsewhere, b"hi")]).is_empty());
+    let quoted = udp(behind, TARGET, &[0; 40]);
+    let router = Ipv4Addr::new(203, 0, 113, 1);
+    assert_eq!(world.network_sends(&[icmp(router, behind, 3, &quoted)]).len(), 1);
+    world.leave(&alice);
+    assert!(world.network_sends(&[to_behind]).is_empty());
 }
 
 #[test]
@@ -296,10 +413,88 @@ fn crl_04_a_removed_peer_is_unknown_at_once_and_its_successor_is_not_disturbed_b
     assert_eq!(bob.channel.peer_id(), alice.channel.peer_id());
     assert!(world.receive(alice.path.remote, 1500, &datagram()).is_empty());
     assert!(world.receive(bob.path.remote, 1500, &datagram()).is_empty());
-    let reasons =
-        [DropReason::UnknownPeer, DropReason::NoSession, DropReason::ForeignPath, DropReason::NotAuthentic];
-    assert_eq!(world.drops(), reasons.map(|reason| (reason, 1)).into_iter().collect::<Vec<_>>().sorted());
+    let drops = [(DropReason::UnknownPeer, 1), (DropReason::NoSession, 1), (DropReason::NotAuthentic, 2)];
+    assert_eq!(world.drops(), drops.to_vec().sorted());
     assert!(world.client_sends(&bob, &udp(BOB, TARGET, b"x")).is_ok());
+}
+
+#[test]
+fn packets_of_every_format_pass_both_ways() {
+    let kinds = [
+        Sessions::new(),
+        Sessions::with_modern_clients(),
+        Sessions::with_clients_without_peer_id(),
+        Sessions::with_cbc_clients(),
+    ];
+    for (kind, sessions) in kinds.into_iter().enumerate() {
+        let mut world = World::with_capacity(4, &["192.168.0.0/16"], sessions);
+        let mut alice = world.join(ALICE);
+        for length in [0, 1, 15, 16, 17, 1300] {
+            let (up, down) = (udp(ALICE, TARGET, &vec![1; length]), udp(TARGET, ALICE, &vec![2; length]));
+            assert_eq!(world.client_sends(&alice, &up), Ok(up), "kind {kind}, {length} octets");
+            let sent = world.network_sends(std::slice::from_ref(&down));
+            assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), down, "kind {kind}, {length} octets");
+        }
+    }
+}
+
+#[test]
+fn a_client_without_peer_id_is_found_where_it_is_and_nowhere_else() {
+    let mut world = World::with_capacity(4, &["192.168.0.0/16"], Sessions::with_clients_without_peer_id());
+    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    for client in [&alice, &bob] {
+        assert!(world.client_sends(client, &udp(client.address, TARGET, b"x")).is_ok());
+    }
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    assert!(world.receive("203.0.113.1:9".parse().unwrap(), 1500, &datagram).is_empty());
+    assert!(world.receive(bob.path.remote, 1500, &datagram).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NoPeerId, 1), (DropReason::NotAuthentic, 1)]);
+    world.leave(&alice);
+    assert!(world.receive(alice.path.remote, 1500, &datagram).is_empty());
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn net_10_packets_from_elsewhere_pass_and_are_reported_until_the_session_has_moved() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let remote: SocketAddr = "203.0.113.1:4000".parse().unwrap();
+    let (now, packet) = (world.sessions.now(), udp(ALICE, TARGET, b"x"));
+    for _ in 0..100 {
+        assert_eq!(world.receive(remote, 1500, &alice.seal(now, &packet)), std::slice::from_ref(&packet));
+    }
+    let path = Path { remote, ..alice.path };
+    assert_eq!(world.heard(), [ControlInput::PeerFloated { session: alice.handle, shard: 3, path }]);
+    assert_eq!(world.counters().happened(Event::FloatForwarded), 1);
+    assert_eq!(world.network_sends(&[udp(TARGET, ALICE, b"x")])[0].0, alice.path);
+    world.sessions.report_float(alice.handle, path);
+    assert_eq!(world.network_sends(&[udp(TARGET, ALICE, b"x")])[0].0, path);
+}
+
+#[test]
+fn net_10_forged_and_replayed_packets_from_elsewhere_are_dropped_without_a_report() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let elsewhere = "203.0.113.1:4000".parse().unwrap();
+    let datagram = alice.seal(world.sessions.now(), &udp(ALICE, TARGET, b"x"));
+    let mut forged = datagram.clone();
+    forged[30] ^= 1;
+    assert!(world.receive(elsewhere, 1500, &forged).is_empty());
+    assert_eq!(world.receive(alice.path.remote, 1500, &datagram).len(), 1);
+    assert!(world.receive(elsewhere, 1500, &datagram).is_empty());
+    assert_eq!(world.drops(), [(DropReason::NotAuthentic, 1), (DropReason::Replayed, 1)]);
+    assert!(world.heard().is_empty());
+}
+
+#[test]
+fn net_10_a_report_that_finds_no_room_costs_no_packet() {
+    let mut world = World::new(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let packet = udp(ALICE, TARGET, b"x");
+    world.heard.lock().unwrap().is_full = true;
+    let datagram = alice.seal(world.sessions.now(), &packet);
+    assert_eq!(world.receive("203.0.113.1:4000".parse().unwrap(), 1500, &datagram), [packet]);
+    assert_eq!(world.drops(), [(DropReason::ControlQueueFull, 1)]);
 }
 
 #[test]
@@ -337,7 +532,7 @@ fn control_datagrams_go_to_the_control_side_with_their_path() {
     let stranger: SocketAddr = "203.0.113.1:4000".parse().unwrap();
     let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
     assert!(world.receive(stranger, 1500, &reset).is_empty());
-    let path = Path { listener: ListenerId(0), remote: stranger, local: None };
+    let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: stranger, local: None };
     assert_eq!(world.heard(), [ControlInput::Datagram { path, bytes: reset }]);
     assert_eq!(world.counters().happened(Event::ControlForwarded), 1);
 }
@@ -372,6 +567,56 @@ fn an_exit_notification_is_passed_on_once_it_finds_room_and_not_again() {
     }
     assert_eq!(world.heard(), [ControlInput::PeerExit { session: alice.handle, shard: 3 }]);
     assert_eq!(world.counters().happened(Event::ExitForwarded), 1);
+}
+
+#[test]
+fn the_frames_of_a_connection_are_judged_like_datagrams() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let (alice, bob) = (world.join(ALICE), world.join(BOB));
+    let now = world.sessions.now();
+    let good = udp(ALICE, TARGET, b"hello");
+    let reset = vec![0x38, 1, 2, 3, 4, 5, 6, 7, 8, 0, 0, 0, 0, 0];
+    let packets = [
+        alice.seal(now, &good),
+        alice.seal(now, &udp(BOB, TARGET, &[2; 900])),
+        reset.clone(),
+        alice.seal(now, &good),
+    ];
+    let (delivered, outcome) = world.receive_frames(bob.path.remote, &framed(&packets));
+    assert_eq!(
+        (delivered, outcome),
+        (vec![], Ok(Intake::Complete)),
+        "a peer's packets on another peer's connection"
+    );
+    assert_eq!(world.drops(), [(DropReason::ForeignPath, 3)]);
+    world.heard();
+    let (delivered, outcome) = world.receive_frames(alice.path.remote, &framed(&packets));
+    assert_eq!((delivered, outcome), (vec![good.clone(), good], Ok(Intake::Complete)));
+    assert_eq!(world.drops(), [(DropReason::ForeignPath, 3), (DropReason::SourceNotAssigned, 1)]);
+    assert_eq!(world.heard(), [ControlInput::Datagram { path: alice.path, bytes: reset }]);
+}
+
+#[test]
+fn net_06_what_comes_before_a_bad_frame_is_taken_and_nothing_after_it() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let alice = world.join(ALICE);
+    let now = world.sessions.now();
+    let [first, second] = [(); 2].map(|()| alice.seal(now, &udp(ALICE, TARGET, b"hello")));
+    let octets = [framed(&[first]), vec![0, 0], framed(&[second])].concat();
+    let (delivered, outcome) = world.receive_frames(alice.path.remote, &octets);
+    assert_eq!((delivered.len(), outcome), (1, Err(FrameError::Empty)));
+}
+
+#[test]
+fn over_tcp_segments_are_smaller_in_both_directions() {
+    let mut world = World::over_tcp(&["192.168.0.0/16"]);
+    let mut alice = world.join(ALICE);
+    let datagram = alice.seal(world.sessions.now(), &syn(ALICE, TARGET, 1460));
+    let (delivered, _) = world.receive_frames(alice.path.remote, &framed(&[datagram]));
+    assert_eq!(announced_segment_size(&delivered[0]), Some(1386));
+    let sent = world.network_sends(&[syn(TARGET, ALICE, 1460)]);
+    let opened = alice.open(world.sessions.now(), &sent[0].1[0]);
+    assert_eq!(announced_segment_size(&opened), Some(1386));
 }
 
 proptest! {
@@ -459,6 +704,7 @@ fn fragment(source: Ipv4Addr, destination: Ipv4Addr, field: u16) -> Vec<u8> {
 
 /// Tables, a control side that writes down what it hears, and buffers.
 struct World {
+    transport: Transport,
     sessions: Sessions,
     tables: Tables,
     sink: ControlSink,
@@ -481,6 +727,11 @@ impl World {
         Self::with_capacity(4, authorized, Sessions::new())
     }
 
+    /// Clients use connections instead of datagrams.
+    fn over_tcp(authorized: &[&str]) -> Self {
+        Self { transport: Transport::Tcp, ..Self::new(authorized) }
+    }
+
     fn with_capacity(capacity: usize, authorized: &[&str], sessions: Sessions) -> Self {
         let heard = Arc::new(Mutex::new(Heard::default()));
         let listener = Arc::clone(&heard);
@@ -494,6 +745,7 @@ impl World {
         Self {
             sessions,
             tables: Tables::new(capacity, policy(authorized)),
+            transport: Transport::Udp,
             sink,
             heard,
             counters: WorkerCounters::new(),
@@ -504,10 +756,20 @@ impl World {
     }
 
     fn join(&mut self, address: Ipv4Addr) -> Session {
+        self.join_with(address, |peer| peer)
+    }
+
+    /// Joins with an IPv6 address as well, which ends like the other one.
+    fn join_dual(&mut self, address: Ipv4Addr) -> Session {
+        let address_v6 = if address == ALICE { ALICE_V6 } else { BOB_V6 };
+        self.join_with(address, |peer| peer.with_ipv6(Some(address_v6)))
+    }
+
+    fn join_with(&mut self, address: Ipv4Addr, change: impl FnOnce(Peer) -> Peer) -> Session {
         let slot = self.tables.reserve().unwrap();
         let remote = SocketAddr::from((Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000));
-        let session = self.sessions.connect(slot.peer_id(), remote, address);
-        let peer = Peer::new(session.handle, 3, Arc::clone(&session.channel), address);
+        let session = self.sessions.connect(slot.peer_id(), path(self.transport, remote), address);
+        let peer = change(Peer::new(session.handle, 3, Arc::clone(&session.channel), address));
         self.tables.insert(slot, peer).unwrap();
         self.slots.push(slot);
         session
@@ -542,19 +804,36 @@ impl World {
             Ok(())
         };
         self.batch.refill(fill).unwrap();
-        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        let Self { tables, sink, counters, batch, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
         let mut delivered = Vec::new();
-        pipeline.inbound(self.sessions.now(), ListenerId(0), &mut self.batch, |packet| {
-            delivered.push(packet.to_vec())
-        });
+        pipeline.inbound(self.sessions.now(), ListenerId(0), batch, |packet| delivered.push(packet.to_vec()));
         delivered
+    }
+
+    /// Runs what one read of a connection brought through the pipeline: the packets for the network, and whether the
+    /// connection consists of frames.
+    fn receive_frames(
+        &mut self,
+        remote: SocketAddr,
+        octets: &[u8],
+    ) -> (Vec<Vec<u8>>, Result<Intake, FrameError>) {
+        let Self { tables, sink, counters, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
+        let path = path(Transport::Tcp, remote);
+        let (mut octets, mut delivered) = (octets.to_vec(), Vec::new());
+        let mut frames = Frames::new(&mut octets);
+        let deliver = |packet: &mut [u8]| delivered.push(packet.to_vec());
+        let outcome = pipeline.inbound_frames(self.sessions.now(), path, &mut frames, deliver);
+        (delivered, outcome)
     }
 
     /// Runs packets of the tunnel device through the pipeline: the sends that come of it, cut into datagrams.
     fn network_sends(&mut self, packets: &[Vec<u8>]) -> Vec<(Path, Vec<Vec<u8>>)> {
-        let pipeline = Pipeline { tables: &self.tables, sink: &self.sink, counters: &self.counters };
+        let Self { tables, sink, counters, queue, .. } = self;
+        let pipeline = Pipeline { tables, sink, counters };
         for packet in packets {
-            pipeline.outbound(self.sessions.now(), &self.tables.policy(), packet, &mut self.queue);
+            pipeline.outbound(self.sessions.now(), &tables.policy(), packet, queue);
         }
         let mut sent = Vec::new();
         self.queue.drain(|group| {
@@ -577,14 +856,25 @@ impl World {
     }
 }
 
+fn framed(packets: &[Vec<u8>]) -> Vec<u8> {
+    let frame = |packet: &Vec<u8>| [&prefix(packet.len()).unwrap()[..], packet].concat();
+    packets.iter().flat_map(frame).collect()
+}
+
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let ipv6 = TunnelNetworkV6 { network: "fd00:8::/64".parse().unwrap(), server: SERVER_V6 };
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: Some(ipv6) };
     let rules = authorized.iter().zip(0..).map(|(network, id)| {
         let destination = network.parse().unwrap();
         AuthorizationRule { id: RuleId(id), destination }
     });
     let routes = authorized.iter().map(|network| network.parse().unwrap()).collect();
-    Policy::compile(&Ruleset { tunnel, routes, rules: rules.collect() })
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks: vec!["10.20.0.0/16".parse().unwrap()],
+        routes,
+        rules: rules.collect(),
+    })
 }
 
 trait Sorted {

@@ -54,17 +54,57 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     askpass: Option<PathBuf>,
 
-    /// Where clients connect to, repeatable: udp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
-    #[arg(long, value_name = "udp:ADDRESS:PORT", help_heading = "Network")]
+    /// The key that every client signs its control packets with; direction 0 if the clients have 1
+    #[arg(long, value_name = "FILE[:DIRECTION]", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_auth: Option<String>,
+
+    /// The hash of --tls-auth [default: SHA1]
+    #[arg(long, value_name = "HASH", help_heading = "Control channel")]
+    auth: Option<String>,
+
+    /// The key that every client encrypts its control packets with
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_crypt: Option<PathBuf>,
+
+    /// The server key behind the keys that clients have of their own
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Control channel")]
+    tls_crypt_v2: Option<PathBuf>,
+
+    /// Whether tls-crypt-v2 clients older than OpenVPN 2.6 are taken [default: allow-noncookie]
+    #[arg(long, value_name = "allow-noncookie|force-cookie", help_heading = "Control channel")]
+    tls_crypt_v2_cookie: Option<String>,
+
+    /// Take clients without any of these keys, too
+    #[arg(long, help_heading = "Control channel")]
+    allow_plain: bool,
+
+    /// Where clients connect to, repeatable: udp: or tcp:ADDRESS:PORT, IPv6 in brackets [default: udp:0.0.0.0:1194]
+    #[arg(long, value_name = "TRANSPORT:ADDRESS:PORT", help_heading = "Network")]
     listen: Vec<String>,
+
+    /// Hand TCP connections that do not speak the VPN's protocol to this server, which is usually an HTTPS server
+    #[arg(long, value_name = "HOST:PORT", help_heading = "Network")]
+    port_share: Option<String>,
 
     /// The name of the TUN device [default: postern0]
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     tun: Option<String>,
 
-    /// The network of client addresses, /29 to /12; its first address is the server's
+    /// The network of client addresses, /29 to /12; its first address is the server's. Once more for IPv6, /124 to /48
     #[arg(long, value_name = "CIDR", help_heading = "Network")]
-    client_cidr: Option<String>,
+    client_cidr: Vec<String>,
+
+    /// The part of the IPv4 client addresses that is leased [default: all]
+    #[arg(long, value_name = "FIRST-LAST", help_heading = "Network")]
+    client_pool: Option<String>,
+
+    /// A network behind some client, repeatable; the file's [client] tables say behind which
+    #[arg(long, value_name = "CIDR", help_heading = "Network")]
+    client_route: Vec<String>,
+
+    /// Clients may reach each other and what is behind them
+    #[arg(long, help_heading = "Network")]
+    client_to_client: bool,
 
     /// A network behind the server, repeatable; @INTERFACE names the interface it lies behind
     #[arg(long, value_name = "CIDR[@INTERFACE]", help_heading = "Network")]
@@ -82,11 +122,39 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "ADDRESS", help_heading = "Clients")]
     dns: Vec<String>,
 
+    /// The domain of the connection
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_domain: Option<String>,
+
+    /// A domain in which clients look up names without a dot, repeatable
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_search: Vec<String>,
+
+    /// Windows clients register their names with the name servers
+    #[arg(long, help_heading = "Clients")]
+    register_dns: bool,
+
+    /// How a full tunnel takes the place of the default route: flags such as 'def1 bypass-dhcp' [default: def1]
+    #[arg(long, value_name = "FLAGS", help_heading = "Clients")]
+    redirect_gateway: Option<String>,
+
+    /// A greeting that clients with windows show
+    #[arg(long, value_name = "TEXT", help_heading = "Clients")]
+    banner: Option<String>,
+
+    /// An option that clients are told as it is, repeatable, e.g. 'dhcp-option NTP 10.7.0.1'
+    #[arg(long, value_name = "OPTION", help_heading = "Clients")]
+    push: Vec<String>,
+
+    /// Refuse clients that have no [client] table in the file
+    #[arg(long, help_heading = "Clients")]
+    listed_clients_only: bool,
+
     /// Clients send only what goes to routed networks through the tunnel
     #[arg(long, conflicts_with = "full_tunnel", help_heading = "Clients")]
     split_tunnel: bool,
 
-    /// Clients send everything through the tunnel [default]
+    /// Clients send everything through the tunnel, which is the default
     #[arg(long, help_heading = "Clients")]
     full_tunnel: bool,
 
@@ -110,13 +178,65 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
     data_ciphers: Option<String>,
 
+    /// CBC ciphers for clients too old for those, in order of preference [default: none]
+    #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
+    cbc_ciphers: Option<String>,
+
+    /// The digest for CBC clients that say none [default: SHA1]
+    #[arg(long, value_name = "DIGEST", help_heading = "Clients")]
+    cbc_digest: Option<String>,
+
+    /// How many packets a packet may be late [default: 2048]
+    #[arg(long, value_name = "PACKETS", help_heading = "Clients")]
+    replay_window: Option<u32>,
+
+    /// The longest packet inside the tunnel [default: 1500]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    tun_mtu: Option<u16>,
+
+    /// The longest packet outside the tunnel that TCP inside is shaped for, 0 for no shaping [default: 1492]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    mssfix: Option<u16>,
+
     /// The oldest TLS version that is spoken [default: 1.2]
     #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
     tls_version_min: Option<String>,
 
+    /// Seconds from a client's first packet to its tunnel [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    hand_window: Option<u32>,
+
+    /// Clients that may be on their way in at once; the oldest of the busiest network gives way [default: 4096]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open: Option<u32>,
+
+    /// The same from one network, /24 of IPv4 or /56 of IPv6 [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open_per_network: Option<u32>,
+
+    /// First packets from one network answered per second; those of clients that go on do not count [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    replies_per_network: Option<u32>,
+
+    /// TCP connections of clients that have not been let in [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers: Option<u32>,
+
+    /// The same from one network [default: 32]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers_per_network: Option<u32>,
+
+    /// Seconds until such a connection must have brought a complete first packet [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    tcp_stranger_timeout: Option<u32>,
+
     /// Append connection records to this file, one JSON object per line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     connection_log: Option<PathBuf>,
+
+    /// The file that remembers which client had which address [default: addresses in --state-dir]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    address_file: Option<PathBuf>,
 
     /// The directory that belongs to this server alone [default: /var/lib/postern/TUN]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
@@ -148,12 +268,30 @@ impl ServeArgs {
             key: self.key.clone(),
             crl: self.crl.clone(),
             askpass: self.askpass.clone(),
+            tls_auth: self.tls_auth.clone(),
+            auth: self.auth.clone(),
+            tls_crypt: self.tls_crypt.clone(),
+            tls_crypt_v2: self.tls_crypt_v2.clone(),
+            tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.clone(),
+            allow_plain: self.allow_plain.then_some(true),
             listen: unless_empty(&self.listen),
+            port_share: self.port_share.clone(),
             tun: self.tun.clone(),
-            client_cidr: self.client_cidr.clone(),
+            client_cidr: unless_empty(&self.client_cidr),
+            client_pool: self.client_pool.clone(),
+            client_route: unless_empty(&self.client_route),
+            client_to_client: self.client_to_client.then_some(true),
+            listed_clients_only: self.listed_clients_only.then_some(true),
+            address_file: self.address_file.clone(),
             route: unless_empty(&self.route),
             authorize: unless_empty(&self.authorize),
             dns: unless_empty(&self.dns),
+            dns_domain: self.dns_domain.clone(),
+            dns_search: unless_empty(&self.dns_search),
+            register_dns: self.register_dns.then_some(true),
+            redirect_gateway: self.redirect_gateway.clone(),
+            banner: self.banner.clone(),
+            push: unless_empty(&self.push),
             split_tunnel: self.split_tunnel.then_some(true),
             full_tunnel: self.full_tunnel.then_some(true),
             max_sessions: self.max_sessions,
@@ -161,11 +299,24 @@ impl ServeArgs {
             keepalive: self.keepalive,
             reneg_sec: self.reneg_sec,
             data_ciphers: self.data_ciphers.clone(),
+            cbc_ciphers: self.cbc_ciphers.clone(),
+            cbc_digest: self.cbc_digest.clone(),
+            replay_window: self.replay_window,
+            tun_mtu: self.tun_mtu,
+            mssfix: self.mssfix,
             tls_version_min: self.tls_version_min.clone(),
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
             crl_grace: self.crl_grace,
+            hand_window: self.hand_window,
+            max_half_open: self.max_half_open,
+            max_half_open_per_network: self.max_half_open_per_network,
+            replies_per_network: self.replies_per_network,
+            max_tcp_strangers: self.max_tcp_strangers,
+            max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
+            tcp_stranger_timeout: self.tcp_stranger_timeout,
+            client: None,
         }
     }
 }
@@ -213,13 +364,16 @@ mod tests {
             "--listen",
             "udp:[::]:1",
             "--listen",
-            "udp:0.0.0.0:1",
+            "tcp:0.0.0.0:1",
+            "--port-share",
+            "localhost:8443",
             "--keepalive",
             "5,20",
             "--split-tunnel",
             "--no-nat",
         ]);
         assert_eq!(options.listen.map(|addresses| addresses.len()), Some(2));
+        assert_eq!(options.port_share.as_deref(), Some("localhost:8443"));
         assert_eq!(options.keepalive, Some([5, 20]));
         assert_eq!((options.split_tunnel, options.full_tunnel), (Some(true), None));
         assert_eq!(options.no_nat, Some(true));

@@ -121,17 +121,17 @@ impl Daemon<'_> {
 }
 
 fn in_one_line(ready: &Ready) -> String {
-    let listen: Vec<String> = ready.listen.iter().map(|address| format!("udp:{address}")).collect();
     let routes = match ready.routes.as_slice() {
         [] => "none".to_owned(),
         routes => routes.join(", "),
     };
+    let own = ready.addresses.iter().zip(&ready.client_cidrs);
+    let own: Vec<String> = own.map(|(address, cidr)| format!("{address} of {cidr}")).collect();
     format!(
-        "ready: listening on {}, device {} with {} of {}, routes: {routes}",
-        listen.join(", "),
+        "ready: listening on {}, device {} with {}, routes: {routes}",
+        ready.listen_addresses(),
         ready.tun,
-        ready.address,
-        ready.client_cidr,
+        own.join(" and "),
     )
 }
 

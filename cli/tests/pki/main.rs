@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod alternating;
+mod bulk;
+mod check;
 mod commands;
 mod disturbed;
 mod drop_in;
@@ -11,4 +13,7 @@ mod help;
 mod operations;
 mod parity;
 mod real;
+mod renew;
+mod reports;
 mod support;
+mod verify_chain;

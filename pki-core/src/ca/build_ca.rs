@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::gen_req::{NewKey, Prepared};
 use super::issuing::draw_serial;
 use super::{Authority, Context, SerialNumbers};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Fields, Validity};
 use crate::cert::extension::PathLength;
 use crate::cert::terms::Terms;
@@ -119,6 +120,13 @@ impl Authority {
         prepare_directory(&mut changes);
         changes.create_secret(layout::authority_key(), &key_text);
         changes.create(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
+        let event = Event {
+            action: Action::BuildCa,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &certificate.subject_line(),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),
@@ -154,6 +162,13 @@ impl Authority {
         prepare_directory(&mut changes);
         changes.create_secret(layout::authority_key(), &prepared.key_text);
         changes.replace(layout::authority_request(), FileMode::Private, prepared.request.to_pem());
+        let event = Event {
+            action: Action::BuildCa,
+            at: context.now,
+            serial: "",
+            detail: &prepared.request.subject_line(),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(BuiltSubCa {
             request: self.store.full_path(&layout::authority_request()),

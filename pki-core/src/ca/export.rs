@@ -67,8 +67,8 @@ impl Authority {
         let (path, inline_path) = (layout::pkcs12(&request.name), layout::pkcs12_inline(&request.name));
         let mut changes = ChangeSet::default();
         layout::inline_directories().into_iter().for_each(|directory| changes.directory(directory));
-        changes.replace_secret_octets(path.clone(), container.expose());
-        changes.replace_secret(inline_path.clone(), &inline);
+        changes.replace_secret(path.clone(), zeroize::Zeroizing::new(container.expose().to_vec()));
+        changes.replace_secret_text(inline_path.clone(), &inline);
         locked.commit(changes)?;
         Ok(ExportedFiles {
             file: self.store.full_path(&path),
@@ -104,7 +104,7 @@ impl Authority {
         let text = key.to_pem(protection, context.random)?;
         let mut changes = ChangeSet::default();
         let path = layout::pkcs8(name);
-        changes.replace_secret(path.clone(), &text);
+        changes.replace_secret_text(path.clone(), &text);
         self.exported(changes, &path)
     }
 
@@ -119,7 +119,7 @@ impl Authority {
         };
         let mut changes = ChangeSet::default();
         let path = layout::pkcs1(name);
-        changes.replace_secret(path.clone(), &pem::armour_secret("RSA PRIVATE KEY", key.pkcs1_der()?));
+        changes.replace_secret_text(path.clone(), &pem::armour_secret("RSA PRIVATE KEY", key.pkcs1_der()?));
         self.exported(changes, &path)
     }
 

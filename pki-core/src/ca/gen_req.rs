@@ -116,7 +116,7 @@ impl Authority {
         let (request_path, key_path) = (layout::request(&request.name), layout::private_key(&request.name));
         let mut changes = ChangeSet::default();
         changes.replace(request_path.clone(), FileMode::Private, dump + &prepared.request.to_pem());
-        changes.replace_secret(key_path.clone(), &prepared.key_text);
+        changes.replace_secret_text(key_path.clone(), &prepared.key_text);
         locked.commit(changes)?;
         Ok(GeneratedRequest {
             request: self.store.full_path(&request_path),

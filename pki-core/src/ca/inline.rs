@@ -126,7 +126,7 @@ pub(super) fn add_inline(
         changes.remove(elsewhere);
     }
     if inline.is_secret {
-        changes.replace_secret(here.clone(), &inline.text);
+        changes.replace_secret_text(here.clone(), &inline.text);
     } else {
         changes.replace(here.clone(), FileMode::Private, inline.text.as_bytes());
     }

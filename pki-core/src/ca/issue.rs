@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::gen_req::{NewKey, Prepared};
+use super::gen_req::NewKey;
+pub(super) use super::gen_req::Prepared;
 use super::issuing::{CertificateForm, Order, SerialNumbers};
+use super::signing::Signing;
 use super::{Authority, Context, Warning};
 use crate::cert::build::Validity;
-use crate::cert::{CertificateKind, Customisation, SubjectAltName};
+use crate::cert::{Certificate, CertificateKind, Customisation, Profile, SubjectAltName};
 use crate::dn::Subject;
 use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, Protection};
 use crate::name::FileBase;
+use crate::random::RandomSource;
 use crate::serial::Serial;
 use crate::store::{ChangeSet, FileMode, layout};
 use crate::time::Timestamp;
@@ -85,50 +88,66 @@ impl Authority {
     pub fn issue(&self, request: &Issue, context: &mut Context<'_>) -> Result<Issued, PkiError> {
         self.require_free_name(&request.name)?;
         let signing = self.unlock(request.digest, context)?;
-        let subject = request.subject.to_der();
-        let new_key = NewKey {
-            algorithm: request.algorithm,
-            digest: request.digest,
-            protection: &request.protection,
-            subject: &subject,
-            extensions: &request.names.iter().map(SubjectAltName::to_extension).collect::<Vec<_>>(),
-        };
-        let prepared = Prepared::new(&new_key, self.settings.profile, context.random)?;
+        let prepared = prepare(request, self.settings.profile, context.random)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_free_name(&request.name)?;
-        self.require_free_subject(&subject)?;
+        self.require_free_subject(&request.subject.to_der())?;
         let serial = self.next_serial(request.serial_numbers, context.random)?;
+        let certificate = self.certify(request, &prepared, &serial, &signing)?;
+        let mut changes = ChangeSet::default();
+        self.add_next_serial(&certificate, &mut changes);
+        let warnings = self.add_files(request, &prepared, &certificate, &mut changes)?;
+        self.record_issued(std::slice::from_ref(&certificate), context.now, &mut changes)?;
+        locked.commit(changes)?;
+        let mut issued = self.described(&request.name, &certificate, &signing);
+        issued.warnings.extend(warnings);
+        Ok(issued)
+    }
+
+    pub(super) fn certify(
+        &self,
+        request: &Issue,
+        prepared: &Prepared,
+        serial: &Serial,
+        signing: &Signing,
+    ) -> Result<Certificate, PkiError> {
         let order = Order {
             kind: request.kind,
             names: request.names.as_ref(),
             customisation: &request.customisation,
             requested: &[],
-            subject: &subject,
+            subject: &request.subject.to_der(),
             public_key_info: prepared.key.public_key_info(),
             validity: request.validity,
-            serial: &serial,
+            serial,
         };
-        let (certificate, mut warnings) = self.certify(&order, &signing)?;
+        Ok(self.sign_order(&order, signing)?.0)
+    }
 
+    /// The row in the index, and the files.
+    pub(super) fn add_files(
+        &self,
+        request: &Issue,
+        prepared: &Prepared,
+        certificate: &Certificate,
+        changes: &mut ChangeSet,
+    ) -> Result<Vec<Warning>, PkiError> {
         let (name, form) = (&request.name, request.form);
-        let mut changes = ChangeSet::default();
-        let text = Self::record(&mut changes, &certificate, form);
+        let text = self.add_certificate(certificate, form, changes);
         changes.create(layout::request(name), FileMode::Private, prepared.request.to_pem());
         changes.create_secret(layout::private_key(name), &prepared.key_text);
         changes.create(layout::certificate(name), FileMode::Private, text);
-        let key = Some(prepared.key_text.as_str());
-        warnings.extend(self.record_inline(&mut changes, name, &certificate, key, form)?);
-        locked.commit(changes)?;
-        Ok(self.issued(name, &certificate, warnings))
+        self.add_inline(name, certificate, Some(&prepared.key_text), form, changes)
     }
 
-    pub(super) fn issued(
-        &self,
-        name: &FileBase,
-        certificate: &crate::cert::Certificate,
-        warnings: Vec<Warning>,
-    ) -> Issued {
+    /// What the caller is told of a certificate in issued/.
+    pub(super) fn described(&self, name: &FileBase, certificate: &Certificate, signing: &Signing) -> Issued {
+        let mut warnings = signing.warnings.clone();
+        let authority_ends = signing.certificate.not_after();
+        if certificate.not_after() > authority_ends {
+            warnings.push(Warning::OutlivesAuthority { authority_ends });
+        }
         Issued {
             certificate: self.store.full_path(&layout::certificate(name)),
             key: self.store.full_path(&layout::private_key(name)),
@@ -140,4 +159,20 @@ impl Authority {
             warnings,
         }
     }
+}
+
+/// Everything that needs neither the lock nor the authority.
+pub(super) fn prepare(
+    request: &Issue,
+    profile: Profile,
+    random: &mut dyn RandomSource,
+) -> Result<Prepared, PkiError> {
+    let new_key = NewKey {
+        algorithm: request.algorithm,
+        digest: request.digest,
+        protection: &request.protection,
+        subject: &request.subject.to_der(),
+        extensions: &request.names.iter().map(SubjectAltName::to_extension).collect::<Vec<_>>(),
+    };
+    Prepared::new(&new_key, profile, random)
 }

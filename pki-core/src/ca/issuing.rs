@@ -3,6 +3,7 @@
 use super::inline::add_inline;
 use super::signing::Signing;
 use super::{Authority, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Fields, Validity};
 use crate::cert::dump;
 use crate::cert::extension::Extension;
@@ -14,6 +15,7 @@ use crate::random::{RandomError, RandomSource};
 use crate::serial::Serial;
 use crate::store::index_txt::{Index, demands_unique_subjects, issued_row};
 use crate::store::{ChangeSet, FileMode, layout};
+use crate::time::Timestamp;
 
 /// Where serial numbers come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,8 +53,8 @@ pub(super) struct Order<'a> {
 }
 
 impl Authority {
-    /// Signs a certificate, with remarks on what it did not get and how long it lasts.
-    pub(super) fn certify(
+    /// Signs a certificate, with remarks on what it did not get.
+    pub(super) fn sign_order(
         &self,
         order: &Order<'_>,
         signing: &Signing,
@@ -75,37 +77,54 @@ impl Authority {
         };
         let certificate = fields.sign(&signing.key)?;
         let refused = granted.refused.iter().map(|oid| Warning::NotGranted { extension: oid.to_string() });
-        let mut warnings: Vec<Warning> = signing.warnings.iter().cloned().chain(refused).collect();
-        let authority_ends = signing.certificate.not_after();
-        if certificate.not_after() > authority_ends {
-            warnings.push(Warning::OutlivesAuthority { authority_ends });
-        }
-        Ok((certificate, warnings))
+        Ok((certificate, refused.collect()))
     }
 
-    /// The rows and files that every issued certificate gets, except issued/NAME.crt; answers with the text for that.
-    pub(super) fn record(
-        changes: &mut ChangeSet,
+    /// What the file `serial` holds after this certificate.
+    pub(super) fn add_next_serial(&self, last: &Certificate, changes: &mut ChangeSet) {
+        let next = last.serial().successor();
+        changes.replace(layout::serial(), FileMode::Private, format!("{next}\n"));
+    }
+
+    /// The row and the file by serial number that every issued certificate gets; answers with the text for issued/NAME.crt.
+    pub(super) fn add_certificate(
+        &self,
         certificate: &Certificate,
         form: CertificateForm,
+        changes: &mut ChangeSet,
     ) -> String {
         let serial = certificate.serial();
         let row = issued_row(certificate.not_after(), &serial, &certificate.subject_line());
         let text = certificate_text(certificate, form);
-        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
         changes.append_line(layout::index(), row);
         changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
         text
     }
 
-    /// easy-rsa's inline file, if it is wanted; `key` is the text of the key file, if that is only being made.
-    pub(super) fn record_inline(
+    /// One line in the audit log for each.
+    pub(super) fn record_issued(
         &self,
+        made: &[Certificate],
+        now: Timestamp,
         changes: &mut ChangeSet,
+    ) -> Result<(), PkiError> {
+        let named = |made: &Certificate| (made.serial().to_string(), made.subject_line());
+        let texts: Vec<(String, String)> = made.iter().map(named).collect();
+        let events: Vec<Event<'_>> = texts
+            .iter()
+            .map(|(serial, detail)| Event { action: Action::Issue, at: now, serial, detail })
+            .collect();
+        self.record(&events, changes)
+    }
+
+    /// easy-rsa's inline file, if it is wanted; `key` is the text of the key file, if that is only being made.
+    pub(super) fn add_inline(
+        &self,
         name: &FileBase,
         certificate: &Certificate,
         key: Option<&str>,
         form: CertificateForm,
+        changes: &mut ChangeSet,
     ) -> Result<Vec<Warning>, PkiError> {
         if !form.inline || certificate.is_ca() {
             return Ok(Vec::new());

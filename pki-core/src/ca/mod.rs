@@ -3,19 +3,27 @@
 //! What is needed from outside comes in as arguments: the time and randomness in [`Context`], the passphrase of the CA key
 //! through a callback that is asked only if the key is encrypted, and before anything is locked.
 
+mod audit;
 mod build_ca;
+mod check;
+mod expiry;
 mod export;
+mod find;
 mod gen_crl;
 mod gen_req;
+mod generations;
 mod init;
 mod inline;
 mod issue;
+mod issue_many;
 mod issuing;
 mod reader;
+mod records;
 mod renew;
 mod renew_ca;
 mod report;
 mod revoke;
+mod revoke_found;
 mod self_sign;
 mod set_pass;
 mod sign_req;
@@ -25,7 +33,10 @@ mod support_files;
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
+pub use check::{CheckReport, Finding, RepairReport, Severity};
+pub use expiry::{Ending, Expiring, ExpiryReport};
 pub use export::{ExportedFiles, Pkcs12Export};
+pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};
 pub use gen_req::{GenReq, GeneratedRequest};
 pub use init::{Init, InitOutcome, init, replace};
@@ -33,10 +44,12 @@ pub use inline::InlineFile;
 pub use issue::{Issue, Issued};
 pub use issuing::{CertificateForm, SerialNumbers};
 pub use reader::PkiReader;
-pub use renew::Renew;
+pub use records::{Record, RecordState, Records, RevocationMark};
+pub use renew::{Renew, Renewed, RenewedKey};
 pub use renew_ca::{RenewCa, RenewedCa};
 pub use report::{IndexRow, RowStatus};
 pub use revoke::{Generation, Revoke, Revoked};
+pub use revoke_found::Revocable;
 pub use self_sign::{SelfSign, SelfSignedFiles};
 pub use set_pass::{KeyName, set_pass_of_file};
 pub use sign_req::{SignReq, SubjectChoice};

@@ -1,26 +1,33 @@
-//! `renew` and `expire`: a new certificate in the place of one that ends, and room for one.
+//! `renew`: the next generation of a certificate, with everything that the last one said, and both in force side by side.
+//!
+//! The old certificate stays valid until it expires or is revoked. Its file goes where easy-rsa puts it, to
+//! renewed/issued/; what lay there before goes to renewed/certs_by_serial/, so that every generation keeps a file.
 
-use std::path::PathBuf;
+use zeroize::Zeroizing;
 
-use super::issue::Issued;
-use super::issuing::{CertificateForm, SerialNumbers, certificate_text};
-use super::{Authority, Context, Warning, read_certificates};
+use super::issuing::{CertificateForm, SerialNumbers};
+use super::{Authority, Context, Issued, Warning, read_certificates};
+use crate::audit::{Action, Event};
 use crate::cert::Certificate;
-use crate::cert::build::{Fields, Validity};
-use crate::cert::extension::{Extension, oid};
+use crate::cert::build::Validity;
+use crate::cert::csr::Request;
+use crate::cert::successor::Successor;
 use crate::error::PkiError;
-use crate::key::Digest;
+use crate::key::{Digest, KeyAlgorithm, KeyError, Protection, SigningKey, generate};
 use crate::name::FileBase;
-use crate::store::index_txt::issued_row;
-use crate::store::{ChangeSet, FileMode, layout};
+use crate::serial::Serial;
+use crate::store::index_txt::{Index, Status, demands_unique_subjects};
+use crate::store::{ChangeSet, FileMode, PkiPath, layout};
 
-/// A request to renew issued/NAME.crt with the same key.
+/// A request to renew the certificate in issued/NAME.crt.
 pub struct Renew {
     /// Name of the files.
     pub name: FileBase,
-    /// Digest of the signature; by default what the profile says.
+    /// Which key it certifies.
+    pub key: RenewedKey,
+    /// Digest of the signatures; by default what the profile says.
     pub digest: Option<Digest>,
-    /// When the new certificate is valid.
+    /// When it is valid.
     pub validity: Validity,
     /// How it is numbered.
     pub serial_numbers: SerialNumbers,
@@ -28,135 +35,192 @@ pub struct Renew {
     pub form: CertificateForm,
 }
 
+/// The key of a renewed certificate.
+pub enum RenewedKey {
+    /// The same; its private half is not needed.
+    Same,
+    /// A new one.
+    New {
+        /// Kind of key; by default that of the old one.
+        algorithm: Option<KeyAlgorithm>,
+        /// Protection of the key file.
+        protection: Protection,
+    },
+}
+
+/// A renewed certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The new certificate.
+    pub issued: Issued,
+    /// Serial number of the one before, which stays in force.
+    pub predecessor: Serial,
+}
+
+/// A new key with its files; nothing for the same key.
+struct NewKey {
+    public_key_info: Vec<u8>,
+    text: Zeroizing<String>,
+    request: String,
+}
+
 impl Authority {
-    /// The certificate that [`Self::renew`] would replace.
+    /// Issues the next generation of a certificate.
     ///
     /// # Errors
-    /// [`PkiError::NoAuthority`], [`PkiError::NoCertificate`], [`PkiError::Certificate`]; [`PkiError::NameTaken`] while
-    /// an older certificate of this name waits to be revoked; [`PkiError::ForeignRequest`] if the request is not the
-    /// certificate's.
+    /// [`PkiError::NoCertificate`], [`PkiError::NotInIndex`], [`PkiError::AlreadyRevoked`], [`PkiError::ClockSetBack`];
+    /// what unlocking the CA key, key generation, signing and the store answer.
+    pub fn renew(&self, request: &Renew, context: &mut Context<'_>) -> Result<Renewed, PkiError> {
+        self.renewable(&request.name)?;
+        let signing = self.unlock(request.digest, context)?;
+        let locked = self.store.lock(&self.settings.lock)?;
+        let old = self.renewable(&request.name)?;
+        let new_key = self.new_key(request, &old, context)?;
+        let serial = self.next_serial(request.serial_numbers, context.random)?;
+        let successor = Successor {
+            of: &old,
+            public_key_info: new_key.as_ref().map_or(old.public_key_info(), |key| &key.public_key_info),
+            validity: request.validity,
+            serial: &serial,
+        };
+        let certificate = successor.sign(&signing.certificate, &signing.key)?;
+        let mut changes = ChangeSet::default();
+        self.put_aside(&request.name, &old, new_key.is_some(), &mut changes)?;
+        let warnings = self.put_in_place(request, &certificate, new_key, &mut changes)?;
+        let event = Event {
+            action: Action::Renew,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &format!("{} after {}", old.subject_line(), old.serial()),
+        };
+        self.record(&[event], &mut changes)?;
+        locked.commit(changes)?;
+        let mut issued = self.described(&request.name, &certificate, &signing);
+        issued.warnings.extend(warnings);
+        Ok(Renewed { issued, predecessor: old.serial() })
+    }
+
+    /// The certificate that would be renewed.
+    ///
+    /// # Errors
+    /// As [`Self::renew`].
     pub fn renewable(&self, name: &FileBase) -> Result<Certificate, PkiError> {
         self.require_authority()?;
-        let certificate = self.issued_certificate(name)?;
-        let older = layout::renewed_certificate(name);
-        if self.store.exists(&older)? {
-            return Err(PkiError::NameTaken { found: self.store.full_path(&older) });
-        }
-        let request = self.request(name)?;
-        let is_same_key = request.public_key_info() == certificate.public_key_info();
-        if !is_same_key || request.common_name() != certificate.common_name() {
-            return Err(PkiError::ForeignRequest { request: self.store.full_path(&layout::request(name)) });
-        }
-        Ok(certificate)
-    }
-
-    /// Issues the certificate again: same key, subject and extensions, new number and dates. The old one goes to
-    /// `renewed/issued` and stays valid until it is revoked there.
-    ///
-    /// # Errors
-    /// What [`Self::renewable`] answers; [`PkiError::ClockSetBack`]; what unlocking the CA key, signing and the store
-    /// answer.
-    pub fn renew(&self, renew: &Renew, context: &mut Context<'_>) -> Result<Issued, PkiError> {
-        self.renewable(&renew.name)?;
-        let signing = self.unlock(renew.digest, context)?;
-
-        let locked = self.store.lock(&self.settings.lock)?;
-        let old = self.renewable(&renew.name)?;
-        let serial = self.next_serial(renew.serial_numbers, context.random)?;
-        let authority_key = self.settings.profile.authority_key_identifier(&signing.certificate);
-        let fields = Fields {
-            serial: &serial,
-            issuer: signing.certificate.subject_der(),
-            subject: old.subject_der(),
-            validity: renew.validity,
-            public_key_info: old.public_key_info(),
-            extensions: &with_authority_key(&old, authority_key),
-        };
-        let certificate = fields.sign(&signing.key)?;
-
-        let path = layout::certificate(&renew.name);
-        let old_text = self.store.read(&path)?.unwrap_or_default();
-        let text = certificate_text(&certificate, renew.form);
-        let mut changes = ChangeSet::default();
-        layout::renewal_directories().into_iter().for_each(|directory| changes.directory(directory));
-        let row = issued_row(certificate.not_after(), &serial, &certificate.subject_line());
-        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
-        changes.append_line(layout::index(), row);
-        changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
-        changes.create(layout::renewed_certificate(&renew.name), FileMode::Private, old_text);
-        changes.replace(path, FileMode::Private, text);
-        self.allow_two_valid_rows(&mut changes)?;
-        self.remove_derived(&mut changes, &renew.name)?;
-        let mut warnings = signing.warnings.clone();
-        warnings.extend(self.record_inline(&mut changes, &renew.name, &certificate, None, renew.form)?);
-        let authority_ends = signing.certificate.not_after();
-        if certificate.not_after() > authority_ends {
-            warnings.push(Warning::OutlivesAuthority { authority_ends });
-        }
-        locked.commit(changes)?;
-        Ok(self.issued(&renew.name, &certificate, warnings))
-    }
-
-    /// Moves issued/NAME.crt to `expired`, so that its request can be signed again. The certificate stays valid until
-    /// it ends or is revoked there.
-    ///
-    /// # Errors
-    /// [`PkiError::NoAuthority`], [`PkiError::NoCertificate`]; [`PkiError::NameTaken`] while an older one is there.
-    pub fn expire(&self, name: &FileBase) -> Result<PathBuf, PkiError> {
-        self.require_authority()?;
-        let locked = self.store.lock(&self.settings.lock)?;
-        self.issued_certificate(name)?;
-        let target = layout::expired_certificate(name);
-        let full_path = self.store.full_path(&target);
-        if self.store.exists(&target)? {
-            return Err(PkiError::NameTaken { found: full_path });
-        }
-        let mut changes = ChangeSet::default();
-        changes.directory(layout::expired_directory());
-        changes.move_file(layout::certificate(name), target);
-        locked.commit(changes)?;
-        Ok(full_path)
-    }
-
-    /// The certificate in issued/NAME.crt.
-    ///
-    /// # Errors
-    /// [`PkiError::NoCertificate`], [`PkiError::Certificate`].
-    pub fn issued_certificate(&self, name: &FileBase) -> Result<Certificate, PkiError> {
         let path = layout::certificate(name);
-        let full_path = self.store.full_path(&path);
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoCertificate { missing })?;
-        found.into_iter().next().ok_or(PkiError::NoCertificate { missing: full_path })
+        let certificate = found
+            .into_iter()
+            .next()
+            .ok_or_else(|| PkiError::NoCertificate { missing: self.store.full_path(&path) })?;
+        let serial = certificate.serial();
+        let index = self.store.read(&layout::index())?.unwrap_or_default();
+        match Index::new(&index).row_of(&serial).map(|row| row.status) {
+            None => Err(PkiError::NotInIndex { serial }),
+            Some(Status::Revoked) => Err(PkiError::AlreadyRevoked { serial }),
+            Some(Status::Valid | Status::Expired) => Ok(certificate),
+        }
     }
 
-    /// Removes the containers and profiles that were made from a certificate.
-    pub(super) fn remove_derived(&self, changes: &mut ChangeSet, name: &FileBase) -> Result<(), PkiError> {
-        for path in layout::derived_files(name) {
-            if self.store.exists(&path)? {
-                changes.remove(path);
+    fn new_key(
+        &self,
+        request: &Renew,
+        old: &Certificate,
+        context: &mut Context<'_>,
+    ) -> Result<Option<NewKey>, PkiError> {
+        let RenewedKey::New { algorithm, protection } = &request.key else {
+            return Ok(None);
+        };
+        let foreign = || KeyError::UnsupportedAlgorithm { algorithm: old.public_key_kind().to_string() };
+        let algorithm = algorithm.or_else(|| old.key_algorithm()).ok_or_else(foreign)?;
+        let key = generate(algorithm, context.random)?;
+        let digest = self.settings.profile.digest(request.digest, algorithm);
+        let signed = Request::sign(old.subject_der(), &[], &SigningKey::new(&key, digest)?)?;
+        Ok(Some(NewKey {
+            public_key_info: key.public_key_info().to_vec(),
+            text: key.to_pem(protection, context.random)?,
+            request: signed.to_pem(),
+        }))
+    }
+
+    /// Copies instead of moves: a step of a change must not depend on whether another one has happened.
+    fn put_aside(
+        &self,
+        name: &FileBase,
+        old: &Certificate,
+        with_key: bool,
+        changes: &mut ChangeSet,
+    ) -> Result<(), PkiError> {
+        for directory in layout::renewal_directories() {
+            changes.directory(directory);
+        }
+        self.put_further_aside(name, changes)?;
+        let text = self.store.read(&layout::certificate(name))?.unwrap_or_else(|| old.to_pem().into());
+        changes.replace(layout::renewed_certificate(name), FileMode::Private, text);
+        let current = [layout::private_key(name), layout::request(name)];
+        for (from, to) in current.iter().zip(layout::renewed_key_files(name)) {
+            if with_key {
+                changes.directory(to.parent());
+                self.copy_secret(from, to, changes)?;
+            } else if self.store.exists(&to)? {
+                // It belongs to an earlier generation and has been put further aside.
+                changes.remove(to);
             }
         }
         Ok(())
     }
 
-    /// index.txt.attr must not forbid what a renewal is: two valid certificates of one subject.
-    fn allow_two_valid_rows(&self, changes: &mut ChangeSet) -> Result<(), PkiError> {
-        let attributes = self.store.read(&layout::index_attributes())?.unwrap_or_default();
-        if crate::store::index_txt::demands_unique_subjects(&attributes) {
-            changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
+    /// What an earlier renewal has put aside makes room and stays reachable by its serial number.
+    fn put_further_aside(&self, name: &FileBase, changes: &mut ChangeSet) -> Result<(), PkiError> {
+        let Some(text) = self.store.read(&layout::renewed_certificate(name))? else {
+            return Ok(());
+        };
+        let Ok(earlier) = Certificate::from_pem(&text) else {
+            return Ok(());
+        };
+        let [certificate, key, request] = layout::renewed_by_serial(&earlier.serial());
+        let [earlier_key, earlier_request] = layout::renewed_key_files(name);
+        changes.directory(certificate.parent());
+        changes.replace(certificate, FileMode::Private, text);
+        for (from, to) in [(earlier_key, key), (earlier_request, request)] {
+            if self.store.exists(&from)? {
+                changes.directory(to.parent());
+                self.copy_secret(&from, to, changes)?;
+            }
         }
         Ok(())
     }
-}
 
-/// Every extension of a certificate, pointing to the key that signs its successor.
-fn with_authority_key(old: &Certificate, authority_key: Extension) -> Vec<Extension> {
-    let same = |(kind, is_critical, value): (&[u8], bool, &[u8])| {
-        if kind == oid::AUTHORITY_KEY_IDENTIFIER.as_bytes() {
-            return Some(authority_key.clone());
+    fn copy_secret(&self, from: &PkiPath, to: PkiPath, changes: &mut ChangeSet) -> Result<(), PkiError> {
+        if let Some(content) = self.store.read(from)? {
+            changes.replace_secret(to, Zeroizing::new(content));
         }
-        let oid = der::oid::ObjectIdentifier::from_bytes(kind).ok()?;
-        Some(Extension::new(oid, value.to_vec()).critical(is_critical))
-    };
-    old.extension_values().into_iter().filter_map(same).collect()
+        Ok(())
+    }
+
+    fn put_in_place(
+        &self,
+        request: &Renew,
+        certificate: &Certificate,
+        new_key: Option<NewKey>,
+        changes: &mut ChangeSet,
+    ) -> Result<Vec<Warning>, PkiError> {
+        let name = &request.name;
+        let attributes = self.store.read(&layout::index_attributes())?.unwrap_or_default();
+        if demands_unique_subjects(&attributes) {
+            // Two certificates in force for one subject are what a renewal is about; easy-rsa does the same here.
+            changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
+        }
+        self.add_next_serial(certificate, changes);
+        let text = self.add_certificate(certificate, request.form, changes);
+        let inline = [layout::private_inline(name), layout::public_inline(name)];
+        self.remove_derived(changes, name, |path| request.form.inline && inline.contains(path))?;
+        let key_text = new_key.as_ref().map(|key| key.text.as_str());
+        let warnings = self.add_inline(name, certificate, key_text, request.form, changes)?;
+        if let Some(key) = new_key {
+            changes.replace_secret(layout::private_key(name), Zeroizing::new(key.text.as_bytes().to_vec()));
+            changes.replace(layout::request(name), FileMode::Private, key.request);
+        }
+        changes.replace(layout::certificate(name), FileMode::Private, text);
+        Ok(warnings)
+    }
 }

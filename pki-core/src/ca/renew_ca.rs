@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::issuing::{CertificateForm, SerialNumbers, certificate_text, draw_serial};
 use super::{Authority, Context, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Fields, Validity};
 use crate::cert::extension::PathLength;
 use crate::cert::terms::Terms;
@@ -79,6 +80,13 @@ impl Authority {
         let mut changes = ChangeSet::default();
         changes.replace(layout::expired_authorities(), FileMode::Private, previous);
         changes.replace(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
+        let event = Event {
+            action: Action::RollOver,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &certificate.subject_line(),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(RenewedCa {
             certificate: self.store.full_path(&layout::authority_certificate()),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Authority, Context, read_certificates};
+use crate::audit::{Action, Event};
 use crate::crl::RevocationReason;
 use crate::error::PkiError;
 use crate::name::FileBase;
@@ -91,8 +92,15 @@ impl Authority {
         changes.revise_line(layout::index(), old, new);
         let certificate = self.move_aside(&mut changes, request, &serial)?;
         if request.generation == Generation::Issued {
-            self.remove_derived(&mut changes, &request.name)?;
+            self.remove_derived(&mut changes, &request.name, |_| false)?;
         }
+        let event = Event {
+            action: Action::Revoke,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &revocation_detail(&subject, request.reason),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Revoked { serial, subject, certificate, at: context.now })
     }
@@ -104,7 +112,7 @@ impl Authority {
         request: &Revoke,
         serial: &Serial,
     ) -> Result<PathBuf, PkiError> {
-        let targets = layout::revocation_targets(serial);
+        let targets = layout::revoked_files(serial);
         let certificate = self.store.full_path(&targets[0]);
         for (from, to) in request.generation.files(&request.name).into_iter().zip(targets) {
             let Some(from) = from else { continue };
@@ -115,19 +123,26 @@ impl Authority {
         Ok(certificate)
     }
 
-    fn revised_row(
+    pub(super) fn revised_row(
         &self,
         serial: &Serial,
         reason: Option<RevocationReason>,
         now: Timestamp,
     ) -> Result<(String, String), PkiError> {
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let serial = serial.clone();
-        match Index::new(&index).row_of(&serial) {
-            None => Err(PkiError::NotInIndex { serial }),
-            Some(row) if row.status == Status::Revoked => Err(PkiError::AlreadyRevoked { serial }),
-            Some(row) => Ok((row.to_string(), row.revoked(now, reason))),
+        let revise = |index: &[u8]| {
+            let row = Index::new(index).row_of(serial)?;
+            Some(match row.status {
+                Status::Revoked => Err(PkiError::AlreadyRevoked { serial: serial.clone() }),
+                Status::Valid | Status::Expired => Ok((row.to_string(), row.revoked(now, reason))),
+            })
+        };
+        // What is revoked was often issued lately: a large index is read as a whole only if it was not.
+        let recent = self.store.read_end(&layout::index(), RECENT_ROWS)?.unwrap_or_default();
+        if let Some(revised) = revise(&recent) {
+            return revised;
         }
+        let index = self.store.read(&layout::index())?.unwrap_or_default();
+        revise(&index).unwrap_or_else(|| Err(PkiError::NotInIndex { serial: serial.clone() }))
     }
 }
 
@@ -147,8 +162,20 @@ impl Generation {
             Self::Issued => [certificate, Some(layout::private_key(name)), Some(layout::request(name))],
             Self::Expired => [certificate, None, None],
             Self::Renewed => {
-                [certificate, Some(layout::renewed_private_key(name)), Some(layout::renewed_request(name))]
+                let [key, request] = layout::renewed_key_files(name);
+                [certificate, Some(key), Some(request)]
             }
         }
     }
 }
+
+/// What the audit log says beside the serial number.
+pub(super) fn revocation_detail(subject: &str, reason: Option<RevocationReason>) -> String {
+    match reason {
+        Some(reason) => format!("{subject} {reason}"),
+        None => subject.to_owned(),
+    }
+}
+
+/// Octets at the end of index.txt that are looked at first.
+const RECENT_ROWS: usize = 32 << 10;

@@ -118,6 +118,7 @@ impl Authority {
         changes.create(layout::certificate(&request.name), FileMode::Private, text);
         let inline = self.self_signed_inline(request, &certificate, &key_text)?;
         let (_, warnings) = super::inline::add_inline(&self.store, &mut changes, &request.name, &inline)?;
+        self.record_issued(std::slice::from_ref(&certificate), context.now, &mut changes)?;
         locked.commit(changes)?;
         Ok(SelfSignedFiles {
             certificate: self.store.full_path(&layout::certificate(&request.name)),

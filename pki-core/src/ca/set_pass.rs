@@ -44,7 +44,7 @@ impl Authority {
         let text = unlocked.to_pem(&protection, context.random)?;
         let locked = self.store.lock(&self.settings.lock)?;
         let mut changes = ChangeSet::default();
-        changes.replace_secret(path, &text);
+        changes.replace_secret_text(path, &text);
         locked.commit(changes)?;
         Ok(full_path)
     }

@@ -117,12 +117,16 @@ impl Authority {
             validity: sign.validity,
             serial: &serial,
         };
-        let (certificate, mut warnings) = self.certify(&order, &signing)?;
+        let (certificate, refused) = self.sign_order(&order, &signing)?;
         let mut changes = ChangeSet::default();
-        let text = Self::record(&mut changes, &certificate, sign.form);
+        self.add_next_serial(&certificate, &mut changes);
+        let text = self.add_certificate(&certificate, sign.form, &mut changes);
         changes.replace(layout::certificate(&sign.name), FileMode::Private, text);
-        warnings.extend(self.record_inline(&mut changes, &sign.name, &certificate, None, sign.form)?);
+        let incomplete = self.add_inline(&sign.name, &certificate, None, sign.form, &mut changes)?;
+        self.record_issued(std::slice::from_ref(&certificate), context.now, &mut changes)?;
         locked.commit(changes)?;
-        Ok(self.issued(&sign.name, &certificate, warnings))
+        let mut issued = self.described(&sign.name, &certificate, &signing);
+        issued.warnings.extend(refused.into_iter().chain(incomplete));
+        Ok(issued)
     }
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Authority, Context};
+use crate::bundle::static_key::{STATIC_KEY, parse_static_key};
 use crate::bundle::{BundleError, dh_groups};
 use crate::cert::Certificate;
 use crate::error::PkiError;
@@ -45,7 +46,7 @@ impl Authority {
     /// # Errors
     /// [`PkiError::FileExists`], [`PkiError::Random`]; what the store answers.
     pub fn gen_tls_key(&self, kind: TlsKeyKind, context: &mut Context<'_>) -> Result<PathBuf, PkiError> {
-        let mut octets = zeroize::Zeroizing::new([0; STATIC_KEY_OCTETS]);
+        let mut octets = zeroize::Zeroizing::new([0; STATIC_KEY]);
         context.random.fill(&mut *octets)?;
         let mut body = zeroize::Zeroizing::new(String::with_capacity(STATIC_KEY_TEXT));
         for line in octets.chunks(16) {
@@ -70,9 +71,7 @@ impl Authority {
     /// [`PkiError::Bundle`] if the file holds none; [`PkiError::FileExists`]; what the store answers.
     pub fn import_tls_key(&self, file: &[u8]) -> Result<PathBuf, PkiError> {
         let text = std::str::from_utf8(file).map_err(|_| BundleError::NoStaticKey)?;
-        if !holds_static_key(text) {
-            return Err(BundleError::NoStaticKey.into());
-        }
+        parse_static_key(text).map_err(|_| BundleError::NoStaticKey)?;
         self.create_tls_key(text)
     }
 
@@ -107,20 +106,10 @@ impl Authority {
     }
 }
 
-/// 2048 bits in hexadecimal lines between the markers.
-fn holds_static_key(text: &str) -> bool {
-    let body = text.split_once(BEGIN).and_then(|(_, rest)| rest.split_once(END)).map(|(body, _)| body);
-    body.is_some_and(|body| {
-        let digits: Vec<char> = body.chars().filter(|character| !character.is_whitespace()).collect();
-        digits.len() == 2 * STATIC_KEY_OCTETS && digits.iter().all(char::is_ascii_hexdigit)
-    })
-}
-
 fn digit(nibble: u8) -> char {
     char::from_digit(nibble.into(), 16).unwrap_or('0')
 }
 
-const STATIC_KEY_OCTETS: usize = 256;
-const STATIC_KEY_TEXT: usize = 2 * STATIC_KEY_OCTETS + 16;
+const STATIC_KEY_TEXT: usize = 2 * STATIC_KEY + 16;
 const BEGIN: &str = "-----BEGIN OpenVPN Static key V1-----";
 const END: &str = "-----END OpenVPN Static key V1-----";

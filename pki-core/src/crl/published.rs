@@ -64,6 +64,14 @@ pub(crate) fn this_update_of_prefix(der: &[u8]) -> Option<Timestamp> {
     head(&mut content).ok().map(|(_, this_update)| this_update)
 }
 
+/// nextUpdate of such a list, if it has one.
+pub(crate) fn end_of_prefix(der: &[u8]) -> Option<Timestamp> {
+    let list = Reader::new(der).into_prefix(tag::SEQUENCE).ok()?;
+    let mut content = list.into_prefix(tag::SEQUENCE).ok()?;
+    head(&mut content).ok()?;
+    content.time().ok()
+}
+
 /// Issuer and thisUpdate, after version and algorithm.
 fn head<'a>(content: &mut Reader<'a>) -> Result<(&'a [u8], Timestamp), DerError> {
     content.element(tag::INTEGER)?;

@@ -3,6 +3,8 @@
 //! Written is one form only: PKCS#8 PBES2 with AES-256-CBC and PBKDF2-HMAC-SHA256. Read is what OpenSSL and easy-rsa
 //! have written over the years, triple DES and legacy PEM included; [`EncryptedKey::weakness`] then says so.
 
+use std::fmt;
+
 use der::Decode;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
@@ -15,6 +17,7 @@ use crate::random::RandomSource;
 use crate::secret::Passphrase;
 
 /// How a new key file is protected.
+#[derive(Clone)]
 pub enum Protection {
     /// Not at all: `nopass`.
     None,
@@ -178,6 +181,16 @@ pub enum WeakEncryption {
     },
     /// `Proc-Type: 4,ENCRYPTED`: a single round of MD5.
     LegacyPem,
+}
+
+impl fmt::Display for WeakEncryption {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TripleDes => out.write_str("triple DES"),
+            Self::FewRounds { rounds } => write!(out, "only {rounds} key derivation rounds"),
+            Self::LegacyPem => out.write_str("legacy PEM with one round of MD5"),
+        }
+    }
 }
 
 impl WeakEncryption {

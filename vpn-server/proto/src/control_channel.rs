@@ -6,11 +6,11 @@ use zeroize::Zeroizing;
 
 use crate::ids::{KeyId, MessageId, SessionId};
 use crate::moment::Moment;
-use crate::reliable::{AcknowledgeQueue, Arrival, Inbox, Outbox};
+use crate::path::Transport;
+use crate::reliable::{AcknowledgeQueue, Arrival, Carrier, Inbox, Outbox};
 use crate::tls::{TlsFailure, TlsStream};
 use crate::wire::control::{Acknowledgements, ControlPacket, MAX_ACKNOWLEDGEMENTS};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::wrapping::Wrapping;
 
 /// TLS octets in one packet: what is sent fits every path and every client, whatever the wrapping.
 const MAX_PIECE: usize = 1150;
@@ -27,38 +27,58 @@ pub(crate) struct ControlChannel {
     inbox: Inbox,
     acknowledge: AcknowledgeQueue,
     tls: TlsStream,
+    max_piece: usize,
+    /// TLS octets that have come and were kept.
+    received: usize,
 }
 
-/// The two session ids of a control channel and how its packets are wrapped.
+/// The two session ids of a control channel.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ends {
     pub(crate) local_id: SessionId,
     pub(crate) remote_id: SessionId,
-    pub(crate) wrapping: Wrapping,
 }
 
 impl ControlChannel {
     /// The server's channel of a new session: both resets, the packets number 0, are over.
-    pub(crate) fn after_reset(tls: TlsStream) -> Self {
+    pub(crate) fn after_reset(transport: Transport, tls: TlsStream) -> Self {
         let second = MessageId::FIRST.plus(1);
-        Self::numbered(KeyId::FIRST, second, second, tls)
+        Self::numbered(KeyId::FIRST, second, transport, tls)
     }
 
     /// A channel that begins with a reset from each side; TLS begins when the peer's is there.
-    pub(crate) fn with_reset(key_id: KeyId, reset: ControlOpcode, tls: TlsStream) -> Self {
-        let mut channel = Self::numbered(key_id, MessageId::FIRST, MessageId::FIRST, tls);
+    pub(crate) fn with_reset(
+        key_id: KeyId,
+        reset: ControlOpcode,
+        transport: Transport,
+        tls: TlsStream,
+    ) -> Self {
+        let mut channel = Self::numbered(key_id, MessageId::FIRST, transport, tls);
         channel.outbox.push(reset, vec![]);
         channel
     }
 
-    fn numbered(key_id: KeyId, next_own: MessageId, next_expected: MessageId, tls: TlsStream) -> Self {
+    /// Both sides go on with the number `next`.
+    fn numbered(key_id: KeyId, next: MessageId, transport: Transport, tls: TlsStream) -> Self {
+        let carrier = match transport {
+            Transport::Udp => Carrier::Lossy,
+            Transport::Tcp => Carrier::Reliable,
+        };
         Self {
             key_id,
-            outbox: Outbox::starting_at(next_own),
-            inbox: Inbox::expecting(next_expected),
+            outbox: Outbox::starting_at(next, carrier),
+            inbox: Inbox::expecting(next),
             acknowledge: AcknowledgeQueue::default(),
             tls,
+            max_piece: MAX_PIECE,
+            received: 0,
         }
+    }
+
+    /// Leaves room for `octets` that follow the packets.
+    #[cfg(feature = "client")]
+    pub(crate) fn leave_room(&mut self, octets: usize) {
+        self.max_piece = MAX_PIECE.saturating_sub(octets).max(1);
     }
 
     pub(crate) const fn key_id(&self) -> KeyId {
@@ -76,8 +96,13 @@ impl ControlChannel {
             self.outbox.acknowledge(*id);
         }
         if let Some(id) = packet.message_id {
-            match self.inbox.arrive(id, packet.payload) {
-                Arrival::Kept | Arrival::Repeated => self.acknowledge.owe(id),
+            let tls_octets = if packet.opcode.carries_tls() { packet.payload } else { &[] };
+            match self.inbox.arrive(id, tls_octets) {
+                Arrival::Kept => {
+                    self.received += tls_octets.len();
+                    self.acknowledge.owe(id);
+                }
+                Arrival::Repeated => self.acknowledge.owe(id),
                 Arrival::Refused => {}
             }
         }
@@ -102,9 +127,14 @@ impl ControlChannel {
     }
 
     fn queue_tls_octets(&mut self) {
-        for piece in self.tls.take_outgoing().chunks(MAX_PIECE) {
+        for piece in self.tls.take_outgoing().chunks(self.max_piece) {
             self.outbox.push(ControlOpcode::Control, piece.to_vec());
         }
+    }
+
+    /// TLS octets that the peer has sent: it makes this side keep no more than a small multiple of them.
+    pub(crate) const fn received(&self) -> usize {
+        self.received
     }
 
     /// Whether the peer has acknowledged everything.
@@ -112,18 +142,21 @@ impl ControlChannel {
         self.outbox.is_flushed()
     }
 
-    /// The next datagram to send at `now`, if any.
+    /// The next packet to send at `now`, if any; its wrapping is still to come.
     pub(crate) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         let key_id = self.key_id;
         let wrap = |opcode, message_id, payload, acknowledged: Vec<MessageId>| {
-            ends.wrapping.wrap(&ControlPacket {
+            let mut packet = vec![];
+            ControlPacket {
                 opcode,
                 key_id,
                 own_id: ends.local_id,
                 acknowledgements: Acknowledgements::new(ends.remote_id, acknowledged),
                 message_id,
                 payload,
-            })
+            }
+            .write(&mut packet);
+            packet
         };
         if let Some(due) = self.outbox.poll(now) {
             let acknowledged = self.acknowledge.take(RIDING_ACKNOWLEDGEMENTS);

@@ -12,6 +12,7 @@ use crate::entropy::{Entropy, draw};
 use crate::ids::SessionId;
 use crate::moment::Moment;
 use crate::path::Path;
+use crate::wire::tls_auth::AuthDigest;
 
 /// Length of a time slot. A cookie is valid in the slot it was made in and the two after it: 60 to 90 s.
 const SLOT_MICROS: u64 = 30_000_000;
@@ -24,7 +25,7 @@ pub(crate) struct CookieJar {
 
 impl CookieJar {
     pub(crate) fn new(entropy: &mut dyn Entropy) -> Self {
-        Self { key: MacKey::new(&draw::<32>(entropy)) }
+        Self { key: MacKey::new(AuthDigest::Sha256, &draw::<32>(entropy)) }
     }
 
     /// The session id to offer to `client_id` on `path`.
@@ -58,7 +59,7 @@ impl CookieJar {
             client_id.as_bytes(),
         ]);
         let mut octets = [0; SessionId::LENGTH];
-        octets.copy_from_slice(&tag[..SessionId::LENGTH]);
+        octets.copy_from_slice(&tag.as_ref()[..SessionId::LENGTH]);
         let nonzero_substitute = || SessionId::new([1; SessionId::LENGTH]);
         SessionId::new(octets).or_else(nonzero_substitute).unwrap_or(client_id)
     }
@@ -83,6 +84,7 @@ fn address_octets(address: SocketAddr) -> [u8; 18] {
 mod tests {
     use super::*;
     use crate::ids::ListenerId;
+    use crate::path::Transport;
 
     struct Fixed(u8);
 
@@ -93,7 +95,12 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path { listener: ListenerId(0), remote: SocketAddr::from(([192, 0, 2, 2], port)), local: None }
+        Path {
+            listener: ListenerId(0),
+            transport: Transport::Udp,
+            remote: SocketAddr::from(([192, 0, 2, 2], port)),
+            local: None,
+        }
     }
 
     fn id(octet: u8) -> SessionId {

@@ -15,6 +15,7 @@ use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
 use crate::data::DataCipher;
+use crate::wire::tls_auth::AuthDigest;
 
 /// Octets of an AEAD tag of every cipher of the data channel.
 pub(crate) const TAG_LENGTH: usize = 16;
@@ -28,10 +29,14 @@ pub(crate) struct NotAuthentic;
 pub(crate) struct AeadKey(LessSafeKey);
 
 impl AeadKey {
-    /// `None` where `key` has not the length that `cipher` wants.
+    /// `None` where the backend does not have `cipher`, or `key` has not the length that it wants.
     pub(crate) fn new(cipher: DataCipher, key: &[u8]) -> Option<Self> {
         let algorithm = match cipher {
             DataCipher::Aes256Gcm => &aead::AES_256_GCM,
+            #[cfg(feature = "aws_lc_rs")]
+            DataCipher::Aes192Gcm => &aead::AES_192_GCM,
+            #[cfg(not(feature = "aws_lc_rs"))]
+            DataCipher::Aes192Gcm => return None,
             DataCipher::Aes128Gcm => &aead::AES_128_GCM,
             DataCipher::ChaCha20Poly1305 => &aead::CHACHA20_POLY1305,
         };
@@ -91,23 +96,27 @@ impl AeadKey {
     }
 }
 
-/// A key for HMAC-SHA-256.
+/// A key for HMAC.
 pub(crate) struct MacKey(hmac::Key);
 
 impl MacKey {
-    pub(crate) fn new(key: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+    pub(crate) fn new(digest: AuthDigest, key: &[u8]) -> Self {
+        let algorithm = match digest {
+            AuthDigest::Sha1 => hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY,
+            AuthDigest::Sha256 => hmac::HMAC_SHA256,
+            AuthDigest::Sha384 => hmac::HMAC_SHA384,
+            AuthDigest::Sha512 => hmac::HMAC_SHA512,
+        };
+        Self(hmac::Key::new(algorithm, key))
     }
 
-    /// HMAC-SHA-256 over the parts as if they were one text.
-    pub(crate) fn sign(&self, parts: &[&[u8]]) -> [u8; 32] {
+    /// The HMAC over the parts as if they were one text.
+    pub(crate) fn sign(&self, parts: &[&[u8]]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.0);
         for part in parts {
             context.update(part);
         }
-        let mut tag = [0; 32];
-        tag.copy_from_slice(context.sign().as_ref());
-        tag
+        context.sign()
     }
 }
 

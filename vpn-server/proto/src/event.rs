@@ -1,14 +1,16 @@
 //! What the endpoint tells its surroundings, and what they answer.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
+use std::time::Duration;
 
-use crate::data::{DataChannel, DataCipher};
+use crate::data::{DataChannel, NegotiatedCipher};
 use crate::identity::{Denial, PeerIdentity};
 use crate::ids::{KeyId, PeerId, SessionHandle};
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::tls::TlsSummary;
+use crate::wire::challenge::{Advance, DynamicChallenge, Prompt};
 use crate::wire::key_method2::Password;
 use crate::wire::message::ServerMessage;
 use crate::wire::peer_info::PeerInfo;
@@ -35,6 +37,12 @@ pub struct Wakeup {
 /// Something happened in a session.
 #[derive(Debug)]
 pub enum Event {
+    /// A stranger has proved that it receives what is sent to it; its handshake is timed from here on. For transports
+    /// with connections, which tell strangers from guests.
+    HandshakeBegun {
+        /// Where it is.
+        path: Path,
+    },
     /// A client proved who it is; answer with [`Endpoint::authorize`](crate::Endpoint::authorize).
     AuthorizationRequested {
         /// The session to answer for.
@@ -48,6 +56,30 @@ pub enum Event {
         session: SessionHandle,
         /// Its data channel, for the threads that move packets.
         channel: Arc<DataChannel>,
+    },
+    /// The person at a client that waits answered a question.
+    ChallengeResponse {
+        /// The session.
+        session: SessionHandle,
+        /// The answer, in base64 as the client sent it.
+        response: Password,
+    },
+    /// A client that had to show credentials shows them again at a renegotiation; answer with
+    /// [`Endpoint::reauthorize`](crate::Endpoint::reauthorize).
+    ReauthorizationRequested {
+        /// The session.
+        session: SessionHandle,
+        /// The password or token; the user name is the same as at first.
+        password: Option<Password>,
+    },
+    /// The client of a session has another address: control and data packets go there from here on.
+    Floated {
+        /// The session.
+        session: SessionHandle,
+        /// Where the client was.
+        from: Path,
+        /// Where it is.
+        to: Path,
     },
     /// A session has a new key.
     Renegotiated {
@@ -72,6 +104,12 @@ pub enum Event {
         /// Why it failed.
         failure: Denial,
     },
+    /// All sessions of a path are over, and what there was to say was acknowledged or given up: a connection can be
+    /// closed once the datagrams that wait in [`Endpoint::poll_transmit`](crate::Endpoint::poll_transmit) have left.
+    PathSettled {
+        /// The path.
+        path: Path,
+    },
 }
 
 /// A client that waits to be let in. Its certificate was accepted.
@@ -89,7 +127,9 @@ pub struct AuthorizationRequest {
     /// Its TLS session.
     pub tls: TlsSummary,
     /// The data cipher that was agreed on.
-    pub cipher: DataCipher,
+    pub cipher: NegotiatedCipher,
+    /// What stands beside the key in the client's tls-crypt-v2 key: a type octet and its content.
+    pub tls_crypt_v2_metadata: Option<Vec<u8>>,
 }
 
 impl std::fmt::Debug for AuthorizationRequest {
@@ -111,6 +151,41 @@ pub enum Authorization {
     Grant(Grant),
     /// Send it away with a reason.
     Deny(Denial),
+    /// Send it away for a time: clients that can come back by themselves, others stop as at [`Authorization::Deny`].
+    DenyFor {
+        /// Why.
+        denial: Denial,
+        /// How long the client shall wait.
+        backoff: Duration,
+        /// Where it shall turn then.
+        advance: Advance,
+    },
+    /// Send it away because its token is not valid any longer: the client asks the person for credentials again.
+    DenyToken(Denial),
+    /// Send it away with a question; the client comes back with the answer.
+    Challenge(DynamicChallenge),
+    /// The decision takes time; it comes later by [`Endpoint::authorize`](crate::Endpoint::authorize).
+    Pending(Pending),
+}
+
+/// How long a client is asked to wait for a decision, and what its person is asked meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The attempt fails if no decision comes within this time.
+    pub timeout: Duration,
+    /// A question to the person.
+    pub prompt: Option<Prompt>,
+}
+
+/// The answer to [`Event::ReauthorizationRequested`].
+#[derive(Clone, Debug)]
+pub enum Reauthorization {
+    /// The session goes on; the options are pushed, for example a fresh `auth-token`.
+    Accept(Vec<PushOption>),
+    /// The session ends.
+    Deny(Denial),
+    /// The session ends because the token is not valid any longer.
+    DenyToken(Denial),
 }
 
 /// What a client gets.
@@ -124,9 +199,25 @@ pub struct Grant {
     pub netmask: Ipv4Addr,
     /// The server's address inside the tunnel.
     pub gateway: Ipv4Addr,
+    /// Its IPv6 address inside the tunnel, if the tunnel carries IPv6 for it.
+    pub ipv6: Option<GrantV6>,
+    /// Whether the client must show its credentials again at each renegotiation.
+    pub reauthenticate: bool,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
-    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu.
+    /// topology, ping, ping-restart, ifconfig-ipv6, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
+    /// keeps clients from compressing.
     pub options: Vec<PushOption>,
+}
+
+/// What a client gets for IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantV6 {
+    /// Its address inside the tunnel.
+    pub address: Ipv6Addr,
+    /// The prefix length of the tunnel's network.
+    pub prefix_length: u8,
+    /// The server's address inside the tunnel.
+    pub gateway: Ipv6Addr,
 }
 
 /// What a client is told when its session is closed from this side.
@@ -161,14 +252,20 @@ pub enum CloseReason {
     ClientExit,
     /// Nothing was heard of the client for too long.
     PingTimeout,
+    /// The connection to the client was lost, or it closed it without a word.
+    ConnectionLost,
     /// The same client began a new session from the same address and port.
     ReplacedBySamePort,
+    /// Another session of the same client moved to the address and port of this one.
+    ReplacedByFloat,
     /// The client did not take up the tunnel it had been granted.
     HandshakeTimeout,
     /// A renegotiation could not be finished before the keys ran out.
     RenegotiationFailed,
     /// At a renegotiation the certificate was refused, or was another one.
     RenegotiationDenied(Denial),
+    /// So many packets were forged under one of its keys that the key is not safe any longer (KEY-03).
+    TooManyForgeries,
     /// [`Endpoint::close`](crate::Endpoint::close) was called.
     Farewell,
 }
@@ -180,10 +277,13 @@ impl CloseReason {
         match self {
             Self::ClientExit => "client-exit",
             Self::PingTimeout => "ping-timeout",
+            Self::ConnectionLost => "connection-lost",
             Self::ReplacedBySamePort => "replaced-by-same-port",
+            Self::ReplacedByFloat => "replaced-by-float",
             Self::HandshakeTimeout => "handshake-timeout",
             Self::RenegotiationFailed => "renegotiation-failed",
             Self::RenegotiationDenied(_) => "renegotiation-denied",
+            Self::TooManyForgeries => "too-many-forgeries",
             Self::Farewell => "farewell",
         }
     }

@@ -2,7 +2,6 @@
 
 use std::fmt;
 
-#[cfg(feature = "client")]
 use crate::entropy::{Entropy, draw};
 
 /// Names one session of one endpoint inside this process; never reused, never on the wire.
@@ -34,7 +33,6 @@ impl SessionId {
         &self.0
     }
 
-    #[cfg(feature = "client")]
     pub(crate) fn random(entropy: &mut dyn Entropy) -> Self {
         loop {
             if let Some(id) = Self::new(draw(entropy)) {
@@ -84,6 +82,8 @@ impl KeyId {
 pub struct PeerId(u32);
 
 impl PeerId {
+    /// The lowest number.
+    pub const FIRST: Self = Self(0);
     /// The number that means "none" on the wire.
     const UNDEFINED: u32 = 0x00ff_ffff;
 
@@ -122,9 +122,24 @@ impl MessageId {
     }
 }
 
-/// The number of a data packet; counts from 1 for each direction of each key and never wraps.
+/// The number of a data packet; counts from 1 for each direction of each key, and of each epoch, and never wraps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct PacketId(pub(crate) u32);
+pub(crate) struct PacketId(pub(crate) u64);
+
+impl PacketId {
+    /// The last number of the formats in which it has 32 bits.
+    pub(crate) const LAST_SHORT: Self = Self(u32::MAX as u64);
+
+    /// A number of the formats in which it has 32 bits.
+    pub(crate) fn from_short(octets: [u8; 4]) -> Self {
+        Self(u64::from(u32::from_be_bytes(octets)))
+    }
+
+    /// `None` where 32 bits are not enough.
+    pub(crate) fn to_short(self) -> Option<[u8; 4]> {
+        u32::try_from(self.0).ok().map(u32::to_be_bytes)
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 //! ```text
 //!    datagrams ──► Endpoint::handle_datagram ┐                ┌ poll_event    ──► authorize, connection log
 //!    time      ──► Endpoint::handle_timeout  ├─► sessions ──► ┤ poll_transmit ──► datagrams
-//!    decisions ──► Endpoint::authorize       ┘                └ poll_timeout  ──► when to come back
+//!    decisions ──► Endpoint::authorize       ┤                └ poll_timeout  ──► when to come back
+//!    moves     ──► Endpoint::peer_floated    ┘
 //!
 //!    data packets ──► DataChannel::open / seal   (shared with the sessions; any thread, no session involved)
 //! ```
@@ -34,18 +35,35 @@ mod negotiate;
 mod path;
 mod reliable;
 mod session;
+mod source_network;
 mod tls;
 pub mod wire;
+mod wrapping;
 
 pub use config::{EndpointConfig, Keepalive};
-pub use data::{DATA_HEADROOM, DataChannel, DataCipher, Inbound, OpenError, SealError, Traffic};
-pub use endpoint::{Endpoint, EndpointCounters};
+pub use data::{
+    CbcCipher, DATA_HEADROOM, DATA_TAILROOM, DataChannel, DataCipher, DataSender, Inbound, NegotiatedCipher,
+    OpenError, Opened, ReplayWindowSize, SealError, SealLayout, Traffic, UnusableCipher,
+};
+pub use endpoint::{Endpoint, EndpointCounters, HalfOpenLimits, ReplyLimiter};
 pub use entropy::Entropy;
-pub use event::{Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Transmit, Wakeup};
+pub use event::{
+    Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, GrantV6, Pending,
+    Reauthorization, Transmit, Wakeup,
+};
 pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
-pub use ids::{KeyId, ListenerId, MessageId, PacketId, PeerId, SessionHandle, SessionId};
+pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
-pub use path::Path;
+pub use path::{Path, Transport};
+pub use source_network::SourceNetwork;
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
+pub use wire::challenge::{Advance, DynamicChallenge, Prompt, Question};
+pub use wire::key_method2::Password;
 pub use wire::peer_info::PeerInfo;
-pub use wire::push::{InvalidPushOption, PushOption};
+pub use wire::push::{InvalidPushOption, PushChange, PushOption};
+pub use wire::static_key::{KeyDirection, StaticKey};
+pub use wire::tls_auth::AuthDigest;
+pub use wire::tls_crypt_v2::TlsCryptV2Key;
+#[cfg(feature = "client")]
+pub use wrapping::ClientWrapping;
+pub use wrapping::{TlsAuthSettings, WrappingSettings};

@@ -16,6 +16,7 @@ mod memory;
 mod refusal;
 mod revocation;
 mod trust;
+mod wrapping;
 
 pub use credentials::{CredentialFile, Credentials, CredentialsError};
 pub use expiry::ExpiryStage;
@@ -23,3 +24,4 @@ pub use keeper::{CrlReload, TrustKeeper};
 pub use memory::CertificatePath;
 pub use revocation::{RevocationError, RevocationState};
 pub use trust::{Trust, TrustSnapshot};
+pub use wrapping::{WrappingKeyError, load_wrapping};

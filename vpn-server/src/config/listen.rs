@@ -1,35 +1,38 @@
-//! Where the server listens: `udp:ADDRESS:PORT`, IPv6 addresses in brackets.
+//! Where the server listens: `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`, IPv6 addresses in brackets.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-/// One UDP socket address that clients connect to.
+use serde::{Serialize, Serializer};
+
+use vpn_proto::Transport;
+
+/// One socket address that clients connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ListenAddress(SocketAddr);
+pub struct ListenAddress {
+    /// What they connect by.
+    pub transport: Transport,
+    /// The address to bind.
+    pub address: SocketAddr,
+}
 
 impl ListenAddress {
     /// The port that the stock client assumes, on every IPv4 address of the host.
-    pub const DEFAULT: Self = Self(SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 1194));
-
-    /// The address to bind.
-    #[must_use]
-    pub const fn socket_address(self) -> SocketAddr {
-        self.0
-    }
+    pub const DEFAULT: Self = Self {
+        transport: Transport::Udp,
+        address: SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 1194),
+    };
 }
 
 /// Why a text is not a listen address.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidListenAddress {
-    /// No `udp:` in front.
+    /// Neither `udp:` nor `tcp:` in front.
     #[error("the transport is missing")]
     TransportMissing,
-    /// `tcp:` was asked for.
-    #[error("TCP is not served, only UDP is")]
-    TcpUnsupported,
-    /// Something else than `udp:` in front.
+    /// Something else than `udp:` or `tcp:` in front.
     #[error("'{0}' is not a transport")]
     UnknownTransport(String),
     /// What follows the transport is not an address with a port.
@@ -45,23 +48,33 @@ impl FromStr for ListenAddress {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (transport, address) = split_transport(text)?;
-        match transport.to_ascii_lowercase().as_str() {
-            "udp" => {}
-            "tcp" => return Err(InvalidListenAddress::TcpUnsupported),
+        let transport = match transport.to_ascii_lowercase().as_str() {
+            "udp" => Transport::Udp,
+            "tcp" => Transport::Tcp,
             _ => return Err(InvalidListenAddress::UnknownTransport(transport.to_owned())),
-        }
+        };
         let address: SocketAddr =
             address.parse().map_err(|_| InvalidListenAddress::NotSocketAddress(address.to_owned()))?;
         match address.port() {
             0 => Err(InvalidListenAddress::PortZero),
-            _ => Ok(Self(address)),
+            _ => Ok(Self { transport, address }),
         }
     }
 }
 
 impl fmt::Display for ListenAddress {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "udp:{}", self.0)
+        let transport = match self.transport {
+            Transport::Udp => "udp",
+            Transport::Tcp => "tcp",
+        };
+        write!(out, "{transport}:{}", self.address)
+    }
+}
+
+impl Serialize for ListenAddress {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -82,8 +95,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_addresses_of_both_families() {
-        for text in ["udp:0.0.0.0:1194", "udp:[::]:443", "udp:[2001:db8::1]:1194", "udp:192.0.2.1:65535"] {
+    fn takes_addresses_of_both_transports_and_families() {
+        for text in ["udp:0.0.0.0:1194", "tcp:[::]:443", "udp:[2001:db8::1]:1194", "tcp:192.0.2.1:65535"] {
             let address: ListenAddress = text.parse().unwrap();
             assert_eq!(address.to_string(), text);
         }
@@ -102,7 +115,6 @@ mod tests {
             ("1194", InvalidListenAddress::TransportMissing),
             ("0.0.0.0:1194", InvalidListenAddress::TransportMissing),
             ("[::]:1194", InvalidListenAddress::TransportMissing),
-            ("tcp:0.0.0.0:443", InvalidListenAddress::TcpUnsupported),
             ("sctp:0.0.0.0:443", InvalidListenAddress::UnknownTransport("sctp".to_owned())),
             ("udp:0.0.0.0", InvalidListenAddress::NotSocketAddress("0.0.0.0".to_owned())),
             ("udp:::1:1194", InvalidListenAddress::NotSocketAddress("::1:1194".to_owned())),

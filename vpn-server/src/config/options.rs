@@ -1,9 +1,12 @@
 //! The options of `postern serve` as they were given, on the command line or in a file: same names, nothing
 //! checked yet.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::client::ClientOptions;
 
 /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -23,13 +26,39 @@ pub struct Options {
     pub crl: Option<PathBuf>,
     /// File whose first line is the passphrase of the key.
     pub askpass: Option<PathBuf>,
-    /// Listen addresses: `udp:ADDRESS:PORT`.
+    /// The key of tls-auth: `FILE[:DIRECTION]`.
+    pub tls_auth: Option<String>,
+    /// The hash of tls-auth.
+    pub auth: Option<String>,
+    /// The key of tls-crypt.
+    pub tls_crypt: Option<PathBuf>,
+    /// The server's key of tls-crypt-v2.
+    pub tls_crypt_v2: Option<PathBuf>,
+    /// `allow-noncookie` or `force-cookie`.
+    pub tls_crypt_v2_cookie: Option<String>,
+    /// Take clients without wrapping although there is a key.
+    pub allow_plain: Option<bool>,
+    /// Listen addresses: `udp:ADDRESS:PORT` or `tcp:ADDRESS:PORT`.
     #[serde(deserialize_with = "one_or_many")]
     pub listen: Option<Vec<String>>,
+    /// The server that gets TCP connections which do not speak our protocol: `HOST:PORT`.
+    pub port_share: Option<String>,
     /// The name of the TUN device.
     pub tun: Option<String>,
-    /// The network of client addresses.
-    pub client_cidr: Option<String>,
+    /// The networks of client addresses: one of IPv4, and one of IPv6 if the tunnel is to carry it.
+    #[serde(deserialize_with = "one_or_many")]
+    pub client_cidr: Option<Vec<String>>,
+    /// The part of the IPv4 client addresses that is leased: `FIRST-LAST`.
+    pub client_pool: Option<String>,
+    /// Networks behind clients.
+    #[serde(deserialize_with = "one_or_many")]
+    pub client_route: Option<Vec<String>>,
+    /// Clients may reach each other and what is behind them.
+    pub client_to_client: Option<bool>,
+    /// Refuse clients without a `[client]` table.
+    pub listed_clients_only: Option<bool>,
+    /// The file in which the addresses of clients are noted.
+    pub address_file: Option<PathBuf>,
     /// Networks behind the server: `NETWORK[@INTERFACE]`.
     #[serde(deserialize_with = "one_or_many")]
     pub route: Option<Vec<String>>,
@@ -39,6 +68,20 @@ pub struct Options {
     /// Name servers that clients are told.
     #[serde(deserialize_with = "one_or_many")]
     pub dns: Option<Vec<String>>,
+    /// The domain of the connection.
+    pub dns_domain: Option<String>,
+    /// Domains in which clients look up names without a dot.
+    #[serde(deserialize_with = "one_or_many")]
+    pub dns_search: Option<Vec<String>>,
+    /// Windows clients register their names.
+    pub register_dns: Option<bool>,
+    /// Flags by which a full tunnel takes the place of the default route.
+    pub redirect_gateway: Option<String>,
+    /// A greeting that programs with windows show.
+    pub banner: Option<String>,
+    /// Options that clients are pushed as they are.
+    #[serde(deserialize_with = "one_or_many")]
+    pub push: Option<Vec<String>>,
     /// Only routed networks go through the tunnel.
     pub split_tunnel: Option<bool>,
     /// Everything goes through the tunnel.
@@ -53,6 +96,16 @@ pub struct Options {
     pub reneg_sec: Option<u32>,
     /// Data channel ciphers in order of preference, separated by colons.
     pub data_ciphers: Option<String>,
+    /// CBC ciphers for clients that have none of those, separated by colons.
+    pub cbc_ciphers: Option<String>,
+    /// The digest for CBC clients that say none.
+    pub cbc_digest: Option<String>,
+    /// How far behind the newest a data packet may be.
+    pub replay_window: Option<u32>,
+    /// The longest packet inside the tunnel.
+    pub tun_mtu: Option<u16>,
+    /// The longest packet outside of the tunnel that TCP connections inside are shaped for; 0 leaves them alone.
+    pub mssfix: Option<u16>,
     /// `1.2` or `1.3`.
     pub tls_version_min: Option<String>,
     /// Do not translate client addresses towards routed networks.
@@ -63,11 +116,28 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Seconds for which an expired revocation list is still accepted.
     pub crl_grace: Option<u32>,
+    /// Seconds from a client's first packet to its tunnel.
+    pub hand_window: Option<u32>,
+    /// Places for clients that have not been let in.
+    pub max_half_open: Option<u32>,
+    /// The same for clients from one network.
+    pub max_half_open_per_network: Option<u32>,
+    /// First packets from one network that are answered in a second.
+    pub replies_per_network: Option<u32>,
+    /// TCP connections of clients that have not been let in.
+    pub max_tcp_strangers: Option<u32>,
+    /// The same from one network.
+    pub max_tcp_strangers_per_network: Option<u32>,
+    /// Seconds that such a connection has until its first packets are there.
+    pub tcp_stranger_timeout: Option<u32>,
+    /// What is decided about single clients, by the common name of their certificates. A table of a file, no flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<BTreeMap<String, ClientOptions>>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 25] = [
+    pub const NAMES: [&'static str; 55] = [
         "pki",
         "server-name",
         "ca",
@@ -75,12 +145,30 @@ impl Options {
         "key",
         "crl",
         "askpass",
+        "tls-auth",
+        "auth",
+        "tls-crypt",
+        "tls-crypt-v2",
+        "tls-crypt-v2-cookie",
+        "allow-plain",
         "listen",
+        "port-share",
         "tun",
         "client-cidr",
+        "client-pool",
+        "client-route",
+        "client-to-client",
+        "listed-clients-only",
+        "address-file",
         "route",
         "authorize",
         "dns",
+        "dns-domain",
+        "dns-search",
+        "register-dns",
+        "redirect-gateway",
+        "banner",
+        "push",
         "split-tunnel",
         "full-tunnel",
         "max-sessions",
@@ -88,12 +176,27 @@ impl Options {
         "keepalive",
         "reneg-sec",
         "data-ciphers",
+        "cbc-ciphers",
+        "cbc-digest",
+        "replay-window",
+        "tun-mtu",
+        "mssfix",
         "tls-version-min",
         "no-nat",
         "connection-log",
         "state-dir",
         "crl-grace",
+        "hand-window",
+        "max-half-open",
+        "max-half-open-per-network",
+        "replies-per-network",
+        "max-tcp-strangers",
+        "max-tcp-strangers-per-network",
+        "tcp-stranger-timeout",
     ];
+
+    /// The tables that a file can have beside options.
+    pub const TABLES: [&'static str; 1] = ["client"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -109,12 +212,30 @@ impl Options {
             key: self.key.or(fallback.key),
             crl: self.crl.or(fallback.crl),
             askpass: self.askpass.or(fallback.askpass),
+            tls_auth: self.tls_auth.or(fallback.tls_auth),
+            auth: self.auth.or(fallback.auth),
+            tls_crypt: self.tls_crypt.or(fallback.tls_crypt),
+            tls_crypt_v2: self.tls_crypt_v2.or(fallback.tls_crypt_v2),
+            tls_crypt_v2_cookie: self.tls_crypt_v2_cookie.or(fallback.tls_crypt_v2_cookie),
+            allow_plain: self.allow_plain.or(fallback.allow_plain),
             listen: self.listen.or(fallback.listen),
+            port_share: self.port_share.or(fallback.port_share),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
+            client_pool: self.client_pool.or(fallback.client_pool),
+            client_route: self.client_route.or(fallback.client_route),
+            client_to_client: self.client_to_client.or(fallback.client_to_client),
+            listed_clients_only: self.listed_clients_only.or(fallback.listed_clients_only),
+            address_file: self.address_file.or(fallback.address_file),
             route: self.route.or(fallback.route),
             authorize: self.authorize.or(fallback.authorize),
             dns: self.dns.or(fallback.dns),
+            dns_domain: self.dns_domain.or(fallback.dns_domain),
+            dns_search: self.dns_search.or(fallback.dns_search),
+            register_dns: self.register_dns.or(fallback.register_dns),
+            redirect_gateway: self.redirect_gateway.or(fallback.redirect_gateway),
+            banner: self.banner.or(fallback.banner),
+            push: self.push.or(fallback.push),
             split_tunnel: self.split_tunnel.or(fallback.split_tunnel),
             full_tunnel: self.full_tunnel.or(fallback.full_tunnel),
             max_sessions: self.max_sessions.or(fallback.max_sessions),
@@ -122,11 +243,26 @@ impl Options {
             keepalive: self.keepalive.or(fallback.keepalive),
             reneg_sec: self.reneg_sec.or(fallback.reneg_sec),
             data_ciphers: self.data_ciphers.or(fallback.data_ciphers),
+            cbc_ciphers: self.cbc_ciphers.or(fallback.cbc_ciphers),
+            cbc_digest: self.cbc_digest.or(fallback.cbc_digest),
+            replay_window: self.replay_window.or(fallback.replay_window),
+            tun_mtu: self.tun_mtu.or(fallback.tun_mtu),
+            mssfix: self.mssfix.or(fallback.mssfix),
             tls_version_min: self.tls_version_min.or(fallback.tls_version_min),
             no_nat: self.no_nat.or(fallback.no_nat),
             connection_log: self.connection_log.or(fallback.connection_log),
             state_dir: self.state_dir.or(fallback.state_dir),
             crl_grace: self.crl_grace.or(fallback.crl_grace),
+            hand_window: self.hand_window.or(fallback.hand_window),
+            max_half_open: self.max_half_open.or(fallback.max_half_open),
+            max_half_open_per_network: self.max_half_open_per_network.or(fallback.max_half_open_per_network),
+            replies_per_network: self.replies_per_network.or(fallback.replies_per_network),
+            max_tcp_strangers: self.max_tcp_strangers.or(fallback.max_tcp_strangers),
+            max_tcp_strangers_per_network: self
+                .max_tcp_strangers_per_network
+                .or(fallback.max_tcp_strangers_per_network),
+            tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
+            client: self.client.or(fallback.client),
         }
     }
 
@@ -140,11 +276,17 @@ impl Options {
             &mut self.key,
             &mut self.crl,
             &mut self.askpass,
+            &mut self.tls_crypt,
+            &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
+            &mut self.address_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = directory.join(&*path);
+        }
+        if let Some(file) = &mut self.tls_auth {
+            *file = directory.join(&*file).display().to_string();
         }
         self
     }
@@ -177,7 +319,9 @@ impl Options {
 }
 
 /// In a file, a list of one may be written without brackets.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
     enum OneOrMany {
@@ -197,16 +341,21 @@ mod tests {
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
-            "split-tunnel" | "full-tunnel" | "no-nat" => "true",
-            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
+            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "hand-window" => "7",
+            "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
+            "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",
+            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "client-to-client" => "true",
+            "listed-clients-only" | "register-dns" => "true",
+            "replay-window" | "tun-mtu" | "mssfix" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };
         let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
-        let options: Options = toml::from_str(&file).unwrap();
+        let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
+        let options: Options = toml::from_str(&(file + &tables)).unwrap();
         let debug = format!("{options:?}");
         assert!(!debug.contains("None"), "{debug}");
-        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len());
+        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len() + Options::TABLES.len());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use vpn_proto::{DataCipher, Keepalive, TlsVersion};
+use vpn_proto::{DataCipher, Keepalive, TlsVersion, UnusableCipher};
 
 /// What holds for sessions from their handshake on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,9 +24,9 @@ pub struct SessionSettings {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidSessionOption {
-    /// A cipher that does not exist or is not allowed.
-    #[error("'{}' is not a data channel cipher", .0.escape_debug())]
-    UnknownCipher(String),
+    /// A cipher that does not exist, is not in this build, or is not allowed.
+    #[error(transparent)]
+    UnusableCipher(#[from] UnusableCipher),
     /// The same cipher twice.
     #[error("{0} is named twice")]
     RepeatedCipher(DataCipher),
@@ -44,9 +44,10 @@ pub enum InvalidSessionOption {
 impl InvalidSessionOption {
     pub(super) const fn help(&self) -> &'static str {
         match self {
-            Self::UnknownCipher(_) | Self::RepeatedCipher(_) => {
+            Self::UnusableCipher(UnusableCipher::Unknown(_)) | Self::RepeatedCipher(_) => {
                 "ciphers are AES-256-GCM, AES-128-GCM and CHACHA20-POLY1305, separated by colons"
             }
+            Self::UnusableCipher(unusable) => unusable.help(),
             Self::UnknownTlsVersion(_) => "versions are 1.2 and 1.3",
             Self::NoPingInterval | Self::TimeoutTooShort => "the usual values are 10 and 60",
         }
@@ -57,8 +58,7 @@ pub(super) fn parse_data_ciphers(text: &str) -> Result<Vec<DataCipher>, InvalidS
     let mut seen = BTreeSet::new();
     text.split(':')
         .map(|name| {
-            let cipher: DataCipher =
-                name.parse().map_err(|_| InvalidSessionOption::UnknownCipher(name.to_owned()))?;
+            let cipher: DataCipher = name.parse()?;
             seen.insert(cipher).then_some(cipher).ok_or(InvalidSessionOption::RepeatedCipher(cipher))
         })
         .collect()
@@ -111,10 +111,12 @@ mod tests {
     fn key_01_only_aead_ciphers_can_be_asked_for() {
         for text in ["", "AES-256-CBC", "BF-CBC", "none", "AES-256-GCM:", "AES-256-GCM,AES-128-GCM"] {
             assert!(
-                matches!(parse_data_ciphers(text), Err(InvalidSessionOption::UnknownCipher(_))),
+                matches!(parse_data_ciphers(text), Err(InvalidSessionOption::UnusableCipher(_))),
                 "{text}"
             );
         }
+        let cbc = parse_data_ciphers("AES-256-CBC").unwrap_err();
+        assert!(cbc.help().contains("allow CBC ciphers"), "{cbc}: {}", cbc.help());
         assert_eq!(
             parse_data_ciphers("AES-128-GCM:aes-128-gcm"),
             Err(InvalidSessionOption::RepeatedCipher(DataCipher::Aes128Gcm))

@@ -11,6 +11,7 @@ pub(super) struct ControlCounters {
     revoked: AtomicU64,
     datagrams_dropped: AtomicU64,
     send_failures: AtomicU64,
+    floats_refused: AtomicU64,
     panics: AtomicU64,
 }
 
@@ -29,6 +30,8 @@ pub struct ControlTotals {
     pub datagrams_dropped: u64,
     /// Datagrams that could not be sent.
     pub send_failures: u64,
+    /// Clients that had moved to where another client's session is.
+    pub floats_refused: u64,
     /// Panics that were contained.
     pub panics: u64,
 }
@@ -42,6 +45,7 @@ pub(super) enum Counted {
     Revoked,
     DatagramDropped,
     SendFailure,
+    FloatRefused,
     Panic,
 }
 
@@ -59,6 +63,7 @@ impl ControlCounters {
             revoked: total(Counted::Revoked),
             datagrams_dropped: total(Counted::DatagramDropped),
             send_failures: total(Counted::SendFailure),
+            floats_refused: total(Counted::FloatRefused),
             panics: total(Counted::Panic),
         }
     }
@@ -71,6 +76,7 @@ impl ControlCounters {
             Counted::Revoked => &self.revoked,
             Counted::DatagramDropped => &self.datagrams_dropped,
             Counted::SendFailure => &self.send_failures,
+            Counted::FloatRefused => &self.floats_refused,
             Counted::Panic => &self.panics,
         }
     }

@@ -1,25 +1,28 @@
 //! All shards together: started, told what changed, stopped.
 
-use std::hash::{BuildHasher, RandomState};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::error;
-use vpn_proto::EndpointConfig;
+use vpn_proto::{EndpointConfig, Transport};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
 use super::chronicle::Chronicle;
+use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
 use super::registry::{ConnectionSnapshot, Registry};
 use super::shard::{Command, Shard, Shared};
+use super::whereabouts::Whereabouts;
+use crate::addr::AddressBook;
 use crate::auth::Trust;
 use crate::clock::Clock;
-use crate::config::{ClientCidr, LiveSettings};
+use crate::config::{InsideSettings, LiveSettings};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 
@@ -28,8 +31,12 @@ const GOOD_BYE: Duration = Duration::from_secs(2);
 
 /// What the control plane is made of.
 pub(crate) struct ControlSettings {
-    /// The network of client addresses.
-    pub(crate) client_cidr: ClientCidr,
+    /// The addresses inside the tunnel.
+    pub(crate) inside: InsideSettings,
+    /// Those that clients get, with what is remembered of former times.
+    pub(crate) addresses: AddressBook,
+    /// Where to look single clients up, instead of in the live settings.
+    pub(crate) directory: Option<Arc<dyn ClientDirectory>>,
     /// How many sessions one client may have.
     pub(crate) sessions_per_client: u32,
     /// What a reload can change.
@@ -64,25 +71,29 @@ pub(crate) struct Mailroom {
 impl Mailroom {
     /// Mailboxes for `shards` shards.
     pub(crate) fn open(shards: usize, settings: ControlSettings) -> Self {
+        let registry = Registry::new(settings.addresses, settings.tables);
+        registry.keep_addresses(settings.live.clients.addresses());
         let shared = Shared {
             admissions: Admissions {
-                registry: Registry::new(settings.client_cidr, settings.tables),
+                registry,
                 live: ArcSwap::from_pointee(settings.live),
-                client_cidr: settings.client_cidr,
+                inside: settings.inside,
+                directory: settings.directory,
                 sessions_per_client: settings.sessions_per_client,
             },
             trust: settings.trust,
             chronicle: Chronicle::new(settings.log),
             clock: settings.clock,
+            whereabouts: Whereabouts::new(shards),
             mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// The way in for what the data plane receives. Everything from one remote address goes to one shard.
+    /// The way in for what the data plane receives.
     pub(crate) fn sink(&self) -> ControlSink {
-        let (shared, hasher) = (Arc::clone(&self.shared), RandomState::new());
-        Arc::new(move |input| shared.post(&hasher, input))
+        let shared = Arc::clone(&self.shared);
+        Arc::new(move |input| shared.post(input))
     }
 
     /// Starts the shards; each gets its own way out from `outbound`.
@@ -105,22 +116,32 @@ impl Mailroom {
 }
 
 impl Shared {
-    fn post(&self, hasher: &RandomState, input: ControlInput) -> bool {
+    fn post(&self, input: ControlInput) -> bool {
         match input {
             ControlInput::Datagram { path, bytes } => {
-                let shards = u64::try_from(self.mailboxes.len()).unwrap_or(1);
-                let shard = usize::try_from(hasher.hash_one(path.remote) % shards).unwrap_or(0);
-                let accepted = self.mailboxes[shard].post_datagram(path, bytes);
-                if !accepted {
+                let (shard, acquaintance) = self.whereabouts.addressee(&path);
+                let accepted = self.mailboxes[shard].post_datagram(path, bytes, acquaintance);
+                // Connections keep what is refused and offer it again.
+                if !accepted && path.transport == Transport::Udp {
                     self.chronicle.counters.count(Counted::DatagramDropped);
                 }
                 accepted
             }
-            ControlInput::PeerExit { session, shard } => {
-                let mailbox = self.mailboxes.get(shard);
-                mailbox.map(|mailbox| mailbox.post_command(Command::PeerExit(session))).is_some()
+            ControlInput::Disconnected { path } => {
+                let (shard, _) = self.whereabouts.addressee(&path);
+                self.mailboxes[shard].post_disconnected(path);
+                true
+            }
+            ControlInput::PeerExit { session, shard } => self.command(shard, Command::PeerExit(session)),
+            ControlInput::PeerFloated { session, shard, path } => {
+                self.command(shard, Command::PeerFloated { session, path })
             }
         }
+    }
+
+    /// Tells one shard; `false` if there is no such shard.
+    pub(super) fn command(&self, shard: usize, command: Command) -> bool {
+        self.mailboxes.get(shard).map(|mailbox| mailbox.post_command(command)).is_some()
     }
 
     fn tell_all(&self, command: impl Fn() -> Command) {
@@ -143,7 +164,14 @@ impl ControlHandle {
 
     /// What clients are told and how many may connect, from now on.
     pub(crate) fn set_live(&self, live: LiveSettings) {
+        self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
+    }
+
+    /// The addresses that clients have or had, if there are others than when the number of changes was `known`; and the
+    /// number now.
+    pub(crate) fn address_history(&self, known: u64) -> Option<(u64, Vec<(IpAddr, String)>)> {
+        self.shared.admissions.registry.address_history(known)
     }
 
     /// The established connections.

@@ -5,24 +5,26 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use pki_core::time::Timestamp;
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls, Pushed};
-use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion};
+use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion, Transport};
 
 use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
+use crate::addr::{AddressBook, AddressPool};
 use crate::auth::{Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
-use crate::config::{LiveSettings, TunnelMode};
+use crate::config::{ClientCidrs, InsideSettings, LiveSettings, Network, PushSettings, TunnelMode};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Policy, Ruleset, TunnelNetwork};
 use crate::random::OperatingSystem;
 use crate::testing::pki::{Issued, TestPki};
+use crate::transport::tcp::Standing;
 
 /// Far more than anything in here takes.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -35,7 +37,7 @@ fn a_client_gets_in_and_is_known_everywhere() {
     let pushed = world.connect(&mut client);
     assert_eq!(pushed.address, Ipv4Addr::new(10, 8, 0, 2));
     assert!(pushed.options.contains(&"route 10.7.0.0 255.255.255.0".to_owned()), "{:?}", pushed.options);
-    assert_eq!(world.tables.peer_id_of(pushed.address), Some(pushed.peer_id));
+    assert_eq!(world.tables.peer_id_of(pushed.address), pushed.peer_id);
     let connections = world.plane().handle().connections();
     assert_eq!(connections[0].connection.client.common_name, "alice");
     assert_eq!(connections[0].connection.client.serial, "1001");
@@ -214,7 +216,10 @@ fn an_exhausted_pool_is_a_reason_of_its_own() {
 fn a_changed_configuration_holds_for_the_next_client() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    world.plane().handle().set_live(LiveSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..live() });
+    world.plane().handle().set_live(LiveSettings {
+        push: PushSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..PushSettings::default() },
+        ..live()
+    });
     let mut client = world.client(&alice, 1);
     let pushed = world.connect(&mut client);
     assert!(pushed.options.contains(&"dhcp-option DNS 10.7.0.53".to_owned()), "{:?}", pushed.options);
@@ -269,6 +274,101 @@ fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
     assert_eq!(world.connect(&mut again).address, address_of_bob);
 }
 
+#[test]
+fn a_connection_that_is_closed_ends_its_session_at_once() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let (mut of_alice, mut of_bob) = (world.client(&alice, 1), world.client(&bob, 2));
+    let address = world.connect(&mut of_alice).address;
+    world.connect(&mut of_bob);
+    world.disconnect(&of_alice);
+    assert_eq!(world.tables.peer_id_of(address), None);
+    assert_eq!(world.plane().handle().connections().len(), 1);
+    let log = world.end();
+    assert_eq!(events(&log)[2..], ["closed alice connection-lost", "closed bob server-stopping"]);
+}
+
+#[test]
+fn a_client_that_takes_leave_before_its_connection_ends_is_not_lost() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1);
+    world.connect(&mut client);
+    client.client.exit(world.clock.now());
+    world.exchange(&mut client);
+    world.disconnect(&client);
+    let log = world.end();
+    assert_eq!(events(&log)[1], "closed alice client-exit");
+}
+
+#[test]
+fn the_transport_hears_how_each_connection_stands() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let stranger = TestPki::new().issue_client("alice");
+    let (mut of_alice, mut of_stranger) = (world.client(&alice, 1), world.client(&stranger, 2));
+    world.connect(&mut of_alice);
+    world.run(&mut [&mut of_stranger], |clients| clients[0].has_failed());
+    world.revoke(&alice);
+    world.wait_for(&mut of_alice, ClientEvent::AuthFailed("certificate revoked".to_owned()));
+    let standings = Arc::clone(&world.standings);
+    let of = move |port: u16| -> Vec<Standing> {
+        let standings = standings.lock().unwrap();
+        standings.iter().filter(|(of, _)| *of == port).map(|(_, standing)| *standing).collect()
+    };
+    world.run(&mut [&mut of_alice, &mut of_stranger], |_| {
+        [1, 2].iter().all(|port| of(*port).contains(&Standing::Over))
+    });
+    assert_eq!(of(1), [Standing::Handshake, Standing::Session, Standing::Over]);
+    assert_eq!(of(2), [Standing::Handshake, Standing::Over]);
+}
+
+/// What the data plane says when it hears the client elsewhere.
+fn report_float(world: &World, client: &mut TestClient, pushed: &Pushed, port: u16) {
+    client.remote.set_port(port);
+    let peer = Arc::clone(world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap());
+    let path = Path { remote: client.remote, ..peer.channel.path() };
+    (world.sink)(ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path });
+}
+
+#[test]
+fn net_10_a_client_that_moves_keeps_its_session_on_whatever_shard_its_new_address_falls_to() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1000);
+    let pushed = world.connect(&mut client);
+    for port in 1001..1005 {
+        report_float(&world, &mut client, &pushed, port);
+        client.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut client);
+    }
+    let mut again = world.client(&alice, 1004);
+    assert_eq!(world.connect(&mut again).address, pushed.address, "a restart at the last place");
+    world.leave(&mut again);
+    let log = world.end();
+    let closed = "closed alice replaced-by-same-port";
+    assert_eq!(events(&log), ["established alice", closed, "established alice", "closed alice client-exit"]);
+}
+
+#[test]
+fn net_10_nobody_moves_to_another_clients_place_whatever_the_shards() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let mut of_alice = world.client(&alice, 1000);
+    let pushed = world.connect(&mut of_alice);
+    let mut bobs: Vec<_> = (2000..2003).map(|port| world.client(&bob, port)).collect();
+    for of_bob in &mut bobs {
+        let place = of_bob.remote.port();
+        world.connect(of_bob);
+        report_float(&world, &mut of_alice, &pushed, place);
+        of_alice.remote.set_port(1000);
+        of_alice.client.renegotiate(world.clock.now());
+        world.wait_for_renegotiation(&mut of_alice);
+        let path = world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap().channel.path();
+        assert_eq!(path.remote.port(), 1000);
+    }
+}
+
 /// Sending to this port panics, as a defect in the protocol core would.
 const FATAL_PORT: u16 = 666;
 
@@ -278,6 +378,7 @@ struct World {
     plane: Option<ControlPlane>,
     sink: ControlSink,
     sent: Receiver<(Path, Vec<u8>)>,
+    standings: Standings,
     undelivered: BTreeMap<SocketAddr, Vec<Vec<u8>>>,
     tables: Arc<Tables>,
     clock: Clock,
@@ -292,12 +393,23 @@ struct TestClient {
     events: Vec<ClientEvent>,
 }
 
-struct MemoryOutbound(Sender<(Path, Vec<u8>)>);
+#[derive(Clone)]
+struct MemoryOutbound {
+    datagrams: Sender<(Path, Vec<u8>)>,
+    standings: Standings,
+}
+
+/// The ports of paths, and how each was said to stand.
+type Standings = Arc<Mutex<Vec<(u16, Standing)>>>;
 
 impl SendDatagrams for MemoryOutbound {
     fn send(&self, path: Path, datagram: &[u8]) -> std::io::Result<()> {
         assert_ne!(path.remote.port(), FATAL_PORT, "a test asked for this panic");
-        self.0.send((path, datagram.to_vec())).map_err(std::io::Error::other)
+        self.datagrams.send((path, datagram.to_vec())).map_err(std::io::Error::other)
+    }
+
+    fn set_standing(&self, path: Path, standing: Standing) {
+        self.standings.lock().unwrap().push((path.remote.port(), standing));
     }
 }
 
@@ -323,7 +435,9 @@ impl World {
         let log = ConnectionLog::open(Some(&log_path), EndpointId::from_random([0; 9]), 0).unwrap();
         let (clock, tables) = (Clock::start(), Arc::new(Tables::new(5, policy())));
         let mut settings = ControlSettings {
-            client_cidr: "10.8.0.0/29".parse().unwrap(),
+            inside: inside(),
+            addresses: AddressBook::new(AddressPool::over_v4("10.8.0.0/29".parse().unwrap()), None),
+            directory: None,
             sessions_per_client: 1,
             live: live(),
             tables: Arc::clone(&tables),
@@ -334,15 +448,18 @@ impl World {
         change(&mut settings);
         let mailroom = Mailroom::open(4, settings);
         let sink = mailroom.sink();
-        let (outbound, sent) = channel();
+        let (datagrams, sent) = channel();
+        let outbound = MemoryOutbound { datagrams, standings: Standings::default() };
+        let standings = Arc::clone(&outbound.standings);
         let config = EndpointConfig::new(credentials.tls, Arc::clone(keeper.trust()) as _);
-        let plane = mailroom.start(&Arc::new(config), || Box::new(MemoryOutbound(outbound.clone()))).unwrap();
+        let plane = mailroom.start(&Arc::new(config), || Box::new(outbound.clone())).unwrap();
         Self {
             pki,
             keeper,
             plane: Some(plane),
             sink,
             sent,
+            standings,
             undelivered: BTreeMap::new(),
             tables,
             clock,
@@ -378,7 +495,7 @@ impl World {
             TlsVersion::Tls12,
         );
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
-        let path = Path { listener: ListenerId(0), remote, local: None };
+        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None };
         let config = Arc::new(ClientConfig::new(tls));
         let client = Client::connect(config, path, self.clock.now(), Box::new(OperatingSystem));
         TestClient { client, remote, events: Vec::new() }
@@ -396,12 +513,27 @@ impl World {
         assert_eq!(client.events.remove(0), expected);
     }
 
+    fn wait_for_renegotiation(&mut self, client: &mut TestClient) {
+        self.run(&mut [client], |clients| !clients[0].events.is_empty());
+        let event = client.events.remove(0);
+        assert!(matches!(event, ClientEvent::Renegotiated(_)), "{event:?}");
+    }
+
     /// Leaves and waits until the server knows.
     fn leave(&mut self, client: &mut TestClient) {
         let connected = self.plane().handle().connections().len();
         client.client.exit(self.clock.now());
         let handle = self.plane().handle().clone();
         self.run(&mut [client], |_| handle.connections().len() < connected);
+    }
+
+    /// Closes the client's connection, as the transport tells it, and waits until the server knows.
+    fn disconnect(&mut self, client: &TestClient) {
+        let path =
+            Path { listener: ListenerId(0), transport: Transport::Udp, remote: client.remote, local: None };
+        (self.sink)(ControlInput::Disconnected { path });
+        let (handle, remote) = (self.plane().handle().clone(), client.remote);
+        self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));
     }
 
     /// Carries datagrams until `is_done`.
@@ -467,15 +599,25 @@ fn live() -> LiveSettings {
     LiveSettings {
         routes: vec!["10.7.0.0/24".parse().unwrap()],
         authorized: vec!["10.7.0.0/24".parse().unwrap()],
-        dns: Vec::new(),
         tunnel: TunnelMode::Split,
-        max_sessions: None,
+        ..LiveSettings::default()
     }
+}
+
+fn inside() -> InsideSettings {
+    let v4 = "10.8.0.0/29".parse::<Network>().unwrap().try_into().unwrap();
+    let client_cidrs = ClientCidrs { v4, v6: None };
+    InsideSettings { client_cidrs, pool: None, client_networks: Vec::new(), address_file: None }
 }
 
 fn policy() -> Policy {
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork { network: "10.8.0.0/29".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) },
+        tunnel: TunnelNetwork {
+            network: "10.8.0.0/29".parse().unwrap(),
+            server: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
+        },
+        client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
     })

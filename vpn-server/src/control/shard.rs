@@ -1,7 +1,7 @@
 //! One control shard: a thread, a protocol endpoint, and the sessions in it.
 //!
 //! After every input the endpoint's events are handled before its datagrams leave, so that a client is in the data
-//! plane's tables before it hears that it is connected.
+//! plane's tables before it hears that it is connected. Paths on which nothing more will be said are given up last.
 //!
 //! A panic in the protocol core is contained (NET-12): the sessions at the address whose datagram caused it are dropped,
 //! everybody else goes on. When timers panic again and again, there is no telling whose they are, and the shard starts
@@ -16,7 +16,7 @@ use std::time::Duration;
 use tracing::{debug, error};
 use vpn_proto::{
     Authorization, AuthorizationRequest, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event,
-    Farewell, KeyId, Moment, Path, SessionHandle,
+    Farewell, KeyId, Moment, Path, Reauthorization, SessionHandle,
 };
 
 use super::SendDatagrams;
@@ -24,12 +24,14 @@ use super::admission::{Admissions, Admitted, device_facts, internal};
 use super::chronicle::{Chronicle, wall_clock};
 use super::connection::{Connection, DeviceFacts};
 use super::counters::Counted;
-use super::mailbox::{Datagram, Mailbox};
+use super::mailbox::{Arrival, Mailbox};
 use super::registry::{SessionKey, usage};
+use super::whereabouts::{Holder, Whereabouts};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
 use crate::dataplane::PeerSlot;
 use crate::random::OperatingSystem;
+use crate::transport::tcp::Standing;
 
 /// How often the counters of a connection go to the connection log.
 const USAGE_INTERVAL: Duration = Duration::from_secs(300);
@@ -44,6 +46,8 @@ const STOPPING: &str = "the server is stopping";
 pub(super) enum Command {
     /// The data plane opened the exit notification of a peer.
     PeerExit(SessionHandle),
+    /// The data plane opened a packet of a peer that came by another path.
+    PeerFloated { session: SessionHandle, path: Path },
     /// Close a session of this shard.
     Close { session: SessionHandle, farewell: Farewell, reason: &'static str },
     /// Revocations changed: close whoever is affected.
@@ -60,6 +64,7 @@ pub(super) struct Shared {
     pub(super) trust: Arc<Trust>,
     pub(super) chronicle: Chronicle,
     pub(super) clock: Clock,
+    pub(super) whereabouts: Whereabouts,
     pub(super) mailboxes: Arc<[Mailbox<Command>]>,
 }
 
@@ -71,6 +76,7 @@ pub(super) struct Shard {
     endpoint_config: Arc<EndpointConfig>,
     outbound: Box<dyn SendDatagrams>,
     sessions: BTreeMap<SessionHandle, Session>,
+    settled: Vec<Path>,
     next_usage_report: Moment,
     timer_panics: u32,
     stopping: Option<Stopping>,
@@ -115,6 +121,7 @@ impl Shard {
             shared,
             outbound,
             sessions: BTreeMap::new(),
+            settled: Vec::new(),
             next_usage_report,
             timer_panics: 0,
             stopping: None,
@@ -128,8 +135,8 @@ impl Shard {
             for command in delivery.commands {
                 self.obey(command);
             }
-            for datagram in delivery.datagrams {
-                self.receive(&datagram);
+            for arrival in delivery.arrivals {
+                self.receive(&arrival);
             }
             self.keep_time();
         }
@@ -140,6 +147,7 @@ impl Shard {
         let now = self.now();
         self.contain(|shard| match command {
             Command::PeerExit(session) => shard.endpoint.peer_exited(now, session),
+            Command::PeerFloated { session, path } => shard.float(now, session, path),
             Command::Close { session, farewell, reason } => shard.close(now, session, farewell, reason),
             Command::CheckRevocations => shard.check_revocations(now),
             Command::SetEndpointConfig(config) => {
@@ -150,15 +158,18 @@ impl Shard {
         });
     }
 
-    fn receive(&mut self, datagram: &Datagram) {
-        if self.stopping.as_ref().is_some_and(|stopping| !stopping.told.contains(&datagram.path.remote)) {
+    fn receive(&mut self, arrival: &Arrival) {
+        let remote = arrival.path().remote;
+        if self.stopping.as_ref().is_some_and(|stopping| !stopping.told.contains(&remote)) {
             return;
         }
         let now = self.now();
-        let survived =
-            self.contain(|shard| shard.endpoint.handle_datagram(now, datagram.path, &datagram.bytes));
+        let survived = self.contain(|shard| match arrival {
+            Arrival::Datagram { path, bytes } => shard.endpoint.handle_datagram(now, *path, bytes),
+            Arrival::Disconnected { path } => shard.endpoint.disconnected(now, path),
+        });
         if !survived {
-            self.drop_sessions_at(datagram.path);
+            self.drop_sessions_at(*arrival.path());
         }
     }
 
@@ -200,17 +211,29 @@ impl Shard {
                 debug!(remote = %transmit.path.remote, %error, "a control datagram was not sent");
             }
         }
+        for path in self.settled.drain(..) {
+            self.outbound.set_standing(path, Standing::Over);
+        }
     }
 
     fn handle(&mut self, event: Event) {
         match event {
             Event::AuthorizationRequested { session, request } => self.authorize(session, &request),
             Event::Established { session, channel } => self.establish(session, channel),
+            Event::Floated { session, from, to } => self.note_float(session, from, to),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
+            // Nobody is asked a question, or for credentials a second time: certificates decide.
+            Event::ChallengeResponse { session, .. } => debug!(?session, "an answer to no question"),
+            Event::ReauthorizationRequested { session, .. } => {
+                let decision = Reauthorization::Deny(internal("no credentials were asked for"));
+                self.endpoint.reauthorize(self.now(), session, decision);
+            }
             Event::AttemptFailed { path, identity, failure } => {
                 self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }
+            Event::HandshakeBegun { path } => self.outbound.set_standing(path, Standing::Handshake),
+            Event::PathSettled { path } => self.settled.push(path),
         }
     }
 
@@ -230,6 +253,7 @@ impl Shard {
                 let granted =
                     Session { slot, path, fingerprint, connection, certificates, live: None, ending: None };
                 self.sessions.insert(session, granted);
+                self.shared.whereabouts.settle(path, Holder { key: self.key(session), fingerprint });
                 Authorization::Grant(grant)
             }
             Err(denial) => {
@@ -238,7 +262,9 @@ impl Shard {
                 Authorization::Deny(denial)
             }
         };
-        self.endpoint.authorize(now, session, decision);
+        if !self.endpoint.authorize(now, session, decision) {
+            self.forget(session, "client-gone");
+        }
     }
 
     /// Without its verified path a session could not be found again by a revocation, so it is not let in. And what was
@@ -273,9 +299,7 @@ impl Shard {
         };
         let command =
             Command::Close { session: evicted.session, farewell, reason: "replaced-by-newer-session" };
-        if let Some(mailbox) = self.shared.mailboxes.get(evicted.shard) {
-            mailbox.post_command(command);
-        }
+        self.shared.command(evicted.shard, command);
     }
 
     fn establish(&mut self, handle: SessionHandle, channel: Arc<DataChannel>) {
@@ -291,8 +315,37 @@ impl Shard {
             debug!(%error, connection.id = %connection.id, "the session lost its place before it was established");
             return;
         }
+        self.outbound.set_standing(channel.path(), Standing::Session);
         session.live = Some(Live { since: now, channel });
         self.shared.chronicle.connected(&connection);
+    }
+
+    /// The endpoint decides, but it does not see the sessions of other shards.
+    fn float(&mut self, now: Moment, handle: SessionHandle, to: Path) {
+        let holder = self.shared.whereabouts.holder(&to).filter(|holder| holder.key.shard != self.index);
+        match (self.sessions.get(&handle), holder) {
+            (Some(session), Some(holder)) if holder.fingerprint != session.fingerprint => {
+                self.shared.chronicle.counters.count(Counted::FloatRefused);
+            }
+            _ => self.endpoint.peer_floated(now, handle, to),
+        }
+    }
+
+    fn note_float(&mut self, handle: SessionHandle, from: Path, to: Path) {
+        let key = self.key(handle);
+        let Some(session) = self.sessions.get_mut(&handle) else {
+            return;
+        };
+        session.path = to;
+        let whereabouts = &self.shared.whereabouts;
+        let displaced = whereabouts.holder(&to).filter(|holder| holder.key.shard != self.index);
+        whereabouts.leave(&from, key);
+        whereabouts.settle(to, Holder { key, fingerprint: session.fingerprint });
+        debug!(connection.id = %session.connection.id, from = %from.remote, to = %to.remote, "floated");
+        if let Some(Holder { key: SessionKey { shard, session }, .. }) = displaced {
+            let reason = CloseReason::ReplacedByFloat.code();
+            self.shared.command(shard, Command::Close { session, farewell: Farewell::Silent, reason });
+        }
     }
 
     /// The certificate is the same, but the way to its authority can be another one.
@@ -312,6 +365,7 @@ impl Shard {
         let Some(session) = self.sessions.remove(&handle) else {
             return;
         };
+        self.shared.whereabouts.leave(&session.path, self.key(handle));
         let reason = if let CloseReason::RenegotiationDenied(denial) = reason {
             self.shared.chronicle.renegotiation_refused(&session.connection, denial);
             denial.code
@@ -386,6 +440,7 @@ impl Shard {
             self.contain(|shard| shard.close(now, handle, Farewell::Silent, "internal-error"));
             self.forget(handle, "internal-error");
         }
+        self.outbound.set_standing(path, Standing::Over);
     }
 
     fn start_over(&mut self) {
@@ -394,6 +449,9 @@ impl Shard {
             sessions = self.sessions.len(),
             "the shard starts over; its clients reconnect"
         );
+        for path in self.endpoint.paths() {
+            self.outbound.set_standing(*path, Standing::Over);
+        }
         self.endpoint = Endpoint::new(Arc::clone(&self.endpoint_config), Box::new(OperatingSystem));
         self.timer_panics = 0;
         self.forget_everybody("internal-error");
@@ -409,6 +467,7 @@ impl Shard {
     fn forget(&mut self, handle: SessionHandle, reason: &str) {
         self.shared.admissions.registry.release(self.key(handle));
         if let Some(session) = self.sessions.remove(&handle) {
+            self.shared.whereabouts.leave(&session.path, self.key(handle));
             self.note_end(&session, reason);
         }
     }

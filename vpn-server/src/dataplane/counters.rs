@@ -38,13 +38,13 @@ counted! {
         UnanswerableSource = "unanswerable-source",
         /// A control datagram longer than any honest sender's.
         ControlTooLong = "control-too-long",
-        /// A control datagram or exit notification that the control side had no room for.
+        /// A control datagram, exit notification or report of a move that the control side had no room for.
         ControlQueueFull = "control-queue-full",
-        /// A data packet that names no peer id.
+        /// A data packet that names no peer id, from where no old client is.
         NoPeerId = "no-peer-id",
         /// A data packet for a peer id that nobody holds.
         UnknownPeer = "unknown-peer",
-        /// A data packet from another address than the peer's.
+        /// A data packet of a session on another connection than the session's.
         ForeignPath = "foreign-path",
         /// A packet from or to a session that was closed.
         ChannelClosed = "channel-closed",
@@ -54,15 +54,19 @@ counted! {
         NotAuthentic = "not-authentic",
         /// A data packet that was received before, or that is too old to tell.
         Replayed = "replayed",
+        /// A data packet whose content is compressed.
+        Compressed = "compressed",
         /// An inner packet that is not IP or whose lengths or options do not fit.
         Malformed = "malformed",
-        /// An inner packet with a source route option.
+        /// An inner packet with a source route option or an IPv6 routing header.
         SourceRouted = "source-routed",
         /// A fragment made to hide its transport header.
         TinyFragment = "tiny-fragment",
+        /// An IPv6 packet with too many extension headers, or with one that has no use behind a VPN.
+        ExtensionHeader = "extension-header",
         /// IPv6 neighbour discovery, router solicitation or multicast, which hosts send on every interface unasked.
         Ipv6LinkChatter = "ipv6-link-chatter",
-        /// An inner source that is not the session's address.
+        /// An inner source that is neither the session's address nor behind it.
         SourceNotAssigned = "source-not-assigned",
         /// A multicast, broadcast, loopback, link-local or reserved address.
         DestinationUnroutable = "destination-unroutable",
@@ -70,7 +74,7 @@ counted! {
         NoRoute = "no-route",
         /// An address that no rule covers.
         NoRule = "no-rule",
-        /// Another client, without a rule that is about clients.
+        /// Another client or what is behind it, without a rule that is about clients.
         ClientToClient = "client-to-client",
         /// A packet from the network for a tunnel address that nobody holds.
         NoSession = "no-session",
@@ -86,6 +90,10 @@ counted! {
         SendTooLong = "send-too-long",
         /// A datagram that the network refused.
         SendFailed = "send-failed",
+        /// A packet for a connection that is closed.
+        ConnectionGone = "connection-gone",
+        /// A packet for a connection whose reader is too slow.
+        OutputQueueFull = "output-queue-full",
         /// A datagram that waited to be sent when a defect of this program ended the turn.
         Panicked = "panicked",
     }
@@ -94,28 +102,46 @@ counted! {
 counted! {
     /// What the data plane counts besides drops.
     Event {
-        /// Calls that received datagrams.
+        /// Calls that received something.
         ReceiveCall = "receive-calls",
-        /// Datagrams received.
+        /// Datagrams received, and packets in frames.
         DatagramReceived = "datagrams-received",
         /// Control datagrams handed to the control side.
         ControlForwarded = "control-forwarded",
         /// Keepalives and other data packets that hold no inner packet.
         NoPayload = "no-payload",
+        /// Reports of peers that moved, handed to the control side.
+        FloatForwarded = "float-forwarded",
         /// Exit notifications handed to the control side.
         ExitForwarded = "exit-forwarded",
         /// Inner packets written to the tunnel device.
         PacketToNetwork = "packets-to-network",
         /// Inner packets read from the tunnel device.
         PacketFromNetwork = "packets-from-network",
-        /// Calls that sent datagrams.
+        /// Calls that sent something.
         SendCall = "send-calls",
-        /// Datagrams sent.
+        /// Datagrams sent, and packets in frames.
         DatagramSent = "datagrams-sent",
         /// Segmented sends that had to be repeated datagram by datagram.
         SegmentationRefused = "segmentation-refused",
         /// Receive calls that the system refused.
         ReceiveFailed = "receive-failures",
+        /// Connections taken in.
+        ConnectionAccepted = "connections-accepted",
+        /// Connections that ended, whoever ended them.
+        ConnectionClosed = "connections-closed",
+        /// Connections of strangers that had to go for others.
+        ConnectionEvicted = "connections-evicted",
+        /// Connections of strangers that sent no hard reset in time.
+        ConnectionTimedOut = "connections-timed-out",
+        /// Connections closed because they did not consist of frames.
+        ConnectionMalformed = "connections-malformed",
+        /// Connections handed to the server that shares the port.
+        ConnectionShared = "connections-shared",
+        /// Connections closed at once for want of room.
+        ConnectionRefused = "connections-refused",
+        /// Connections that the system could not give us.
+        AcceptFailed = "accept-failures",
         /// Defects of this program that were contained.
         Panic = "panics",
     }
@@ -139,6 +165,7 @@ impl From<PacketError> for DropReason {
             PacketError::Malformed => Self::Malformed,
             PacketError::SourceRouted => Self::SourceRouted,
             PacketError::TinyFragment => Self::TinyFragment,
+            PacketError::ExtensionHeader => Self::ExtensionHeader,
         }
     }
 }

@@ -4,29 +4,28 @@ use std::io;
 use std::time::Duration;
 
 use rustix::io::Errno;
-use vpn_proto::{ListenerId, Path};
+use vpn_proto::Path;
 
 use crate::transport::DatagramSocket;
+use crate::transport::tcp::{Connection, ConnectionGone, Precedence};
 
 use super::counters::{DropReason, Event, WorkerCounters};
+use super::outlets::{Outlet, Outlets};
 use super::send_queue::{SendGroup, SendQueue};
 
-/// Sends every group of `queue`, oldest first, through the socket it belongs to. What cannot be sent is dropped.
+/// Sends every group of `queue`, oldest first, through the socket or connection it belongs to. What cannot be sent is
+/// dropped.
 pub(super) fn flush<S: DatagramSocket>(
     queue: &mut SendQueue,
-    sockets: &[(ListenerId, S)],
+    outlets: &Outlets<S>,
     counters: &WorkerCounters,
 ) {
     let mut egress = Egress { counters, has_waited: false };
-    queue.drain(|group| match group.path().and_then(|path| Some((path, socket_for(sockets, path)?))) {
-        Some((path, socket)) => egress.send_group(socket, path, group),
-        None => counters.dropped_many(DropReason::SendFailed, group.count() as u64),
+    queue.drain(|group| match group.path().and_then(|path| Some((path, outlets.toward(path)?))) {
+        Some((path, Outlet::Socket(socket))) => egress.send_group(socket, path, group),
+        Some((_, Outlet::Connection(connection))) => egress.send_frames(&connection, group),
+        None => counters.dropped_many(DropReason::ConnectionGone, group.count() as u64),
     });
-}
-
-/// The socket of `path`'s listener.
-pub(super) fn socket_for<'s, S>(sockets: &'s [(ListenerId, S)], path: &Path) -> Option<&'s S> {
-    sockets.iter().find(|(id, _)| *id == path.listener).map(|(_, socket)| socket)
 }
 
 /// One flush.
@@ -49,6 +48,19 @@ impl Egress<'_> {
         for datagram in group.datagrams().chunks(group.segment()) {
             let outcome = self.send(socket, path, datagram, datagram.len());
             self.account(outcome, 1);
+        }
+    }
+
+    fn send_frames(&self, connection: &Connection, group: &SendGroup) {
+        self.counters.happened(Event::SendCall);
+        match connection.send(group.datagrams(), group.segment(), Precedence::Data) {
+            Ok(taken) => {
+                self.counters.happened_many(Event::DatagramSent, taken.packets as u64);
+                self.counters.dropped_many(DropReason::OutputQueueFull, taken.dropped as u64);
+            }
+            Err(ConnectionGone) => {
+                self.counters.dropped_many(DropReason::ConnectionGone, group.count() as u64);
+            }
         }
     }
 
@@ -102,9 +114,17 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
+    use std::io::Read;
+    use std::net::TcpStream;
+    use std::sync::Arc;
     use std::sync::atomic::Ordering;
 
+    use vpn_proto::{ListenerId, Transport};
+
+    use crate::clock::Clock;
     use crate::transport::memory::MemorySocket;
+    use crate::transport::poller::{Poller, Token};
+    use crate::transport::tcp::{Accepted, Roster, StrangerLimits, TcpListener};
 
     use super::super::counters::PlaneCounters;
     use super::*;
@@ -114,7 +134,7 @@ mod tests {
         let bench = Bench::new();
         let mut queue = bench.queue(&[(0, 3), (1, 1), (0, 2)]);
         bench.flush(&mut queue);
-        let sends = |index: usize| bench.sockets[index].1.take_sent();
+        let sends = |index: usize| bench.socket(index).take_sent();
         assert_eq!(sends(0).iter().map(|sent| sent.octets.len()).collect::<Vec<_>>(), [500]);
         assert_eq!(
             sends(1).iter().map(|sent| (sent.octets.len(), sent.segment)).collect::<Vec<_>>(),
@@ -128,78 +148,104 @@ mod tests {
     fn a_batch_that_the_kernel_cannot_cut_is_sent_datagram_by_datagram() {
         for errno in [Errno::INVAL, Errno::IO, Errno::MSGSIZE] {
             let bench = Bench::new();
-            bench.sockets[0].1.refuse([errno]);
+            bench.socket(0).refuse([errno]);
             bench.flush(&mut bench.queue(&[(0, 3)]));
-            let sent: Vec<_> =
-                bench.sockets[0].1.take_sent().into_iter().map(|sent| sent.octets[0]).collect();
+            let sent: Vec<_> = bench.socket(0).take_sent().into_iter().map(|sent| sent.octets[0]).collect();
             assert_eq!(sent, [0, 1, 2], "{errno}: all, in order");
             assert_eq!(bench.happened(Event::SegmentationRefused), 1);
             bench.flush(&mut bench.queue(&[(0, 3)]));
-            assert_eq!(bench.sockets[0].1.take_sent().len(), 1, "{errno}: one refusal is not for ever");
+            assert_eq!(bench.socket(0).take_sent().len(), 1, "{errno}: one refusal is not for ever");
         }
     }
 
     #[test]
     fn a_socket_that_cannot_segment_is_never_asked_to() {
-        let mut bench = Bench::new();
-        bench.sockets[0].1.can_segment = false;
+        let bench = Bench::with(|first| first.can_segment = false);
         bench.flush(&mut bench.queue(&[(0, 3)]));
-        assert_eq!(bench.sockets[0].1.take_sent().len(), 3);
+        assert_eq!(bench.socket(0).take_sent().len(), 3);
     }
 
     #[test]
     fn a_full_send_buffer_is_waited_for_once_per_flush() {
         let bench = Bench::new();
-        bench.sockets[0].1.refuse([Errno::AGAIN]);
+        bench.socket(0).refuse([Errno::AGAIN]);
         bench.flush(&mut bench.queue(&[(0, 1), (1, 1)]));
         assert_eq!(
-            (bench.sockets[0].1.take_sent().len(), bench.sockets[0].1.waits.load(Ordering::Relaxed)),
+            (bench.socket(0).take_sent().len(), bench.socket(0).waits.load(Ordering::Relaxed)),
             (1, 1)
         );
-        bench.sockets[0].1.refuse([Errno::AGAIN, Errno::AGAIN]);
+        bench.socket(0).refuse([Errno::AGAIN, Errno::AGAIN]);
         bench.flush(&mut bench.queue(&[(0, 2)]));
         assert_eq!(bench.dropped(), [(DropReason::SendBufferFull, 2)]);
     }
 
     #[test]
     fn a_send_buffer_that_stays_full_costs_one_wait_whatever_is_queued() {
-        let mut bench = Bench::new();
-        bench.sockets[0].1.becomes_writable = false;
-        bench.sockets[0].1.can_segment = false;
-        bench.sockets[0].1.refuse([Errno::AGAIN; 4]);
+        let bench = Bench::with(|first| (first.becomes_writable, first.can_segment) = (false, false));
+        bench.socket(0).refuse([Errno::AGAIN; 4]);
         bench.flush(&mut bench.queue(&[(0, 4)]));
-        assert_eq!(bench.sockets[0].1.waits.load(Ordering::Relaxed), 1);
+        assert_eq!(bench.socket(0).waits.load(Ordering::Relaxed), 1);
         assert_eq!(bench.dropped(), [(DropReason::SendBufferFull, 4)]);
     }
 
     #[test]
     fn what_the_network_refuses_is_dropped_with_its_reason_and_the_rest_is_sent() {
         let bench = Bench::new();
-        bench.sockets[0].1.refuse([Errno::MSGSIZE, Errno::MSGSIZE]);
+        bench.socket(0).refuse([Errno::MSGSIZE, Errno::MSGSIZE]);
         bench.flush(&mut bench.queue(&[(0, 2)]));
-        assert_eq!(bench.sockets[0].1.take_sent().len(), 1);
-        bench.sockets[0].1.refuse([Errno::PERM]);
+        assert_eq!(bench.socket(0).take_sent().len(), 1);
+        bench.socket(0).refuse([Errno::PERM]);
         bench.flush(&mut bench.queue(&[(0, 2), (1, 1)]));
         assert_eq!(bench.dropped(), [(DropReason::SendTooLong, 1), (DropReason::SendFailed, 2)]);
-        assert_eq!(bench.sockets[1].1.take_sent().len(), 1);
+        assert_eq!(bench.socket(1).take_sent().len(), 1);
     }
 
     #[test]
-    fn datagrams_for_a_listener_that_is_not_there_are_dropped() {
+    fn packets_for_a_connection_that_is_not_there_are_dropped() {
         let bench = Bench::new();
         bench.flush(&mut bench.queue(&[(7, 2)]));
-        assert_eq!(bench.dropped(), [(DropReason::SendFailed, 2)]);
+        assert_eq!(bench.dropped(), [(DropReason::ConnectionGone, 2)]);
+    }
+
+    #[test]
+    fn a_group_for_a_connection_leaves_as_frames() {
+        let bench = Bench::new();
+        let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut client = TcpStream::connect(listener.address()).unwrap();
+        let Accepted { stream, .. } = listener.accept(ListenerId(7)).unwrap();
+        let connection = Connection::open(path(7), stream, Poller::new().unwrap(), Token(0)).unwrap();
+        bench.outlets.roster().enter(Arc::new(connection));
+        bench.flush(&mut bench.queue(&[(7, 2), (0, 1)]));
+        let mut frame = [0; 102];
+        for number in [0, 1] {
+            client.read_exact(&mut frame).unwrap();
+            assert_eq!(frame[..3], [0, 100, number]);
+        }
+        assert_eq!((bench.happened(Event::SendCall), bench.happened(Event::DatagramSent)), (2, 3));
+        bench.outlets.roster().find(&path(7)).unwrap().shut();
+        bench.flush(&mut bench.queue(&[(7, 2)]));
+        assert_eq!(bench.dropped(), [(DropReason::ConnectionGone, 2)]);
     }
 
     struct Bench {
-        sockets: Vec<(ListenerId, MemorySocket)>,
+        outlets: Outlets<MemorySocket>,
         counters: WorkerCounters,
     }
 
     impl Bench {
         fn new() -> Self {
-            let sockets = [0, 1].map(|id| (ListenerId(id), MemorySocket::new())).into();
-            Self { sockets, counters: WorkerCounters::new() }
+            Self::with(|_| {})
+        }
+
+        fn with(change: impl FnOnce(&mut MemorySocket)) -> Self {
+            let mut sockets = [0, 1].map(|id| (ListenerId(id), MemorySocket::new()));
+            change(&mut sockets[0].1);
+            let roster = Roster::new(StrangerLimits::default(), Clock::start());
+            Self { outlets: Outlets::new(sockets, Arc::new(roster)), counters: WorkerCounters::new() }
+        }
+
+        fn socket(&self, index: usize) -> &MemorySocket {
+            &self.outlets.sockets()[index].1
         }
 
         /// For each listener so many datagrams of 100 octets, numbered in their first.
@@ -207,9 +253,7 @@ mod tests {
             let mut queue = SendQueue::new(8);
             for (listener, count) in groups {
                 for number in 0..*count {
-                    let remote = "192.0.2.1:4000".parse().unwrap();
-                    let path = Path { listener: ListenerId(*listener), remote, local: None };
-                    let mut room = queue.room(&path, 100).unwrap();
+                    let mut room = queue.room(&path(*listener), 100).unwrap();
                     room.datagram()[0] = u8::try_from(number).unwrap();
                     room.commit();
                 }
@@ -218,7 +262,7 @@ mod tests {
         }
 
         fn flush(&self, queue: &mut SendQueue) {
-            flush(queue, &self.sockets, &self.counters);
+            flush(queue, &self.outlets, &self.counters);
         }
 
         fn happened(&self, event: Event) -> u64 {
@@ -227,6 +271,15 @@ mod tests {
 
         fn dropped(&self) -> Vec<(DropReason, u64)> {
             PlaneCounters::sum([&self.counters]).drops().filter(|(_, count)| *count > 0).collect()
+        }
+    }
+
+    fn path(listener: u16) -> Path {
+        Path {
+            listener: ListenerId(listener),
+            transport: Transport::Udp,
+            remote: "192.0.2.1:4000".parse().unwrap(),
+            local: None,
         }
     }
 }

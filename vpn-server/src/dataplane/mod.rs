@@ -1,9 +1,10 @@
-//! The data plane: moves packets between the UDP sockets and the TUN device, on threads of its own.
+//! The data plane: moves packets between UDP sockets, TCP connections and the TUN device, on threads of its own.
 //!
 //! ```text
 //!            ┌───────────────────────── worker ─────────────────────────┐
 //!  UDP ────► │ classify ─► open ─► source, routes, rules ─► clamp MSS ──┼─► TUN
-//!   ▲        │    └─ control datagrams, exits ─► ControlSink            │    │
+//!  TCP       │    └─ control packets, exits, ends ─► ControlSink        │    │
+//!   ▲        │                                                          │    │
 //!   └────────┼── send per peer ◄─ seal ◄─ clamp MSS ◄─ peer by address ◄┼────┘
 //!            └──────────────────────────────────────────────────────────┘
 //! ```
@@ -17,19 +18,23 @@
 
 pub mod counters;
 mod egress;
-pub mod mss;
+mod mss;
+mod outlets;
 pub mod packet;
 pub mod pipeline;
 pub mod plane;
 pub mod send_queue;
 mod sink;
 mod station;
+mod streams;
 pub mod tables;
 #[cfg(test)]
 mod testing;
 mod worker;
 
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};
+pub use mss::{OuterLimit, SegmentLimit};
 pub use plane::{Edge, Plane, Transmitter};
 pub use sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
-pub use tables::{InsertError, Peer, PeerCounters, PeerSlot, Tables};
+pub use streams::TcpEdge;
+pub use tables::{InsertError, Peer, PeerCounters, PeerGuard, PeerSlot, Tables};

@@ -1,21 +1,23 @@
 //! What happens to a packet between the edges: pure over buffers and tables.
 //!
-//! Inbound is UDP to TUN, outbound TUN to UDP. Each step of a packet answers with what is to be done with it or why it
-//! is dropped; drops are counted, never logged. The tables are read through snapshots held for one batch.
+//! Inbound is to the TUN device, outbound from it, whatever transport is at the other side. Each step of a packet
+//! answers with what is to be done with it or why it is dropped; drops are counted, never logged. The tables are read
+//! through snapshots held for one batch.
 
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use vpn_proto::data::{DATA_HEADROOM, Inbound, OpenError, SealError};
+use vpn_proto::data::{Inbound, OpenError, SealError};
 use vpn_proto::wire::opcode::{Class, classify};
-use vpn_proto::{ListenerId, Moment, Path, PeerId};
+use vpn_proto::wire::tcp::{FrameError, Frames};
+use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
 
 use crate::policy::{Policy, Verdict};
 use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
-use super::mss;
-use super::packet::{InnerHeader, Ipv4Header, quoted_by_icmp_error};
+use super::mss::SegmentLimit;
+use super::packet::InnerHeader;
 use super::send_queue::SendQueue;
 use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
 use super::tables::{Leaving, Peer, Tables};
@@ -44,20 +46,44 @@ impl Pipeline<'_> {
     ) {
         let policy = self.tables.policy();
         for (received, buffer) in batch.iter_mut() {
-            let path = Path { listener, remote: received.remote, local: received.local };
+            let path =
+                Path { listener, transport: Transport::Udp, remote: received.remote, local: received.local };
             let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
             if buffer.is_empty() {
                 self.counters.dropped(DropReason::NotOpenVpn);
             }
             for datagram in buffer.chunks_mut(received.stride.max(1)) {
-                self.counters.happened(Event::DatagramReceived);
-                match pass.datagram(datagram) {
-                    Ok(Some(packet)) => deliver(packet),
-                    Ok(None) => {}
-                    Err(reason) => self.counters.dropped(reason),
-                }
+                pass.take(datagram, &mut deliver);
             }
         }
+    }
+
+    /// Takes what the connection on `path` brought and hands every inner packet that may pass to `deliver`, decrypted
+    /// in place. A control packet for which there is no room stays, with all that follow it: clients do not send again
+    /// what a connection has taken.
+    ///
+    /// # Errors
+    /// The connection does not consist of frames; the packets before that were taken.
+    pub fn inbound_frames<'b>(
+        &self,
+        now: Moment,
+        path: Path,
+        frames: &mut Frames<'b>,
+        mut deliver: impl FnMut(&'b mut [u8]),
+    ) -> Result<Intake, FrameError> {
+        let policy = self.tables.policy();
+        let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
+        while let Some(packet) = frames.peek_packet()? {
+            let is_control = classify(packet) == Class::Control;
+            if is_control && !pass.take_control(packet) {
+                return Ok(Intake::Interrupted);
+            }
+            match frames.next_packet()? {
+                Some(packet) if !is_control => pass.take(packet, &mut deliver),
+                Some(_) | None => {}
+            }
+        }
+        Ok(Intake::Complete)
     }
 
     /// Takes one packet from the TUN device and, if it may pass, queues it for its peer, sealed.
@@ -77,24 +103,29 @@ impl Pipeline<'_> {
         packet: &[u8],
         queue: &mut SendQueue,
     ) -> Result<(), DropReason> {
-        let header = match InnerHeader::parse(packet)? {
-            InnerHeader::V4(header) => header,
-            InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
-            InnerHeader::V6(_) => return Err(DropReason::NoSession),
-        };
+        let header = InnerHeader::parse(packet)?;
+        if header.is_link_chatter() {
+            return Err(DropReason::Ipv6LinkChatter);
+        }
         let packet = &packet[..header.total_length()];
-        let id = self.tables.peer_id_of(header.destination).ok_or(DropReason::NoSession)?;
-        let guard = self.tables.peer(id);
-        // Between the two lookups the id may have got another holder.
-        let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
-        let peer = peer.ok_or(DropReason::NoSession)?;
-        permit_return(policy, peer, &header, packet)
-            .and_then(|()| seal_into(queue, now, peer, &header, packet))
+        let guard = self.tables.peer_toward(header.destination).ok_or(DropReason::NoSession)?;
+        let peer = guard.get().ok_or(DropReason::NoSession)?;
+        self.permit_return(policy, peer, &header, packet)
+            .and_then(|()| self.seal_into(queue, now, peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer())
     }
 }
 
-/// The datagrams of one sender that arrived together: one super-packet.
+/// Whether all that a connection brought was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// All of it.
+    Complete,
+    /// All up to a control packet for which there is no room.
+    Interrupted,
+}
+
+/// The packets of one sender that arrived together: one super-packet, or what one read of a connection brought.
 struct InboundPass<'p, 't> {
     pipeline: Pipeline<'t>,
     now: Moment,
@@ -104,13 +135,38 @@ struct InboundPass<'p, 't> {
     peer: Option<(PeerId, Guard<Option<Arc<Peer>>>)>,
 }
 
-impl InboundPass<'_, '_> {
+impl<'p, 't> InboundPass<'p, 't> {
+    fn take<'b>(&mut self, datagram: &'b mut [u8], deliver: &mut impl FnMut(&'b mut [u8])) {
+        let counters = self.pipeline.counters;
+        counters.happened(Event::DatagramReceived);
+        match self.datagram(datagram) {
+            Ok(Some(packet)) => deliver(packet),
+            Ok(None) => {}
+            Err(reason) => counters.dropped(reason),
+        }
+    }
+
+    /// Takes a control packet of a connection; `false` if there is no room for it.
+    fn take_control(&self, packet: &[u8]) -> bool {
+        let counters = self.pipeline.counters;
+        match self.control(packet) {
+            Err(DropReason::ControlQueueFull) => return false,
+            Err(reason) => counters.dropped(reason),
+            Ok(()) => {}
+        }
+        counters.happened(Event::DatagramReceived);
+        true
+    }
+
     /// The inner packet of a data datagram, if it may pass; nothing for what was dealt with here.
     fn datagram<'b>(&mut self, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         match classify(datagram) {
             Class::Control => self.control(datagram).map(|()| None),
             Class::Data { peer_id: Some(id), .. } => self.data(id, datagram),
-            Class::Data { peer_id: None, .. } => Err(DropReason::NoPeerId),
+            Class::Data { peer_id: None, .. } => {
+                let id = self.pipeline.tables.old_peer_at(&self.path).ok_or(DropReason::NoPeerId)?;
+                self.data(id, datagram)
+            }
             Class::Invalid => Err(DropReason::NotOpenVpn),
         }
     }
@@ -133,11 +189,18 @@ impl InboundPass<'_, '_> {
     fn data<'b>(&mut self, id: PeerId, datagram: &'b mut [u8]) -> Result<Option<&'b mut [u8]>, DropReason> {
         let (pipeline, policy, path, now) = (self.pipeline, self.policy, self.path, self.now);
         let peer = self.peer(id).ok_or(DropReason::UnknownPeer)?;
-        admit(peer, &path)?;
-        match peer.channel.open(now, datagram).map_err(unopened)? {
-            Inbound::Packet(packet) => permit(policy, peer, packet, mss::limit(&path.remote))
-                .map(Some)
-                .inspect_err(|_| peer.counters.count_from_peer()),
+        let opened = peer.channel.open(now, &path, datagram).map_err(unopened)?;
+        if opened.has_floated {
+            pipeline.report_float(peer, path);
+        }
+        match opened.content {
+            Inbound::Packet(packet) => {
+                let segments = pipeline.tables.outer_limit().segment_limit(&path, peer.channel.layout());
+                pipeline
+                    .permit(policy, peer, packet, segments)
+                    .map(Some)
+                    .inspect_err(|_| peer.counters.count_from_peer())
+            }
             Inbound::Exit => pipeline.exit(peer).map(|()| None),
             Inbound::Ping | Inbound::Ignored => {
                 pipeline.counters.happened(Event::NoPayload);
@@ -164,71 +227,79 @@ impl Pipeline<'_> {
         }
         Ok(())
     }
-}
 
-/// Whether a data packet that arrived by `path` may be one of `peer`: the place where floating is decided. A peer
-/// whose address changes has to start a new session.
-fn admit(peer: &Peer, path: &Path) -> Result<(), DropReason> {
-    let known = peer.channel.path();
-    let is_same = known.remote == path.remote && known.listener == path.listener;
-    if is_same { Ok(()) } else { Err(DropReason::ForeignPath) }
-}
-
-/// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
-fn permit<'b>(
-    policy: &Policy,
-    peer: &Peer,
-    packet: &'b mut [u8],
-    largest_segment: u16,
-) -> Result<&'b mut [u8], DropReason> {
-    let header = match InnerHeader::parse(packet)? {
-        InnerHeader::V4(header) => header,
-        InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
-        // Sessions are assigned IPv4 addresses only.
-        InnerHeader::V6(_) => return Err(DropReason::SourceNotAssigned),
-    };
-    refuse(policy.decide(peer.principal(), header.source.into(), header.destination.into()))?;
-    let packet = &mut packet[..header.total_length()];
-    if header.starts_tcp() {
-        mss::clamp(&mut packet[header.payload()], largest_segment);
-    }
-    Ok(packet)
-}
-
-/// Judges a packet from the network to a peer.
-///
-/// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
-fn permit_return(policy: &Policy, peer: &Peer, header: &Ipv4Header, packet: &[u8]) -> Result<(), DropReason> {
-    let verdict = policy.decide_return(peer.principal(), header.source.into());
-    if verdict.is_allowed() {
-        return Ok(());
-    }
-    match quoted_by_icmp_error(header, packet) {
-        Some((source, destination)) if source == peer.address => {
-            refuse(policy.decide_return(peer.principal(), destination.into()))
+    /// The control side decides whether the session moves. The packet that shows it passes meanwhile, and another
+    /// report comes if this one is not heard.
+    fn report_float(&self, peer: &Peer, path: Path) {
+        let input = ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path };
+        if (self.sink)(input) {
+            self.counters.happened(Event::FloatForwarded);
+        } else {
+            self.counters.dropped(DropReason::ControlQueueFull);
         }
-        Some(_) | None => refuse(verdict),
     }
-}
 
-fn seal_into(
-    queue: &mut SendQueue,
-    now: Moment,
-    peer: &Peer,
-    header: &Ipv4Header,
-    packet: &[u8],
-) -> Result<(), DropReason> {
-    let path = peer.channel.path();
-    let mut room = queue.room(&path, DATA_HEADROOM + packet.len()).ok_or(DropReason::TooLongToSeal)?;
-    let datagram = room.datagram();
-    let inner = &mut datagram[DATA_HEADROOM..];
-    inner.copy_from_slice(packet);
-    if header.starts_tcp() {
-        mss::clamp(&mut inner[header.payload()], mss::limit(&path.remote));
+    /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
+    fn permit<'b>(
+        &self,
+        policy: &Policy,
+        peer: &Peer,
+        packet: &'b mut [u8],
+        segments: SegmentLimit,
+    ) -> Result<&'b mut [u8], DropReason> {
+        let header = InnerHeader::parse(packet)?;
+        if header.is_link_chatter() {
+            return Err(DropReason::Ipv6LinkChatter);
+        }
+        let network = self.tables.network_behind(peer, header.source);
+        refuse(policy.decide(peer.principal(network), header.source, header.destination))?;
+        let packet = &mut packet[..header.total_length()];
+        segments.apply(&header, packet);
+        Ok(packet)
     }
-    peer.channel.seal(now, datagram).map_err(unsealed)?;
-    room.commit();
-    Ok(())
+
+    /// Judges a packet from the network to a peer.
+    ///
+    /// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
+    fn permit_return(
+        &self,
+        policy: &Policy,
+        peer: &Peer,
+        header: &InnerHeader,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let verdict = policy.decide_return(header.source);
+        if verdict.is_allowed() {
+            return Ok(());
+        }
+        let is_of_peer =
+            |source| peer.has_address(source) || self.tables.network_behind(peer, source).is_some();
+        match header.quoted_by_icmp_error(packet) {
+            Some((source, destination)) if is_of_peer(source) => refuse(policy.decide_return(destination)),
+            Some(_) | None => refuse(verdict),
+        }
+    }
+
+    fn seal_into(
+        &self,
+        queue: &mut SendQueue,
+        now: Moment,
+        peer: &Peer,
+        header: &InnerHeader,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+        let path = sender.path();
+        let mut room =
+            queue.room(path, layout.datagram_length(packet.len())).ok_or(DropReason::TooLongToSeal)?;
+        let datagram = room.datagram();
+        let inner = &mut datagram[layout.front()..][..packet.len()];
+        inner.copy_from_slice(packet);
+        self.tables.outer_limit().segment_limit(path, layout).apply(header, inner);
+        sender.seal(now, packet.len(), datagram).map_err(unsealed)?;
+        room.commit();
+        Ok(())
+    }
 }
 
 fn refuse(verdict: Verdict) -> Result<(), DropReason> {
@@ -244,6 +315,8 @@ fn unopened(error: OpenError) -> DropReason {
         OpenError::NoSuchKey => DropReason::UnknownKey,
         OpenError::Replayed => DropReason::Replayed,
         OpenError::NotAuthentic => DropReason::NotAuthentic,
+        OpenError::ForeignPath => DropReason::ForeignPath,
+        OpenError::Compressed => DropReason::Compressed,
         OpenError::Format | _ => DropReason::NotOpenVpn,
     }
 }
@@ -251,6 +324,6 @@ fn unopened(error: OpenError) -> DropReason {
 fn unsealed(error: SealError) -> DropReason {
     match error {
         SealError::Closed => DropReason::ChannelClosed,
-        SealError::Exhausted | SealError::NoHeadroom | _ => DropReason::NotSealed,
+        SealError::Exhausted | SealError::WrongLength | _ => DropReason::NotSealed,
     }
 }

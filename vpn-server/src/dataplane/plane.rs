@@ -4,24 +4,34 @@ use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::{ListenerId, Path};
 
 use crate::clock::Clock;
 use crate::transport::DatagramSocket;
+use crate::transport::poller::Poller;
+use crate::transport::tcp::{
+    Connection, ConnectionGone, Precedence, Roster, Standing, StrangerLimits, Taken,
+};
 use crate::transport::tun::TunDevice;
 use crate::transport::udp::UdpListener;
 
 use super::counters::{PlaneCounters, WorkerCounters};
-use super::egress::socket_for;
+use super::outlets::{Outlet, Outlets};
 use super::sink::ControlSink;
-use super::station::Station;
+use super::station::{Station, Surroundings};
+use super::streams::{Streams, TcpEdge};
 use super::tables::Tables;
-use super::worker::{StopSwitch, Worker};
+use super::worker::{StopSwitch, TOKENS, Worker};
 
 /// Where a data plane meets the outside: made before anything runs, so that every failure to open comes early.
 pub struct Edge {
-    /// The listeners, each with the id that paths name it by.
+    /// The UDP listeners, each with the id that paths name it by.
     pub sockets: Vec<(ListenerId, UdpListener)>,
+    /// The TCP listeners, and what goes with them. No id is used twice.
+    pub tcp: TcpEdge,
+    /// What TCP connections may have that have not authenticated.
+    pub strangers: StrangerLimits,
     /// The device that inner packets come from and go to.
     pub tun: TunDevice,
 }
@@ -38,11 +48,11 @@ struct RunningWorker {
     counters: Arc<WorkerCounters>,
 }
 
-/// Sends the control side's datagrams through the data plane's sockets. Outlives the plane: farewells can be sent
-/// after it stopped.
+/// Sends the control side's packets through the data plane's sockets and connections. Outlives the plane: farewells can
+/// be sent after it stopped.
 #[derive(Clone)]
 pub struct Transmitter {
-    sockets: Arc<[(ListenerId, UdpListener)]>,
+    outlets: Outlets<UdpListener>,
 }
 
 impl Plane {
@@ -51,14 +61,17 @@ impl Plane {
     /// # Errors
     /// The system refuses a thread or a descriptor.
     pub fn start(edge: Edge, tables: Arc<Tables>, sink: ControlSink, clock: Clock) -> io::Result<Self> {
-        let sockets: Arc<[_]> = edge.sockets.into();
-        let transmitter = Transmitter { sockets: Arc::clone(&sockets) };
-        let mut plane = Self { workers: Vec::new(), transmitter };
-        for (number, (sockets, device)) in [(sockets, edge.tun)].into_iter().enumerate() {
-            let counters = Arc::new(WorkerCounters::new());
-            let (tables, sink) = (Arc::clone(&tables), Arc::clone(&sink));
-            let station = Station::new(sockets, device, tables, sink, Arc::clone(&counters), clock);
-            plane.workers.push(RunningWorker::start(number, Worker::new(station)?, counters)?);
+        let roster = Arc::new(Roster::new(edge.strangers, clock));
+        let outlets = Outlets::new(edge.sockets, Arc::clone(&roster));
+        let surroundings = Surroundings { tables, sink, clock };
+        let mut plane = Self { workers: Vec::new(), transmitter: Transmitter { outlets: outlets.clone() } };
+        for (number, (tcp, device)) in [(edge.tcp, edge.tun)].into_iter().enumerate() {
+            let (poller, counters) = (Poller::new()?, Arc::new(WorkerCounters::new()));
+            let streams = Streams::new(tcp, Arc::clone(&roster), poller.clone(), TOKENS)?;
+            let (outlets, surroundings) = (outlets.clone(), surroundings.clone());
+            let station = Station::new(outlets, streams, device, surroundings, Arc::clone(&counters));
+            let worker = Worker::new(station, poller, clock)?;
+            plane.workers.push(RunningWorker::start(number, worker, counters)?);
         }
         Ok(plane)
     }
@@ -109,13 +122,37 @@ impl RunningWorker {
 }
 
 impl Transmitter {
-    /// Sends one datagram along `path`: through its listener, to its remote, from its local address.
+    /// Sends one packet along `path`: through its listener, to its remote, from its local address; or as a frame of its
+    /// connection.
     ///
     /// # Errors
-    /// [`io::ErrorKind::WouldBlock`] if the send buffer is full, [`io::ErrorKind::NotFound`] if there is no such
-    /// listener, or what the network says. None is worth more than counting: the protocol repeats what must arrive.
-    pub fn send(&self, path: Path, datagram: &[u8]) -> io::Result<()> {
-        let socket = socket_for(&self.sockets, &path).ok_or(io::ErrorKind::NotFound)?;
-        socket.send(&path, datagram, datagram.len())
+    /// [`io::ErrorKind::WouldBlock`] if there is no room for it, [`io::ErrorKind::NotFound`] if there is no such
+    /// listener or connection, or what the network says. None is worth more than counting: the protocol repeats what
+    /// must arrive.
+    pub fn send(&self, path: Path, packet: &[u8]) -> io::Result<()> {
+        match self.outlets.toward(&path).ok_or(io::ErrorKind::NotFound)? {
+            Outlet::Socket(socket) => socket.send(&path, packet, packet.len()),
+            Outlet::Connection(connection) => send_frame(&connection, packet),
+        }
+    }
+
+    /// Takes note of how the connection on `path` stands; without effect where there is none, as with UDP.
+    pub fn set_standing(&self, path: &Path, standing: Standing) {
+        if let Some(Outlet::Connection(_)) = self.outlets.toward(path) {
+            self.outlets.roster().set_standing(path, standing);
+        }
+    }
+}
+
+/// Keepalives are data packets, and as dispensable.
+fn send_frame(connection: &Connection, packet: &[u8]) -> io::Result<()> {
+    let precedence = match classify(packet) {
+        Class::Data { .. } => Precedence::Data,
+        Class::Control | Class::Invalid => Precedence::Control,
+    };
+    match connection.send(packet, packet.len(), precedence) {
+        Ok(Taken { dropped: 0, .. }) => Ok(()),
+        Ok(_) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(ConnectionGone) => Err(io::ErrorKind::NotFound.into()),
     }
 }

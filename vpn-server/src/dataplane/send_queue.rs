@@ -147,7 +147,7 @@ const LONGEST_SEND: usize = 65_507;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use vpn_proto::ListenerId;
+    use vpn_proto::{ListenerId, Transport};
 
     use super::*;
 
@@ -255,6 +255,11 @@ mod tests {
     }
 
     fn path(port: u16) -> Path {
-        Path { listener: ListenerId(0), remote: ([192, 0, 2, 1], port).into(), local: None }
+        Path {
+            listener: ListenerId(0),
+            transport: Transport::Udp,
+            remote: ([192, 0, 2, 1], port).into(),
+            local: None,
+        }
     }
 }

@@ -12,12 +12,18 @@ pub type ControlSink = Arc<dyn Fn(ControlInput) -> bool + Send + Sync>;
 /// Something only the control side can deal with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ControlInput {
-    /// A control datagram. Whoever takes it picks the shard, by the remote address.
+    /// A control datagram. Whoever takes it picks the shard.
     Datagram {
         /// Where it came from.
         path: Path,
         /// The whole datagram; 1 to [`LONGEST_CONTROL_DATAGRAM`] octets.
         bytes: Vec<u8>,
+    },
+    /// A connection is closed, of which the control side took note by a [`Standing`](crate::transport::tcp::Standing).
+    /// Comes after every datagram of it, and must find room always.
+    Disconnected {
+        /// Where it was.
+        path: Path,
     },
     /// A peer said, authentically, that it leaves.
     PeerExit {
@@ -25,6 +31,15 @@ pub enum ControlInput {
         session: SessionHandle,
         /// The shard that owns the session.
         shard: usize,
+    },
+    /// A peer was heard, authentically, from elsewhere.
+    PeerFloated {
+        /// Its session.
+        session: SessionHandle,
+        /// The shard that owns the session.
+        shard: usize,
+        /// Where it seems to be.
+        path: Path,
     },
 }
 

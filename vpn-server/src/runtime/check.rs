@@ -3,7 +3,7 @@
 use pki_core::time::Timestamp;
 
 use super::error::StartError;
-use crate::auth::{Credentials, RevocationState};
+use crate::auth::{Credentials, RevocationState, load_wrapping};
 use crate::config::Config;
 
 /// Reads certificates, key and revocation list as a start would; answers with what would be known about revocations.
@@ -18,5 +18,6 @@ pub fn check(config: &Config, now: Timestamp) -> Result<RevocationState, StartEr
         config.sessions.minimum_tls_version,
         now,
     )?;
+    load_wrapping(&config.wrapping)?;
     Ok(RevocationState::read(&config.credentials, &config.state_directory, &credentials.anchors)?)
 }

@@ -5,12 +5,12 @@ use std::io;
 use pki_core::error::{ErrorKind, Explain};
 
 use super::state_directory::StateError;
-use crate::auth::{CredentialsError, RevocationError};
+use crate::auth::{CredentialsError, RevocationError, WrappingKeyError};
 use crate::config::ConfigError;
 use crate::net::NetworkError;
 use crate::observe::connection_log::ConnectionLogError;
+use crate::transport::bind::BindError;
 use crate::transport::tun::TunError;
-use crate::transport::udp::BindError;
 
 /// Why a server does not start. Everything that was done until then is undone.
 #[derive(Debug, thiserror::Error)]
@@ -22,12 +22,23 @@ pub enum StartError {
     /// Certificates or keys cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A key for control packets cannot be used.
+    #[error(transparent)]
+    Wrapping(#[from] WrappingKeyError),
     /// The revocation list cannot be used.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
     /// The connection log cannot be opened.
     #[error(transparent)]
     ConnectionLog(#[from] ConnectionLogError),
+    /// TCP connections take descriptors, and the process may have too few.
+    #[error("at most {limit} files can be open, {needed} are needed at least")]
+    FileLimit {
+        /// What is allowed.
+        limit: u64,
+        /// What is needed.
+        needed: u64,
+    },
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -70,8 +81,10 @@ impl Explain for StartError {
         match self {
             Self::State(error) => error.code(),
             Self::Credentials(error) => error.code(),
+            Self::Wrapping(error) => error.code(),
             Self::Revocation(error) => error.code(),
             Self::ConnectionLog(error) => error.code(),
+            Self::FileLimit { .. } => "file-limit-too-low",
             Self::Bind(error) => error.code(),
             Self::Tun(error) => error.code(),
             Self::Network(error) => error.code(),
@@ -87,8 +100,12 @@ impl Explain for StartError {
         match self {
             Self::State(error) => error.help().to_owned(),
             Self::Credentials(error) => error.help(),
+            Self::Wrapping(error) => error.help().to_owned(),
             Self::Revocation(error) => error.help().to_owned(),
             Self::ConnectionLog(error) => error.help().to_owned(),
+            Self::FileLimit { needed, .. } => {
+                format!("raise the hard limit to {needed} or more (systemd: LimitNOFILE=; shell: ulimit -Hn)")
+            }
             Self::Bind(error) => error.help(),
             Self::Tun(error) => error.help(),
             Self::Network(error) => error.help().to_owned(),

@@ -3,11 +3,14 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod address_ledger;
 mod check;
 mod error;
+mod file_limit;
 pub mod file_watch;
 pub(crate) mod files;
 mod hardening;
+mod listeners;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -15,6 +18,8 @@ mod serve;
 mod server;
 mod state_directory;
 mod systemd;
+#[cfg(test)]
+mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};

@@ -6,7 +6,7 @@ use pki_core::time::Timestamp;
 use tracing::{error, info, warn};
 
 use super::server::{Server, policy};
-use crate::auth::{Credentials, CrlReload};
+use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
 
 /// What a reload did. What failed is as it was before.
@@ -54,12 +54,12 @@ impl Server {
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        let lets_clients_meet = live.lets_clients_meet(self.config.client_cidr);
+        let lets_clients_meet = live.lets_clients_meet(&self.config.inside);
         if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
             report.fail("routes", &error);
             return;
         }
-        self.tables.set_policy(policy(&live, self.config.client_cidr));
+        self.tables.set_policy(policy(&live, &self.config.inside));
         self.control().set_live(live.clone());
         self.config.live = live;
         report.live_settings_changed = true;
@@ -72,9 +72,10 @@ impl Server {
             self.config.sessions.minimum_tls_version,
             Timestamp::from(SystemTime::now()),
         );
-        match loaded {
-            Ok(credentials) => self.use_credentials(credentials),
-            Err(error) => report.fail("certificates", &error),
+        match (loaded, load_wrapping(&self.config.wrapping)) {
+            (Ok(credentials), Ok(wrapping)) => self.use_credentials(credentials, wrapping),
+            (Err(error), _) => report.fail("certificates", &error),
+            (_, Err(error)) => report.fail("keys of the control channel", &error),
         }
     }
 }

@@ -3,23 +3,16 @@
 use std::fs;
 use std::net::UdpSocket;
 use std::path::Path as FilePath;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pki_core::error::Explain;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
-use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls, Pushed};
-use vpn_proto::{ListenerId, Path, TlsVersion};
+use vpn_proto::client::ClientEvent;
 
 use super::{Server, StartError};
-use crate::clock::Clock;
 use crate::config::{Config, ConfigError, Options};
-use crate::random::OperatingSystem;
+use crate::testing::client::TestClient;
 use crate::testing::namespace::{add_interface, in_namespace, run, switch};
-use crate::testing::pki::{Issued, TestPki};
-
-const PATIENCE: Duration = Duration::from_secs(20);
+use crate::testing::pki::TestPki;
 
 #[test]
 fn crl_03_a_list_that_is_renamed_into_place_ends_the_session_within_a_second() {
@@ -48,14 +41,14 @@ fn a_server_leaves_the_host_as_it_found_it() {
         let pki = TestPki::new();
         add_interface("eth1", "10.7.0.1/24");
         let server = start(&pki, "route = '10.7.0.0/24@eth1'").unwrap();
-        assert_eq!(server.ready().address.to_string(), "10.8.0.1");
-        assert_eq!(server.ready().listen[0].port(), 1194);
+        assert_eq!(server.ready().addresses, ["10.8.0.1".parse::<std::net::IpAddr>().unwrap()]);
+        assert_eq!(server.ready().listen[0].address.port(), 1194);
         assert!(run("ip", &["-brief", "addr", "show", "vpn0"]).contains("10.8.0.1/24"));
-        assert_eq!(switch("conf/eth1/forwarding"), "1");
+        assert_eq!(switch("ipv4/conf/eth1/forwarding"), "1");
         assert!(server.tick());
         server.stop();
-        assert!(!run("ip", &["-brief", "link"]).contains("vpn0"));
-        assert_eq!(switch("conf/eth1/forwarding"), "0");
+        wait_until_gone("vpn0", "after a stop");
+        assert_eq!(switch("ipv4/conf/eth1/forwarding"), "0");
         assert_eq!(run("nft", &["list", "ruleset"]), "");
     });
 }
@@ -88,7 +81,7 @@ fn whatever_stands_in_the_way_of_a_start_is_named_and_nothing_is_left() {
 }
 
 /// The kernel takes a moment to remove a device that nobody holds open any longer.
-fn wait_until_gone(device: &str, context: &str) {
+pub(super) fn wait_until_gone(device: &str, context: &str) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while run("ip", &["-brief", "link"]).contains(device) {
         assert!(Instant::now() < deadline, "{device} is still there: {context}");
@@ -180,16 +173,16 @@ fn clients_hear_that_the_server_stops() {
     });
 }
 
-fn start(pki: &TestPki, more: &str) -> Result<Server, StartError> {
+pub(super) fn start(pki: &TestPki, more: &str) -> Result<Server, StartError> {
     Server::start(config(pki, more).unwrap())
 }
 
-fn config(pki: &TestPki, more: &str) -> Result<Config, ConfigError> {
+pub(super) fn config(pki: &TestPki, more: &str) -> Result<Config, ConfigError> {
     let given: Options = toml::from_str(more).unwrap();
     let standard = Options {
         pki: Some(pki.directory()),
         server_name: Some("server".to_owned()),
-        client_cidr: Some("10.8.0.0/24".to_owned()),
+        client_cidr: Some(vec!["10.8.0.0/24".to_owned()]),
         tun: Some("vpn0".to_owned()),
         split_tunnel: Some(true),
         state_dir: Some(pki.state_directory()),
@@ -199,59 +192,6 @@ fn config(pki: &TestPki, more: &str) -> Result<Config, ConfigError> {
     Config::check(given.or(standard))
 }
 
-fn connection_log(state_directory: &FilePath) -> std::path::PathBuf {
+pub(super) fn connection_log(state_directory: &FilePath) -> std::path::PathBuf {
     state_directory.join("connections.log")
-}
-
-struct TestClient {
-    client: Client,
-    socket: UdpSocket,
-    clock: Clock,
-}
-
-impl TestClient {
-    fn new(pki: &TestPki, issued: &Issued) -> Self {
-        let server = CertificateDer::from_pem_file(pki.directory().join("issued/server.crt")).unwrap();
-        let chain = vec![issued.certificate.clone()];
-        let tls = ClientTls::new(chain, issued.key.clone_key(), server, TlsVersion::Tls12);
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.connect("127.0.0.1:1194").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(5))).unwrap();
-        let (clock, remote) = (Clock::start(), socket.peer_addr().unwrap());
-        let path = Path { listener: ListenerId(0), remote, local: None };
-        let config = Arc::new(ClientConfig::new(tls));
-        let client = Client::connect(config, path, clock.now(), Box::new(OperatingSystem));
-        Self { client, socket, clock }
-    }
-
-    fn connect(&mut self) -> Pushed {
-        let event = self.next_event();
-        let ClientEvent::Connected(mut pushed) = event else { panic!("{event:?}") };
-        pushed.options.retain(|option| option.starts_with("route ") || option.starts_with("dhcp-option"));
-        *pushed
-    }
-
-    fn next_event(&mut self) -> ClientEvent {
-        let start = Instant::now();
-        while start.elapsed() < PATIENCE {
-            self.acknowledge();
-            if let Some(event) = self.client.poll_event() {
-                return event;
-            }
-            let mut buffer = [0; 2048];
-            if let Ok(length) = self.socket.recv(&mut buffer) {
-                self.client.handle_datagram(self.clock.now(), &mut buffer[..length]);
-            }
-            if self.client.poll_timeout().is_some_and(|wakeup| wakeup.at <= self.clock.now()) {
-                self.client.handle_timeout(self.clock.now());
-            }
-        }
-        panic!("nothing happened");
-    }
-
-    fn acknowledge(&mut self) {
-        while let Some(transmit) = self.client.poll_transmit() {
-            self.socket.send(&transmit.payload).unwrap();
-        }
-    }
 }

@@ -3,39 +3,41 @@
 //! Parts are started in the order in which each needs the one before, and dropped in the reverse one, whether the
 //! server is stopped or a later part fails to start.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, ListenerId, TlsSettings};
+use vpn_proto::{EndpointConfig, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
+use super::address_ledger::AddressLedger;
 use super::error::StartError;
+use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
+use super::listeners::Listeners;
 use super::state_directory::StateDirectory;
-use crate::auth::{Credentials, CrlReload, TrustKeeper};
+use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
-use crate::config::{ClientCidr, Config, LiveSettings};
-use crate::control::{
-    ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
+use crate::config::{
+    ClientCidr, ClientCidrV6, ClientCidrs, Config, InsideSettings, ListenAddress, LiveSettings, Network,
+    StrangerSettings,
 };
-use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, Transmitter};
+use crate::control::{
+    ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
+    Mailroom, SendDatagrams,
+};
+use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use crate::random;
+use crate::transport::port_share::PortShare;
+use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
-use crate::transport::udp::UdpListener;
-
-/// The MTU of the tunnel.
-const TUN_MTU: u16 = 1500;
-
-/// Handshakes that may be under way at once, over all shards.
-const HALF_OPEN: usize = 4096;
 
 /// More shards than this do not make handshakes faster than certificates can be checked.
 const MAXIMUM_SHARDS: usize = 4;
@@ -50,8 +52,11 @@ pub struct Server {
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
     pub(super) tables: Arc<Tables>,
+    ledger: AddressLedger,
     pub(super) config: Config,
+    clock: Clock,
     shards: usize,
+    reply_limiter: Arc<ReplyLimiter>,
     ready: Ready,
     _state: StateDirectory,
 }
@@ -59,18 +64,18 @@ pub struct Server {
 /// What a server that is ready says about itself.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Ready {
-    /// The UDP addresses it listens on.
-    pub listen: Vec<SocketAddr>,
+    /// The addresses it listens on.
+    pub listen: Vec<ListenAddress>,
     /// Its TUN device.
     pub tun: String,
-    /// Its address inside the tunnel.
-    pub address: Ipv4Addr,
-    /// The network of client addresses.
-    pub client_cidr: Ipv4Net,
+    /// Its addresses inside the tunnel, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// The networks of client addresses, in the same order.
+    pub client_cidrs: Vec<IpNet>,
     /// The networks behind it.
     pub routes: Vec<String>,
     /// What clients may reach.
-    pub authorized: Vec<Ipv4Net>,
+    pub authorized: Vec<IpNet>,
 }
 
 impl Server {
@@ -80,26 +85,46 @@ impl Server {
     ///
     /// [`StartError`]; everything that was done until then is undone.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with_directory(config, None)
+    }
+
+    /// Starts a server that looks single clients up in `directory`, if there is one, instead of in its configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::start`].
+    pub fn start_with_directory(
+        config: Config,
+        directory: Option<Arc<dyn ClientDirectory>>,
+    ) -> Result<Self, StartError> {
         for advice in config.advice() {
             warn!(code = advice.code, "{}", advice.message);
         }
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
+        let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
-        let sockets = bind(&config)?;
-        let listen: Vec<SocketAddr> = sockets.iter().map(|(_, socket)| socket.address()).collect();
+        let listeners = Listeners::bind(&config)?;
+        let listen = listeners.addresses.clone();
         let tun = TunDevice::create(&tun_settings(&config))?;
+        let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
 
         let clock = Clock::start();
-        let policy = policy(&config.live, config.client_cidr);
-        let tables = Arc::new(Tables::new(capacity(config.client_cidr), policy));
+        let ledger = AddressLedger::new(address_file(&config, &state));
+        let policy = policy(&config.live, &config.inside);
+        let sessions = capacity(config.inside.client_cidrs.v4);
+        let tables = Tables::new(sessions, policy).with_outer_limit(config.data_channel.outer_limit);
+        let tables = Arc::new(tables);
         let shards = shard_count();
+        let reply_limiter = Arc::new(reply_limiter(&config)?);
         let mailroom = Mailroom::open(
             shards,
             ControlSettings {
-                client_cidr: config.client_cidr,
+                inside: config.inside.clone(),
+                addresses: ledger.open_book(&config.inside),
+                directory,
                 sessions_per_client: config.sessions.per_client,
                 live: config.live.clone(),
                 tables: Arc::clone(&tables),
@@ -108,16 +133,31 @@ impl Server {
                 clock,
             },
         );
-        let plane = Plane::start(Edge { sockets, tun }, Arc::clone(&tables), mailroom.sink(), clock)
+        let plane = Plane::start(edge, Arc::clone(&tables), mailroom.sink(), clock)
             .map_err(StartError::system("the packet workers"))?;
-        let endpoint_config = endpoint_config(&config, tls, &keeper, shards);
+        let endpoint_config = endpoint_config(&config, tls, wrapping, &keeper, clock, shards, &reply_limiter);
         let control = mailroom
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
         let ready = Ready::new(&config, listen);
-        info!(listen = ?ready.listen, tun = ready.tun, address = %ready.address, "the server is ready");
-        Ok(Self { watch, control, plane, network, keeper, log, tables, config, shards, ready, _state: state })
+        info!(listen = ready.listen_addresses(), tun = ready.tun, addresses = ?ready.addresses, "the server is ready");
+        Ok(Self {
+            watch,
+            control,
+            plane,
+            network,
+            keeper,
+            log,
+            tables,
+            ledger,
+            config,
+            clock,
+            shards,
+            reply_limiter,
+            ready,
+            _state: state,
+        })
     }
 
     /// What it said when it became ready.
@@ -154,6 +194,7 @@ impl Server {
     #[must_use]
     pub fn tick(&self) -> bool {
         self.keeper.watch_expiry();
+        self.ledger.keep_up(|known| self.control.handle().address_history(known));
         self.plane.is_running()
     }
 
@@ -161,6 +202,7 @@ impl Server {
     pub fn stop(mut self) {
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
+        self.ledger.write(|known| self.control.handle().address_history(known));
         let Self { control, plane, network, log, .. } = self;
         control.stop();
         plane.stop();
@@ -174,20 +216,34 @@ impl Server {
     }
 
     /// Uses another certificate and key for handshakes from now on.
-    pub(super) fn use_credentials(&self, credentials: Credentials) {
+    pub(super) fn use_credentials(&self, credentials: Credentials, wrapping: WrappingSettings) {
         self.keeper.set_anchors(credentials.anchors);
-        let config = endpoint_config(&self.config, credentials.tls, &self.keeper, self.shards);
+        let config = endpoint_config(
+            &self.config,
+            credentials.tls,
+            wrapping,
+            &self.keeper,
+            self.clock,
+            self.shards,
+            &self.reply_limiter,
+        );
         self.control.handle().set_endpoint_config(&config);
     }
 }
 
 impl Ready {
-    fn new(config: &Config, listen: Vec<SocketAddr>) -> Self {
+    /// The addresses it listens on, in one text.
+    #[must_use]
+    pub fn listen_addresses(&self) -> String {
+        self.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    }
+
+    fn new(config: &Config, listen: Vec<ListenAddress>) -> Self {
         Self {
             listen,
             tun: config.tun.to_string(),
-            address: config.client_cidr.server_address(),
-            client_cidr: config.client_cidr.network().net(),
+            addresses: server_addresses(&config.inside),
+            client_cidrs: config.inside.client_cidrs.networks().map(Network::net).collect(),
             routes: config.live.routes.iter().map(ToString::to_string).collect(),
             authorized: config.live.authorized.iter().map(|network| network.net()).collect(),
         }
@@ -198,19 +254,37 @@ impl SendDatagrams for Transmitter {
     fn send(&self, path: vpn_proto::Path, datagram: &[u8]) -> std::io::Result<()> {
         Self::send(self, path, datagram)
     }
+
+    fn set_standing(&self, path: vpn_proto::Path, standing: Standing) {
+        Self::set_standing(self, &path, standing);
+    }
 }
 
 /// The policy that the live part of a configuration asks for.
-pub(super) fn policy(live: &LiveSettings, client_cidr: ClientCidr) -> Policy {
-    let rules = live.authorized.iter().zip(0..).map(|(network, number)| AuthorizationRule {
-        id: RuleId(number),
-        destination: IpNet::V4(network.net()),
-    });
+pub(super) fn policy(live: &LiveSettings, inside: &InsideSettings) -> Policy {
+    let between_clients = inside.client_cidrs.networks().chain(inside.client_networks.iter().copied());
+    let between_clients = between_clients.filter(|_| live.client_to_client);
+    let rules = live.authorized.iter().copied().chain(between_clients).zip(0..);
+    let rules =
+        rules.map(|(network, number)| AuthorizationRule { id: RuleId(number), destination: network.net() });
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork { network: client_cidr.network().net(), server: client_cidr.server_address() },
-        routes: live.routes.iter().map(|route| IpNet::V4(route.network.net())).collect(),
+        tunnel: tunnel_network(inside),
+        client_networks: inside.client_networks.iter().map(|network| network.net()).collect(),
+        routes: live.routes.iter().map(|route| route.network.net()).collect(),
         rules: rules.collect(),
     })
+}
+
+fn tunnel_network(inside: &InsideSettings) -> TunnelNetwork {
+    let ClientCidrs { v4, v6 } = inside.client_cidrs;
+    let ipv6 = v6.map(|v6| TunnelNetworkV6 { network: v6.net(), server: v6.server_address() });
+    TunnelNetwork { network: v4.net(), server: v4.server_address(), ipv6 }
+}
+
+fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
+    let ClientCidrs { v4, v6 } = inside.client_cidrs;
+    let v6 = v6.map(|v6| v6.server_address().into());
+    std::iter::once(v4.server_address().into()).chain(v6).collect()
 }
 
 fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, TrustKeeper), StartError> {
@@ -230,30 +304,60 @@ fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, St
     Ok(ConnectionLog::open(config.connection_log.as_deref(), state.endpoint_id()?, seed)?)
 }
 
-fn bind(config: &Config) -> Result<Vec<(ListenerId, UdpListener)>, StartError> {
-    let numbered = config.listen.iter().zip(0..);
-    numbered
-        .map(|(address, number)| Ok((ListenerId(number), UdpListener::bind(address.socket_address())?)))
-        .collect()
+fn address_file(config: &Config, state: &StateDirectory) -> PathBuf {
+    config.inside.address_file.clone().unwrap_or_else(|| state.path().join("addresses"))
 }
 
-fn tun_settings(config: &Config) -> TunSettings {
-    let network = config.client_cidr.network().net();
-    let address = config.client_cidr.server_address();
-    TunSettings {
-        name: config.tun.clone(),
-        address: Ipv4Net::new(address, network.prefix_len()).unwrap_or(network),
-        mtu: TUN_MTU,
+fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, StartError> {
+    let Listeners { udp, tcp, .. } = listeners;
+    let strangers = stranger_limits(&config.strangers);
+    if tcp.is_empty() {
+        return Ok(Edge { sockets: udp, tcp: TcpEdge::default(), strangers, tun });
+    }
+    let sessions = capacity(config.inside.client_cidrs.v4) as u64;
+    let room = Demand { sessions, strangers, shares_port: config.port_share.is_some() }.make_room()?;
+    let port_share = config.port_share.clone().map(PortShare::start).transpose();
+    let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?;
+    let tcp = TcpEdge { listeners: tcp, port_share, most_connections: room.connections };
+    Ok(Edge { sockets: udp, tcp, strangers: room.strangers, tun })
+}
+
+fn stranger_limits(settings: &StrangerSettings) -> StrangerLimits {
+    let number = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+    StrangerLimits {
+        total: number(settings.connections),
+        per_prefix: number(settings.connections_per_network),
+        patience: settings.connection_timeout,
     }
 }
 
-fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Path) -> HostNetworkSettings {
+fn reply_limiter(config: &Config) -> Result<ReplyLimiter, StartError> {
+    let seed = random::bytes().map_err(StartError::system("random numbers"))?;
+    Ok(ReplyLimiter::new(config.strangers.replies_per_network, seed))
+}
+
+fn tun_settings(config: &Config) -> TunSettings {
+    let ClientCidrs { v4, v6 } = config.inside.client_cidrs;
+    let own_v6 = |v6: ClientCidrV6| Ipv6Net::new(v6.server_address(), v6.net().prefix_len());
+    TunSettings {
+        name: config.tun.clone(),
+        address: Ipv4Net::new(v4.server_address(), v4.net().prefix_len()).unwrap_or_else(|_| v4.net()),
+        address_v6: v6.and_then(|v6| own_v6(v6).ok()),
+        mtu: config.data_channel.tun_mtu,
+    }
+}
+
+fn network_settings(
+    config: &Config,
+    listen: &[ListenAddress],
+    state_directory: &Path,
+) -> HostNetworkSettings {
     HostNetworkSettings {
         tun: config.tun.clone(),
-        client_cidr: config.client_cidr,
+        inside: config.inside.clone(),
         routes: config.live.routes.clone(),
-        forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
-        listening_ports: listen.iter().map(SocketAddr::port).collect(),
+        forwards_between_clients: config.live.lets_clients_meet(&config.inside),
+        listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         state_directory: state_directory.to_owned(),
     }
@@ -262,16 +366,30 @@ fn network_settings(config: &Config, listen: &[SocketAddr], state_directory: &Pa
 fn endpoint_config(
     config: &Config,
     tls: TlsSettings,
+    wrapping: WrappingSettings,
     keeper: &TrustKeeper,
+    clock: Clock,
     shards: usize,
+    reply_limiter: &Arc<ReplyLimiter>,
 ) -> Arc<EndpointConfig> {
-    let trust = Arc::clone(keeper.trust());
+    let (trust, strangers) = (Arc::clone(keeper.trust()), &config.strangers);
+    let share = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX).div_ceil(shards.max(1));
     Arc::new(EndpointConfig {
+        wrapping,
+        unix_time_of_origin: clock.unix_time_of_origin(),
         data_ciphers: config.sessions.data_ciphers.clone(),
+        cbc_ciphers: config.data_channel.cbc_ciphers.clone(),
+        cbc_digest: config.data_channel.cbc_digest,
+        replay_window: config.data_channel.replay_window,
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,
-        tun_mtu: TUN_MTU,
-        max_half_open: HALF_OPEN / shards.max(1),
+        tun_mtu: config.data_channel.tun_mtu,
+        handshake_timeout: strangers.handshake_timeout,
+        half_open: HalfOpenLimits {
+            total: share(strangers.half_open),
+            per_network: share(strangers.half_open_per_network),
+        },
+        reply_limiter: Some(Arc::clone(reply_limiter)),
         ..EndpointConfig::new(tls, trust)
     })
 }
@@ -295,7 +413,7 @@ fn watch_revocations(
 
 /// A slot for every address: the limits that administrators set are kept by the control plane.
 fn capacity(client_cidr: ClientCidr) -> usize {
-    1 << (u32::BITS - u32::from(client_cidr.network().net().prefix_len()))
+    1 << (u32::BITS - u32::from(client_cidr.net().prefix_len()))
 }
 
 fn shard_count() -> usize {

@@ -1,11 +1,15 @@
-//! The edges of the data plane: UDP sockets and the TUN device.
+//! The edges of the data plane: UDP sockets, TCP connections and the TUN device.
 //!
-//! [`DatagramSocket`] and [`PacketDevice`] are all that a worker asks of them, so that its loops also run over memory.
-//! Nothing here looks into a datagram or packet.
+//! [`DatagramSocket`] and [`PacketDevice`] are all that a worker asks of sockets and devices, so that its loops also run
+//! over memory. Nothing here looks into a datagram or packet.
 
 mod batch;
+pub mod bind;
 #[cfg(test)]
 pub(crate) mod memory;
+pub mod poller;
+pub mod port_share;
+pub mod tcp;
 pub mod tun;
 pub mod udp;
 

@@ -11,8 +11,9 @@ use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
 use socket2::{Domain, Protocol, Socket, Type};
-use vpn_proto::Path;
+use vpn_proto::{Path, Transport};
 
+use super::bind::BindError;
 use super::{DatagramSocket, ReceiveBatch, Received};
 
 /// A bound UDP socket with its offloads. Any thread may send through it.
@@ -24,74 +25,11 @@ pub struct UdpListener {
     can_segment: bool,
 }
 
-/// Why a listener could not be made.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BindError {
-    /// Another socket has the address and port.
-    #[error("UDP {0} is in use")]
-    AddressInUse(SocketAddr),
-    /// No interface of this host has the address.
-    #[error("no interface has the address of UDP {0}")]
-    AddressNotAvailable(SocketAddr),
-    /// Ports below 1024 take a privilege.
-    #[error("not permitted to listen on UDP {0}")]
-    NotPermitted(SocketAddr),
-    /// The system refused for another reason.
-    #[error("cannot listen on UDP {address}: {source}")]
-    System {
-        /// What was to be listened on.
-        address: SocketAddr,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl BindError {
-    /// Stable kebab-case code for logs and JSON.
-    #[must_use]
-    pub const fn code(&self) -> &'static str {
-        match self {
-            Self::AddressInUse(_) => "listen-address-in-use",
-            Self::AddressNotAvailable(_) => "listen-address-not-available",
-            Self::NotPermitted(_) => "listen-not-permitted",
-            Self::System { .. } => "listen-failed",
-        }
-    }
-
-    /// What to do next.
-    #[must_use]
-    pub fn help(&self) -> String {
-        match self {
-            Self::AddressInUse(address) => format!(
-                "find the other program with `ss -lunp 'sport = :{}'`, or choose another port",
-                address.port()
-            ),
-            Self::AddressNotAvailable(_) => {
-                "use an address that `ip address` lists, or 0.0.0.0 for all of them".to_owned()
-            }
-            Self::NotPermitted(_) => {
-                "ports below 1024 need CAP_NET_BIND_SERVICE: start as root or choose another port".to_owned()
-            }
-            Self::System { .. } => "see the system's reason above".to_owned(),
-        }
-    }
-
-    fn from_io(address: SocketAddr, source: io::Error) -> Self {
-        match Errno::from_io_error(&source) {
-            Some(Errno::ADDRINUSE) => Self::AddressInUse(address),
-            Some(Errno::ADDRNOTAVAIL) => Self::AddressNotAvailable(address),
-            Some(Errno::ACCESS | Errno::PERM) => Self::NotPermitted(address),
-            _ => Self::System { address, source },
-        }
-    }
-}
-
 impl UdpListener {
     /// Binds to `address`; port 0 chooses a free one. An IPv6 address takes IPv6 only, so that listeners for both
     /// families can have the same port.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::try_bind(address).map_err(|source| BindError::from_io(address, source))
+        Self::try_bind(address).map_err(|source| BindError::from_io(Transport::Udp, address, source))
     }
 
     /// The address it is bound to.
@@ -374,6 +312,6 @@ mod tests {
     }
 
     fn path(remote: SocketAddr, local: Option<IpAddr>) -> Path {
-        Path { listener: ListenerId(0), remote, local }
+        Path { listener: ListenerId(0), transport: Transport::Udp, remote, local }
     }
 }

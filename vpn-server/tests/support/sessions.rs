@@ -8,9 +8,9 @@ use rcgen::{CertificateParams, KeyPair};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, ClientTls};
 use vpn_proto::{
-    Authorization, CertificateCheck, CertificateVerdict, DATA_HEADROOM, DataChannel, Endpoint,
-    EndpointConfig, Entropy, Event, Farewell, Grant, ListenerId, Moment, Path, PeerId, PeerIdentity,
-    SessionHandle, TlsSettings, TlsVersion,
+    Authorization, CbcCipher, CertificateCheck, CertificateVerdict, DataChannel, Endpoint, EndpointConfig,
+    Entropy, Event, Farewell, Grant, ListenerId, Moment, Path, PeerId, PeerIdentity, SessionHandle,
+    TlsSettings, TlsVersion, Transport,
 };
 
 /// An endpoint that lets everybody in.
@@ -34,17 +34,36 @@ pub(crate) struct Session {
 
 impl Sessions {
     pub(crate) fn new() -> Self {
-        Self::with_peer_info(|standard| standard.to_owned())
+        Self::with(|_| {})
     }
 
     /// With clients that leave by a data packet, because they know no other way.
     pub(crate) fn with_old_clients() -> Self {
-        Self::with_peer_info(|standard| standard.replace("IV_PROTO=990", "IV_PROTO=2"))
+        Self::with(|client| speak(client, 2))
     }
 
-    fn with_peer_info(change: impl FnOnce(&str) -> String) -> Self {
-        let (endpoint, mut client) = configurations();
-        client.peer_info = change(&client.peer_info);
+    /// With clients that have the epoch format.
+    pub(crate) fn with_modern_clients() -> Self {
+        Self::with(|client| speak(client, 8094))
+    }
+
+    /// With clients whose data packets do not name their session.
+    pub(crate) fn with_clients_without_peer_id() -> Self {
+        Self::with(|client| speak(client, 0))
+    }
+
+    /// With clients that know no AEAD.
+    pub(crate) fn with_cbc_clients() -> Self {
+        Self::with(|client| {
+            client.peer_info = "IV_PROTO=990\nIV_CIPHERS=AES-256-CBC\n".to_owned();
+            client.options = client.options.replace("auth SHA1", "auth SHA256");
+        })
+    }
+
+    fn with(change: impl FnOnce(&mut ClientConfig)) -> Self {
+        let (mut endpoint, mut client) = configurations();
+        endpoint.cbc_ciphers = CbcCipher::ALL.to_vec();
+        change(&mut client);
         Self {
             endpoint: Endpoint::new(Arc::new(endpoint), entropy(1)),
             client: Arc::new(client),
@@ -57,15 +76,16 @@ impl Sessions {
         self.now
     }
 
-    /// Brings up a session of a client at `remote`, whose peer id is `peer_id` and whose tunnel address `address` is.
-    pub(crate) fn connect(&mut self, peer_id: PeerId, remote: SocketAddr, address: Ipv4Addr) -> Session {
+    /// Brings up a session of a client on `path`, whose peer id is `peer_id` and whose tunnel address `address` is.
+    pub(crate) fn connect(&mut self, peer_id: PeerId, path: Path, address: Ipv4Addr) -> Session {
         self.seed += 1;
-        let path = Path { listener: ListenerId(0), remote, local: None };
         let grant = Grant {
             peer_id,
             address,
             netmask: Ipv4Addr::new(255, 255, 255, 0),
             gateway: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
+            reauthenticate: false,
             options: vec![],
         };
         let mut client = Client::connect(Arc::clone(&self.client), path, self.now, entropy(self.seed));
@@ -95,6 +115,11 @@ impl Sessions {
         assert!(!session.channel.is_open());
     }
 
+    /// Tells the endpoint that a session's client was heard at `path`.
+    pub(crate) fn report_float(&mut self, session: SessionHandle, path: Path) {
+        self.endpoint.peer_floated(self.now, session, path);
+    }
+
     /// Carries datagrams both ways and answers the endpoint; `false` if there was nothing to do.
     fn exchange(
         &mut self,
@@ -114,8 +139,12 @@ impl Sessions {
                     self.endpoint.authorize(self.now, session, Authorization::Grant(grant.clone()));
                 }
                 Event::Established { session, channel } => *established = Some((session, channel)),
-                Event::Closed { .. } => {}
-                Event::Renegotiated { .. } | Event::AttemptFailed { .. } => panic!("{event:?}"),
+                Event::Closed { .. } | Event::HandshakeBegun { .. } | Event::PathSettled { .. } => {}
+                Event::Floated { .. }
+                | Event::Renegotiated { .. }
+                | Event::AttemptFailed { .. }
+                | Event::ChallengeResponse { .. }
+                | Event::ReauthorizationRequested { .. } => panic!("{event:?}"),
             }
             has_acted = true;
         }
@@ -132,9 +161,7 @@ impl Sessions {
 impl Session {
     /// What the client sends for a tunnel packet.
     pub(crate) fn seal(&self, now: Moment, packet: &[u8]) -> Vec<u8> {
-        let mut datagram = [&[0; DATA_HEADROOM][..], packet].concat();
-        self.client.data_channel().unwrap().seal(now, &mut datagram).unwrap();
-        datagram
+        self.client.data_channel().unwrap().seal_packet(now, packet).unwrap()
     }
 
     /// The tunnel packet that the client finds in a datagram.
@@ -145,6 +172,11 @@ impl Session {
             event => panic!("no packet, but {event:?}"),
         }
     }
+}
+
+/// Has a client say that it can do what these bits mean.
+fn speak(client: &mut ClientConfig, protocol: u32) {
+    client.peer_info = client.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
 }
 
 struct Everybody;
@@ -188,4 +220,9 @@ fn identity(name: &str) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(vec![name.to_owned()]).unwrap().self_signed(&key).unwrap();
     (certificate.der().clone(), PrivateKeyDer::try_from(key.serialize_der()).unwrap())
+}
+
+/// The way between the first listener and a client at `remote`.
+pub(crate) fn path(transport: Transport, remote: SocketAddr) -> Path {
+    Path { listener: ListenerId(0), transport, remote, local: None }
 }

@@ -1,6 +1,6 @@
 //! `sign-req`, `build-*-full`, `self-sign-*` and `renew`.
 
-use pki_core::ca::{Issue, Issued, Renew, SelfSign, SignReq, SubjectChoice};
+use pki_core::ca::{Issue, Issued, Renew, RenewedKey, SelfSign, SignReq, SubjectChoice};
 use pki_core::cert::CertificateKind;
 use pki_core::cert::build::Validity;
 use pki_core::cert::dump::{multiline_name, openssl_date};
@@ -151,6 +151,7 @@ pub(super) fn renew(session: &Session, words: &[String]) -> Outcome {
     words.finish()?;
     let authority = session.open()?;
     let certificate = authority.renewable(&name)?;
+    authority.require_renewable_once(&name)?;
     let validity = session.validity()?;
     session.prompter.confirm(&format!(
         "Please confirm you wish to renew the certificate with the following subject:\n\n  subject: {}\n  serial:  {}\n  \
@@ -160,14 +161,15 @@ pub(super) fn renew(session: &Session, words: &[String]) -> Outcome {
         openssl_date(validity.not_after())
     ))?;
     let renew = Renew {
+        key: RenewedKey::Same,
         digest: session.digest()?,
         validity,
         serial_numbers: session.serial_numbers()?,
         form: session.form(),
         name: name.clone(),
     };
-    let issued = session.run(|context| authority.renew(&renew, context))?;
-    report(session, &issued);
+    let renewed = session.run(|context| authority.renew(&renew, context))?;
+    report(session, &renewed.issued);
     session.messages.notice(&format!(
         "Renew was successful.\n\nA new certificate takes the place of the old one, which stays valid. Once the new one is in \
          use, revoke the old one:\n  revoke-renewed {name}"

@@ -9,17 +9,31 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
 
 use crate::crypto;
+use crate::data::ReplayWindowSize;
+use crate::moment::Moment;
 use crate::tls::TlsVersion;
+use crate::wire::key_method2::Password;
+use crate::wire::occ;
 use crate::wire::peer_info::PeerInfo;
+use crate::wrapping::ClientWrapping;
 
 /// The settings of a [`Client`](super::Client).
 pub struct ClientConfig {
     /// Its certificate and whom it trusts.
     pub tls: ClientTls,
+    /// How it wraps control packets.
+    pub wrapping: ClientWrapping,
+    /// The Unix time of [`Moment`] 0.
+    pub unix_time_of_origin: Duration,
+    /// Its user name and password.
+    pub credentials: Option<(String, Password)>,
     /// What it says of itself, lines `KEY=value`.
     pub peer_info: String,
-    /// MTU of its tunnel device.
-    pub tun_mtu: u16,
+    /// Its options string (see [`crate::wire::occ`]). Where the server pushes nothing about them, the client's cipher,
+    /// digest and framing are what it says here.
+    pub options: String,
+    /// How much of order data packets may be in.
+    pub replay_window: ReplayWindowSize,
     /// Time from the first datagram to the tunnel.
     pub handshake_timeout: Duration,
 }
@@ -32,10 +46,19 @@ impl ClientConfig {
              IV_CIPHERS=AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305\nIV_PROTO=990\n";
         Self {
             tls,
+            wrapping: ClientWrapping::Plain,
+            unix_time_of_origin: Duration::ZERO,
+            credentials: None,
             peer_info: peer_info.to_owned(),
-            tun_mtu: 1500,
+            options: occ::client_options(1500),
+            replay_window: ReplayWindowSize::default(),
             handshake_timeout: Duration::from_secs(60),
         }
+    }
+
+    pub(super) fn unix_time(&self, now: Moment) -> u32 {
+        let since_epoch = self.unix_time_of_origin + now.saturating_since(Moment::default());
+        u32::try_from(since_epoch.as_secs()).unwrap_or(u32::MAX)
     }
 
     pub(super) fn asks_by_itself(&self) -> bool {

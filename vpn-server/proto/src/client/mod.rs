@@ -17,17 +17,19 @@ pub use config::{ClientConfig, ClientTls};
 pub use pushed::Pushed;
 
 use crate::control_channel::Ends;
-use crate::data::{DataChannel, DataKey, EXIT, Inbound};
+use crate::data::{DataChannel, DataFormat, DataKey, EXIT, Inbound, Opened, ReplayWindowSize};
 use crate::entropy::Entropy;
 use crate::event::{Transmit, Wakeup};
-use crate::ids::{KeyId, SessionId};
-use crate::keys::{BothIds, KeyDerivation, KeyMaterial, Side};
+use crate::ids::{KeyId, MessageId, PeerId, SessionId};
+use crate::keys::{BothIds, DYNAMIC_TLS_CRYPT_LABEL, KeyDerivation, KeyMaterial, Side};
 use crate::moment::Moment;
 use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::{Class, ControlOpcode, classify};
-use crate::wire::wrapping::Wrapping;
+use crate::wire::push;
+use crate::wire::static_key::KeyDirection;
+use crate::wrapping::SessionWrapping;
 use negotiation::{Keyed, Negotiation, Progress};
 
 /// How often a client that got no configuration asks for it again.
@@ -41,6 +43,7 @@ pub struct Client {
     config: Arc<ClientConfig>,
     path: Path,
     ends: Ends,
+    wrapping: SessionWrapping,
     server_is_known: bool,
     entropy: Box<dyn Entropy>,
     stage: Stage,
@@ -57,6 +60,14 @@ pub enum ClientEvent {
     Renegotiated(KeyId),
     /// A tunnel packet arrived.
     Packet(Vec<u8>),
+    /// The server's decision takes time; so many seconds, if it said.
+    Pending(Option<u64>),
+    /// The server has a question or a notice for the person.
+    Prompt(String),
+    /// The server changes the configuration: options, those to be removed with a `-` in front.
+    Updated(Vec<String>),
+    /// The server pushed options after a renegotiation.
+    Pushed(Vec<String>),
     /// The server refuses this client, or ends its session: the reason.
     AuthFailed(String),
     /// The server wants this client to reconnect.
@@ -84,8 +95,12 @@ struct Connected {
     /// When a renegotiation under way counts as failed.
     rekey_ends_at: Moment,
     data: DataChannel,
+    format: DataFormat,
     pushed: Pushed,
 }
+
+/// What stands for the number of a session whose packets do not carry it.
+const NO_PEER_ID: PeerId = PeerId::FIRST;
 
 impl Client {
     /// Begins a connection: the first datagram waits in [`Client::poll_transmit`].
@@ -97,18 +112,24 @@ impl Client {
         mut entropy: Box<dyn Entropy>,
     ) -> Self {
         let local_id = SessionId::random(&mut *entropy);
-        let stage = match Negotiation::start(&config, KeyId::FIRST, ControlOpcode::HardResetClient) {
+        let reset = config
+            .wrapping
+            .wrapped_key()
+            .map_or(ControlOpcode::HardResetClient, |_| ControlOpcode::HardResetClientV3);
+        let stage = match Negotiation::start(&config, KeyId::FIRST, reset, path.transport) {
             Ok(negotiation) => Stage::Connecting {
                 negotiation: Box::new(negotiation),
                 give_up_at: now + config.handshake_timeout,
             },
             Err(_) => Stage::Ended(None),
         };
-        let ends = Ends { local_id, remote_id: local_id, wrapping: Wrapping::Plain };
+        let wrapping = config.wrapping.start(config.unix_time(now));
+        let ends = Ends { local_id, remote_id: local_id };
         let mut client = Self {
             config,
             path,
             ends,
+            wrapping,
             server_is_known: false,
             entropy,
             stage,
@@ -172,6 +193,24 @@ impl Client {
         self.flush(now);
     }
 
+    /// Asks for the configuration, also when it is there.
+    pub fn ask(&mut self, now: Moment) {
+        match &mut self.stage {
+            Stage::Configuring { keyed, .. } => keyed.say(&ClientMessage::PushRequest),
+            Stage::Connected(connected) => connected.keyed.say(&ClientMessage::PushRequest),
+            Stage::Connecting { .. } | Stage::Ended(_) => {}
+        }
+        self.flush(now);
+    }
+
+    /// Answers a question of the server; `answer` is the text in base64.
+    pub fn respond(&mut self, now: Moment, answer: &str) {
+        if let Stage::Configuring { keyed, .. } = &mut self.stage {
+            keyed.say(&ClientMessage::ChallengeResponse(answer.to_owned()));
+        }
+        self.flush(now);
+    }
+
     /// Leaves: says so the way the server offered.
     pub fn exit(&mut self, now: Moment) {
         if let Stage::Connected(connected) = std::mem::replace(&mut self.stage, Stage::Ended(None)) {
@@ -230,9 +269,8 @@ impl Client {
     }
 
     fn receive_control(&mut self, now: Moment, datagram: &[u8]) {
-        let Ok(packet) = self.ends.wrapping.unwrap(datagram) else {
-            return;
-        };
+        let Some(plain) = self.wrapping.unwrap(datagram) else { return };
+        let Ok(packet) = ControlPacket::parse(&plain) else { return };
         if packet.acknowledgements.remote_id().is_some_and(|id| id != self.ends.local_id) {
             return;
         }
@@ -288,6 +326,18 @@ impl Client {
                 ServerMessage::AuthFailed(reason) => self.end(ClientEvent::AuthFailed(reason)),
                 ServerMessage::Restart(reason) => self.end(ClientEvent::Restart(reason)),
                 ServerMessage::Halt(reason) => self.end(ClientEvent::Halt(reason)),
+                ServerMessage::PushUpdate(part) => {
+                    let options = push::options(&part).map(str::to_owned).collect();
+                    self.events.push_back(ClientEvent::Updated(options));
+                }
+                ServerMessage::AuthPending(seconds) => {
+                    if let (Stage::Configuring { give_up_at, .. }, Some(seconds)) = (&mut self.stage, seconds)
+                    {
+                        *give_up_at = now + Duration::from_secs(seconds);
+                    }
+                    self.events.push_back(ClientEvent::Pending(seconds));
+                }
+                ServerMessage::InfoPre(text) => self.events.push_back(ClientEvent::Prompt(text)),
                 ServerMessage::Unknown(_) => {}
             }
         }
@@ -295,6 +345,8 @@ impl Client {
 
     fn take_configuration(&mut self, now: Moment, part: String) {
         let Stage::Configuring { parts, .. } = &mut self.stage else {
+            let options = push::options(&part).map(str::to_owned).collect();
+            self.events.push_back(ClientEvent::Pushed(options));
             return;
         };
         let is_last = !part.ends_with(",push-continuation 2");
@@ -309,16 +361,27 @@ impl Client {
 
     fn connect_tunnel(&mut self, now: Moment, keyed: Keyed, parts: &[String]) {
         let connected = Pushed::parse(parts).and_then(|pushed| {
-            let key = data_key(&keyed, &pushed, &self.ends)?;
-            let data = DataChannel::new(pushed.peer_id, self.path, key, now);
-            Ok(Connected { keyed, rekey: None, rekey_ends_at: now, data, pushed })
+            let format = pushed.data_format(&self.config.options)?;
+            let key = data_key(&keyed, &pushed, &format, self.config.replay_window, &self.ends)?;
+            let peer_id = pushed.peer_id.unwrap_or(NO_PEER_ID);
+            let data = DataChannel::new(peer_id, self.path, &format, key, now);
+            Ok(Connected { keyed, rekey: None, rekey_ends_at: now, data, format, pushed })
         });
         match connected {
             Ok(connected) => {
+                self.start_dynamic_wrapping(now, &connected);
                 self.events.push_back(ClientEvent::Connected(Box::new(connected.pushed.clone())));
                 self.stage = Stage::Connected(Box::new(connected));
             }
             Err(reason) => self.fail(&reason),
+        }
+    }
+
+    fn start_dynamic_wrapping(&mut self, now: Moment, connected: &Connected) {
+        if connected.pushed.dynamic_tls_crypt
+            && let Ok(exported) = connected.keyed.channel.tls().export(DYNAMIC_TLS_CRYPT_LABEL)
+        {
+            self.wrapping.start_dynamic(&exported, KeyDirection::One, self.config.unix_time(now));
         }
     }
 
@@ -334,7 +397,9 @@ impl Client {
         let Stage::Connected(connected) = &self.stage else {
             return;
         };
-        if let Ok(Inbound::Packet(packet)) = connected.data.open(now, datagram) {
+        if let Ok(Opened { content: Inbound::Packet(packet), .. }) =
+            connected.data.open(now, &connected.data.path(), datagram)
+        {
             self.events.push_back(ClientEvent::Packet(packet.to_vec()));
         }
     }
@@ -355,20 +420,55 @@ impl Client {
     }
 
     fn flush(&mut self, now: Moment) {
-        while let Some(payload) = self.stage.poll(now, &self.ends) {
+        while let Some(outgoing) = self.stage.poll(now, &self.ends) {
+            let payload = match outgoing {
+                Outgoing::Control(packet) => self.wrap(packet),
+                Outgoing::Ping(datagram) => datagram,
+            };
             self.transmits.push_back(Transmit { path: self.path, payload });
         }
     }
+
+    /// Wraps a packet; a tls-crypt-v2 client adds its wrapped key to its reset and to the packet after that.
+    fn wrap(&mut self, mut packet: Vec<u8>) -> Vec<u8> {
+        let opens_handshake = self.config.wrapping.repeats_wrapped_key() && opens_handshake(&packet);
+        if opens_handshake {
+            packet[0] = ControlOpcode::ControlWithKey.first_octet(KeyId::FIRST);
+        }
+        let is_reset = packet[0] == ControlOpcode::HardResetClientV3.first_octet(KeyId::FIRST);
+        let mut datagram = self.wrapping.wrap(packet);
+        if is_reset || opens_handshake {
+            datagram.extend_from_slice(self.config.wrapping.wrapped_key().unwrap_or_default());
+        }
+        datagram
+    }
+}
+
+/// Whether this is the packet that follows the client's reset.
+fn opens_handshake(packet: &[u8]) -> bool {
+    ControlPacket::parse(packet).is_ok_and(|packet| {
+        let is_second = packet.message_id == Some(MessageId::FIRST.plus(1));
+        packet.opcode == ControlOpcode::Control && packet.key_id == KeyId::FIRST && is_second
+    })
+}
+
+/// Something to send.
+enum Outgoing {
+    /// A control packet, still to be wrapped.
+    Control(Vec<u8>),
+    /// A whole datagram of the data channel.
+    Ping(Vec<u8>),
 }
 
 impl Stage {
-    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
-        match self {
+    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
+        let control = match self {
             Self::Connecting { negotiation, .. } => negotiation.channel_mut().poll(now, ends),
             Self::Configuring { keyed, .. } | Self::Ended(Some(keyed)) => keyed.channel.poll(now, ends),
-            Self::Connected(connected) => connected.poll(now, ends),
+            Self::Connected(connected) => return connected.poll(now, ends),
             Self::Ended(None) => None,
-        }
+        };
+        control.map(Outgoing::Control)
     }
 }
 
@@ -401,7 +501,7 @@ impl Connected {
         match rekey.receive(packet, config, entropy) {
             Progress::Running => ConnectedNews::Messages(vec![]),
             Progress::Failed(reason) => ConnectedNews::Failed(reason),
-            Progress::Keyed => self.finish_rekey(now, ends),
+            Progress::Keyed => self.finish_rekey(now, config, ends),
         }
     }
 
@@ -409,15 +509,16 @@ impl Connected {
         if self.rekey.is_none() {
             self.rekey_ends_at = now + config.handshake_timeout;
             let key_id = self.keyed.channel.key_id().next();
-            self.rekey = Negotiation::start(config, key_id, ControlOpcode::SoftReset).ok();
+            let transport = self.data.path().transport;
+            self.rekey = Negotiation::start(config, key_id, ControlOpcode::SoftReset, transport).ok();
         }
     }
 
-    fn finish_rekey(&mut self, now: Moment, ends: &Ends) -> ConnectedNews {
+    fn finish_rekey(&mut self, now: Moment, config: &ClientConfig, ends: &Ends) -> ConnectedNews {
         let Some(keyed) = self.rekey.take().and_then(Negotiation::into_keyed) else {
             return ConnectedNews::Messages(vec![]);
         };
-        match data_key(&keyed, &self.pushed, ends) {
+        match data_key(&keyed, &self.pushed, &self.format, config.replay_window, ends) {
             Ok(key) => {
                 let key_id = key.key_id();
                 self.data.install(key, now + OLD_KEY_LIFETIME);
@@ -429,13 +530,13 @@ impl Connected {
         }
     }
 
-    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
+    fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
         let control = self.keyed.channel.poll(now, ends);
         let control =
             control.or_else(|| self.rekey.as_mut().and_then(|rekey| rekey.channel_mut().poll(now, ends)));
-        control.or_else(|| {
+        control.map(Outgoing::Control).or_else(|| {
             let is_silent = now >= self.data.last_sent() + self.pushed.ping;
-            is_silent.then(|| self.data.seal_ping(now).ok()).flatten()
+            is_silent.then(|| self.data.seal_ping(now).ok()).flatten().map(Outgoing::Ping)
         })
     }
 
@@ -456,11 +557,17 @@ impl Connected {
     }
 }
 
-fn data_key(keyed: &Keyed, pushed: &Pushed, ends: &Ends) -> Result<DataKey, String> {
+fn data_key(
+    keyed: &Keyed,
+    pushed: &Pushed,
+    format: &DataFormat,
+    window: ReplayWindowSize,
+    ends: &Ends,
+) -> Result<DataKey, String> {
     let derivation = if pushed.tls_exporter { KeyDerivation::TlsExporter } else { KeyDerivation::Prf };
     let ids = BothIds { client: ends.local_id, server: ends.remote_id };
     let material: KeyMaterial =
         derivation.derive(keyed.channel.tls(), &keyed.sources, ids).map_err(|error| error.to_string())?;
-    DataKey::new(keyed.channel.key_id(), pushed.cipher, &material, Side::Client)
+    DataKey::new(keyed.channel.key_id(), format.protection, window, &material, Side::Client)
         .ok_or_else(|| "the key material does not fit the cipher".to_owned())
 }

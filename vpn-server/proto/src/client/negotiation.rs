@@ -5,11 +5,11 @@ use crate::control_channel::ControlChannel;
 use crate::entropy::Entropy;
 use crate::ids::KeyId;
 use crate::keys::KeySources;
+use crate::path::Transport;
 use crate::tls::{TlsFailure, TlsStream, client_connection};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
 use crate::wire::message::{ClientMessage, ServerMessage};
-use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
 
 /// A key exchange under way.
@@ -36,9 +36,14 @@ impl Negotiation {
         config: &ClientConfig,
         key_id: KeyId,
         reset: ControlOpcode,
+        transport: Transport,
     ) -> Result<Self, TlsFailure> {
         let tls = TlsStream::new(client_connection(&config.tls)?);
-        Ok(Self { channel: ControlChannel::with_reset(key_id, reset, tls), own: None, server: None })
+        let mut channel = ControlChannel::with_reset(key_id, reset, transport, tls);
+        if let (KeyId::FIRST, Some(wrapped_key)) = (key_id, config.wrapping.wrapped_key()) {
+            channel.leave_room(wrapped_key.len());
+        }
+        Ok(Self { channel, own: None, server: None })
     }
 
     pub(super) fn receive(
@@ -76,9 +81,9 @@ impl Negotiation {
         let own = KeySource::of_client(entropy);
         let message = KeyMethod2 {
             source: own.clone(),
-            options: occ::client_options(config.tun_mtu),
-            username: None,
-            password: None,
+            options: config.options.clone(),
+            username: config.credentials.as_ref().map(|(username, _)| username.clone()),
+            password: config.credentials.as_ref().map(|(_, password)| password.clone()),
             peer_info: config.peer_info.clone(),
         };
         self.own = Some(own);

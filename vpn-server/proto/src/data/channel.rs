@@ -1,29 +1,37 @@
-//! One peer's data channel: its keys, old and new, its counters, and when it was last heard.
+//! One peer's data channel: its keys, where the peer is, its counters, and when it was last heard.
 //!
-//! Shared between the session, which installs and drops keys, and the threads that move packets; every method takes
-//! `&self`. Decides neither when to renegotiate nor when a peer is dead: the session asks and decides.
+//! Shared between the session, which installs and drops keys and moves the channel to another path, and the threads
+//! that move packets; every method takes `&self`. Decides neither when to renegotiate, nor when a peer is dead, nor
+//! where it is: the session asks and decides.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use arc_swap::Guard;
 
-use super::key::{DataKey, HEADROOM, Rejected};
+use super::format::{DataFormat, Header, SealLayout};
+use super::framing::Framing;
+use super::key::DataKey;
 use super::payload::{Kind, PING};
-use crate::ids::{KeyId, PeerId};
+use super::state::{PeerState, Snapshot};
+use super::{OpenError, SealError};
+use crate::ids::PeerId;
 use crate::moment::Moment;
-use crate::path::Path;
+use crate::path::{Path, Transport};
 use crate::wire::opcode::{Class, classify};
 
-/// Keys that are kept at most: the newest, the one before it, and a lame duck (KEY-04).
-const MAX_KEYS: usize = 3;
+/// The least time between two reports that the peer seems to have moved: the session needs some to decide.
+const FLOAT_REPORT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// The data channel of one peer.
 pub struct DataChannel {
     peer_id: PeerId,
-    path: Path,
-    ring: ArcSwap<KeyRing>,
-    sending: AtomicU8,
+    header: Header,
+    framing: Framing,
+    layout: SealLayout,
+    state: PeerState,
+    next_float_report: AtomicU64,
     last_received: AtomicU64,
     last_sent: AtomicU64,
     received_packets: AtomicU64,
@@ -32,18 +40,21 @@ pub struct DataChannel {
     sent_octets: AtomicU64,
 }
 
-/// The newest key first; empty once the channel is closed.
-#[derive(Default)]
-struct KeyRing {
-    keys: Vec<RingKey>,
-    /// When the newest key begins to seal; `None` while the peer may not have it.
-    promote_newest_at: Option<Moment>,
+/// A channel as it is at one moment, for one packet: where the peer is, and the key for it.
+pub struct DataSender<'c> {
+    channel: &'c DataChannel,
+    state: Guard<Arc<Snapshot>>,
 }
 
-#[derive(Clone)]
-struct RingKey {
-    key: Arc<DataKey>,
-    retire_at: Option<Moment>,
+/// A datagram that authenticated.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Opened<'a> {
+    /// What was in it.
+    pub content: Inbound<'a>,
+    /// Whether it shows that the peer is not at [`DataChannel::path`] any longer but where the datagram came from: pass
+    /// it on to [`Endpoint::peer_floated`](crate::Endpoint::peer_floated), which decides. The content counts whatever
+    /// the decision. Comes for one of many such datagrams, until the channel has moved.
+    pub has_floated: bool,
 }
 
 /// What was in a datagram that authenticated.
@@ -57,42 +68,6 @@ pub enum Inbound<'a> {
     Exit,
     /// Something that needs no reaction.
     Ignored,
-}
-
-/// Why a datagram was not opened. Count it and drop the datagram.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The session is closed; its keys are gone (CRL-04).
-    #[error("the session is closed")]
-    Closed,
-    /// No data packet, or one of a format that this peer does not use.
-    #[error("not a data packet of this session's format")]
-    Format,
-    /// The key it names is not there, not yet or not any longer.
-    #[error("no such key")]
-    NoSuchKey,
-    /// Forged, damaged, or sealed for somebody else.
-    #[error("authentication failed")]
-    NotAuthentic,
-    /// It was seen before, or is too old to know.
-    #[error("replayed")]
-    Replayed,
-}
-
-/// Why a packet was not sealed. Count it and drop the packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SealError {
-    /// The session is closed; its keys are gone.
-    #[error("the session is closed")]
-    Closed,
-    /// All packet ids of the key are used up; the session must renegotiate first.
-    #[error("the key is exhausted")]
-    Exhausted,
-    /// The buffer has no room for the header.
-    #[error("the buffer is shorter than the headroom")]
-    NoHeadroom,
 }
 
 /// Tunnel packets so far, and their octets; keepalives do not count.
@@ -112,22 +87,21 @@ impl std::fmt::Debug for DataChannel {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("DataChannel")
             .field("peer_id", &self.peer_id)
-            .field("path", &self.path)
+            .field("path", &self.path())
             .field("is_open", &self.is_open())
             .finish_non_exhaustive()
     }
 }
 
 impl DataChannel {
-    pub(crate) fn new(peer_id: PeerId, path: Path, key: DataKey, now: Moment) -> Self {
+    pub(crate) fn new(peer_id: PeerId, path: Path, format: &DataFormat, key: DataKey, now: Moment) -> Self {
         Self {
             peer_id,
-            path,
-            sending: AtomicU8::new(key.key_id().get()),
-            ring: ArcSwap::from_pointee(KeyRing {
-                keys: vec![RingKey { key: Arc::new(key), retire_at: None }],
-                promote_newest_at: Some(now),
-            }),
+            header: format.header(peer_id),
+            framing: format.framing,
+            layout: format.layout(),
+            state: PeerState::new(path, key, now),
+            next_float_report: AtomicU64::new(0),
             last_received: AtomicU64::new(now.as_micros()),
             last_sent: AtomicU64::new(now.as_micros()),
             received_packets: AtomicU64::new(0),
@@ -137,26 +111,38 @@ impl DataChannel {
         }
     }
 
-    /// Opens a whole data packet in place.
+    /// Opens a whole data packet that came by `path`, in place. Without effect on where the peer is.
     ///
     /// # Errors
     /// [`OpenError`]; the datagram is to be counted and dropped, whatever the reason.
-    pub fn open<'a>(&self, now: Moment, datagram: &'a mut [u8]) -> Result<Inbound<'a>, OpenError> {
-        let Class::Data { peer_id: Some(_), key_id } = classify(datagram) else {
+    pub fn open<'a>(
+        &self,
+        now: Moment,
+        path: &Path,
+        datagram: &'a mut [u8],
+    ) -> Result<Opened<'a>, OpenError> {
+        let Class::Data { key_id, .. } = classify(datagram) else {
             return Err(OpenError::Format);
         };
-        let ring = self.ring.load();
-        let newest = ring.keys.first().ok_or(OpenError::Closed)?;
-        let key = &ring.find(key_id).ok_or(OpenError::NoSuchKey)?.key;
-        let payload = key.open(datagram).map_err(|rejected| match rejected {
-            Rejected::NotAuthentic => OpenError::NotAuthentic,
-            Rejected::Replayed => OpenError::Replayed,
-        })?;
-        self.last_received.store(now.as_micros(), Ordering::Relaxed);
-        if newest.key.key_id() == key_id {
-            self.sending.store(key_id.get(), Ordering::Relaxed);
+        let state = self.state.load();
+        let Some(key) = state.find(key_id) else {
+            return Err(if state.is_closed() { OpenError::Closed } else { OpenError::NoSuchKey });
+        };
+        let is_elsewhere = state.path() != path;
+        if is_elsewhere && [state.path().transport, path.transport] != [Transport::Udp; 2] {
+            return Err(OpenError::ForeignPath);
         }
-        Ok(match Kind::of(payload) {
+        let payload = key.open(datagram)?;
+        self.last_received.store(now.as_micros(), Ordering::Relaxed);
+        let is_key_in_use = self.state.note_use(&state, key_id);
+        // Only what was sealed last tells where the peer is: a packet that was overtaken may be from its former place.
+        let has_floated = is_elsewhere && is_key_in_use && payload.is_newest && self.may_report_float(now);
+        let content = self.framing.strip(payload.octets).map_err(|_| OpenError::Compressed)?;
+        Ok(Opened { content: self.received(content), has_floated })
+    }
+
+    fn received<'a>(&self, payload: &'a mut [u8]) -> Inbound<'a> {
+        match Kind::of(payload) {
             Kind::Packet => {
                 self.received_packets.fetch_add(1, Ordering::Relaxed);
                 self.received_octets.fetch_add(payload.len() as u64, Ordering::Relaxed);
@@ -165,19 +151,40 @@ impl DataChannel {
             Kind::Ping => Inbound::Ping,
             Kind::Exit => Inbound::Exit,
             Kind::Occ => Inbound::Ignored,
-        })
+        }
     }
 
-    /// Seals `buffer`, which is [`DATA_HEADROOM`](super::DATA_HEADROOM) free octets and a tunnel packet, in place.
+    fn may_report_float(&self, now: Moment) -> bool {
+        let due = self.next_float_report.load(Ordering::Relaxed);
+        let next = (now + FLOAT_REPORT_INTERVAL).as_micros();
+        let report =
+            || self.next_float_report.compare_exchange(due, next, Ordering::Relaxed, Ordering::Relaxed);
+        now.as_micros() >= due && report().is_ok()
+    }
+
+    /// What it takes to send to the peer now; cheaper than asking for the path and sealing apart.
+    #[must_use]
+    pub fn sender(&self) -> DataSender<'_> {
+        DataSender { channel: self, state: self.state.load() }
+    }
+
+    /// [`DataSender::seal`] with the present state.
     ///
     /// # Errors
     /// [`SealError`]; the packet is to be counted and dropped.
-    pub fn seal(&self, now: Moment, buffer: &mut [u8]) -> Result<(), SealError> {
-        let octets = buffer.len().checked_sub(HEADROOM).ok_or(SealError::NoHeadroom)?;
-        self.seal_any(now, buffer)?;
-        self.sent_packets.fetch_add(1, Ordering::Relaxed);
-        self.sent_octets.fetch_add(octets as u64, Ordering::Relaxed);
-        Ok(())
+    pub fn seal(&self, now: Moment, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
+        self.sender().seal(now, packet, datagram)
+    }
+
+    /// Seals a tunnel packet into a datagram of its own. Where datagrams are collected in buffers,
+    /// [`DataChannel::seal`] does without the allocation.
+    ///
+    /// # Errors
+    /// [`SealError`]; the packet is to be counted and dropped.
+    pub fn seal_packet(&self, now: Moment, packet: &[u8]) -> Result<Vec<u8>, SealError> {
+        let mut datagram = self.room_around(packet);
+        self.seal(now, packet.len(), &mut datagram)?;
+        Ok(datagram)
     }
 
     /// A sealed keepalive.
@@ -185,38 +192,53 @@ impl DataChannel {
         self.seal_payload(now, &PING)
     }
 
+    /// A sealed payload that is no tunnel packet.
     pub(crate) fn seal_payload(&self, now: Moment, payload: &[u8]) -> Result<Vec<u8>, SealError> {
-        let mut datagram = [&[0; HEADROOM][..], payload].concat();
-        self.seal_any(now, &mut datagram)?;
+        let mut datagram = self.room_around(payload);
+        self.sender().seal_any(now, payload.len(), &mut datagram)?;
         Ok(datagram)
     }
 
-    fn seal_any(&self, now: Moment, buffer: &mut [u8]) -> Result<(), SealError> {
-        let ring = self.ring.load();
-        let newest = ring.keys.first().ok_or(SealError::Closed)?;
-        let sending = KeyId::from_first_octet(self.sending.load(Ordering::Relaxed));
-        let key = &ring.find(sending).unwrap_or(newest).key;
-        self.last_sent.store(now.as_micros(), Ordering::Relaxed);
-        let packet_id = key.reserve_packet_id().ok_or(SealError::Exhausted)?;
-        key.seal(self.peer_id, packet_id, buffer).map_err(|_| SealError::NoHeadroom)
+    fn room_around(&self, payload: &[u8]) -> Vec<u8> {
+        let mut datagram = vec![0; self.layout.datagram_length(payload.len())];
+        datagram[self.layout.front()..][..payload.len()].copy_from_slice(payload);
+        datagram
     }
 
-    /// The number by which data packets name this session.
+    /// Where a tunnel packet lies in its sealed datagram, and how long that is.
+    #[must_use]
+    pub const fn layout(&self) -> SealLayout {
+        self.layout
+    }
+
+    /// The number of this session.
     #[must_use]
     pub const fn peer_id(&self) -> PeerId {
         self.peer_id
     }
 
+    /// Whether the peer's data packets carry [`DataChannel::peer_id`]. Those of old clients do not: they are found by
+    /// the path they come by.
+    #[must_use]
+    pub const fn is_found_by_peer_id(&self) -> bool {
+        matches!(self.header, Header::V2(_))
+    }
+
     /// Where the peer is.
     #[must_use]
-    pub const fn path(&self) -> Path {
-        self.path
+    pub fn path(&self) -> Path {
+        *self.state.load().path()
+    }
+
+    /// The peer is elsewhere now.
+    pub(crate) fn move_to(&self, path: Path) {
+        self.state.move_to(path);
     }
 
     /// Whether packets still pass: `false` from the moment the session is closed.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        !self.ring.load().keys.is_empty()
+        !self.state.load().is_closed()
     }
 
     /// What has passed so far.
@@ -243,105 +265,126 @@ impl DataChannel {
     /// Adds a key that opens at once; it seals once the peer seals with it, or from [`DataChannel::promote`] on.
     /// The keys before it are dropped at `retire_others_at`.
     pub(crate) fn install(&self, key: DataKey, retire_others_at: Moment) {
-        let ring = self.ring.load();
-        let Some(predecessor) = ring.keys.first() else { return };
-        if ring.promote_newest_at.is_some() {
-            // Both sides have it; without this, renegotiations that follow each other faster than promotions would
-            // leave the sealing key behind.
-            self.sending.store(predecessor.key.key_id().get(), Ordering::Relaxed);
-        }
-        let sending = self.sending.load(Ordering::Relaxed);
-        let (in_use, others): (Vec<_>, Vec<_>) = ring
-            .keys
-            .iter()
-            .filter(|old| old.key.key_id() != key.key_id())
-            .map(|old| RingKey { retire_at: Some(old.retire_at.unwrap_or(retire_others_at)), ..old.clone() })
-            .partition(|old| old.key.key_id().get() == sending);
-        let newest = RingKey { key: Arc::new(key), retire_at: None };
-        let keys = std::iter::once(newest).chain(in_use).chain(others).take(MAX_KEYS).collect();
-        self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: None }));
+        self.state.install(key, retire_others_at);
     }
 
     /// The peer has the newest key for sure: seal with it from `at` on.
     pub(crate) fn promote(&self, at: Moment) {
-        let keys = self.ring.load().keys.clone();
-        self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: Some(at) }));
+        self.state.promote(at);
     }
 
     /// Promotes and retires keys whose time has come.
     pub(crate) fn tick(&self, now: Moment) {
-        let ring = self.ring.load();
-        let Some(newest) = ring.keys.first() else { return };
-        if ring.promote_newest_at.is_some_and(|at| now >= at) {
-            self.sending.store(newest.key.key_id().get(), Ordering::Relaxed);
-        }
-        if ring.keys.iter().any(|old| old.is_due(now)) {
-            let keys = ring.keys.iter().filter(|old| !old.is_due(now)).cloned().collect();
-            self.ring.store(Arc::new(KeyRing { keys, promote_newest_at: ring.promote_newest_at }));
-        }
+        self.state.tick(now);
     }
 
     /// When [`DataChannel::tick`] has something to do; `None` once there is only one key, in use.
     pub(crate) fn next_tick(&self) -> Option<Moment> {
-        let ring = self.ring.load();
-        let newest = ring.keys.first()?;
-        let is_promoted = self.sending.load(Ordering::Relaxed) == newest.key.key_id().get();
-        let promotion = ring.promote_newest_at.filter(|_| !is_promoted);
-        ring.keys.iter().filter_map(|old| old.retire_at).chain(promotion).min()
+        self.state.next_tick()
     }
 
     /// Whether the newest key has carried so much that it should be replaced.
     pub(crate) fn is_worn(&self) -> bool {
-        self.ring.load().keys.first().is_some_and(|newest| newest.key.is_worn())
+        self.state.load().newest().is_some_and(DataKey::is_worn)
+    }
+
+    /// Whether so many packets were forged under one of the keys that the session has to end (KEY-03).
+    pub(crate) fn is_forfeit(&self) -> bool {
+        self.state.load().iter().any(DataKey::is_forfeit)
     }
 
     /// Drops all keys: nothing is opened or sealed from here on (CRL-04).
     pub(crate) fn close(&self) {
-        self.ring.store(Arc::new(KeyRing::default()));
+        self.state.drop_keys();
+    }
+
+    /// Makes the newest key believe that it has sealed all packets up to this one.
+    #[cfg(test)]
+    pub(crate) fn set_next_packet_id(&self, id: u64) {
+        self.state.load().newest().into_iter().for_each(|key| key.set_next_packet_id(id));
+    }
+
+    /// Makes the newest key believe that so many packets were forged under it.
+    #[cfg(test)]
+    pub(crate) fn set_forgeries(&self, forgeries: u64) {
+        self.state.load().newest().into_iter().for_each(|key| key.set_forgeries(forgeries));
     }
 }
 
-impl KeyRing {
-    fn find(&self, key_id: KeyId) -> Option<&RingKey> {
-        self.keys.iter().find(|candidate| candidate.key.key_id() == key_id)
+impl DataSender<'_> {
+    /// Where the peer is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.state.path()
     }
-}
 
-impl RingKey {
-    fn is_due(&self, now: Moment) -> bool {
-        self.retire_at.is_some_and(|at| at <= now)
+    /// Seals a tunnel packet of `packet` octets in place.
+    ///
+    /// `datagram` has exactly [`SealLayout::datagram_length`] octets, and the packet stands in it after the first
+    /// [`SealLayout::front`] of them; the others may hold anything. Afterwards it is the whole datagram.
+    ///
+    /// # Errors
+    /// [`SealError`]; the packet is to be counted and dropped.
+    pub fn seal(&self, now: Moment, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
+        self.seal_any(now, packet, datagram)?;
+        self.channel.sent_packets.fetch_add(1, Ordering::Relaxed);
+        self.channel.sent_octets.fetch_add(packet as u64, Ordering::Relaxed);
+        Ok(())
+    }
+
+    fn seal_any(&self, now: Moment, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
+        let DataChannel { layout, framing, header, state, last_sent, .. } = self.channel;
+        if datagram.len() != layout.datagram_length(packet) {
+            return Err(SealError::WrongLength);
+        }
+        let key = state.sealing(&self.state).ok_or(SealError::Closed)?;
+        last_sent.store(now.as_micros(), Ordering::Relaxed);
+        framing.write(layout.front(), datagram);
+        key.seal(*header, framing.prefix_length() + packet, datagram)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
-    use std::time::Duration;
 
     use super::super::key::tests::key_pair;
-    use super::super::{DataCipher, EXIT};
+    use super::super::{DATA_HEADROOM, DataCipher, EXIT, Protection};
     use super::*;
-    use crate::ids::ListenerId;
+    use crate::ids::{KeyId, ListenerId};
 
-    const CIPHER: DataCipher = DataCipher::Aes256Gcm;
+    const FORMAT: DataFormat = DataFormat {
+        protection: Protection::Classic(DataCipher::Aes256Gcm),
+        has_peer_id: true,
+        framing: Framing::None,
+    };
 
     fn at(second: u64) -> Moment {
         Moment::from_micros(second * 1_000_000)
     }
 
-    fn channel(key: DataKey) -> DataChannel {
-        let remote = SocketAddr::from(([192, 0, 2, 2], 5000));
-        let path = Path { listener: ListenerId(0), remote, local: None };
-        DataChannel::new(PeerId::new(3).unwrap(), path, key, at(0))
+    fn path(port: u16) -> Path {
+        let remote = SocketAddr::from(([192, 0, 2, 2], port));
+        Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None }
     }
 
     fn key_id(number: u8) -> KeyId {
         KeyId::from_first_octet(number)
     }
 
-    fn pair() -> (DataChannel, DataChannel) {
-        let (server, client) = key_pair(KeyId::FIRST, CIPHER);
+    /// The channels of a server and its client.
+    fn pair_with(format: DataFormat) -> (DataChannel, DataChannel) {
+        let channel = |key| DataChannel::new(PeerId::new(3).unwrap(), path(5000), &format, key, at(0));
+        let (server, client) = key_pair(KeyId::FIRST, format.protection);
         (channel(server), channel(client))
+    }
+
+    fn pair() -> (DataChannel, DataChannel) {
+        pair_with(FORMAT)
+    }
+
+    fn keys(number: u8) -> (DataKey, DataKey) {
+        key_pair(key_id(number), FORMAT.protection)
     }
 
     fn install(
@@ -350,7 +393,7 @@ mod tests {
         promote_at: Moment,
         retire_others_at: Moment,
     ) {
-        let (server, client) = key_pair(key_id(number), CIPHER);
+        let (server, client) = keys(number);
         for (channel, key) in [(&channels.0, server), (&channels.1, client)] {
             channel.install(key, retire_others_at);
             channel.promote(promote_at);
@@ -361,30 +404,68 @@ mod tests {
         sender.seal_payload(now, b"packet").unwrap()[0]
     }
 
+    fn open<'a>(
+        channel: &DataChannel,
+        now: Moment,
+        datagram: &'a mut [u8],
+    ) -> Result<Inbound<'a>, OpenError> {
+        channel.open(now, &path(5000), datagram).map(|opened| opened.content)
+    }
+
     #[test]
     fn carries_packets_and_counts_them() {
         let (server, client) = pair();
         let mut datagram = client.seal_payload(at(1), b"packet").unwrap();
-        assert_eq!(server.open(at(2), &mut datagram), Ok(Inbound::Packet(&mut b"packet".to_vec())));
+        assert_eq!(open(&server, at(2), &mut datagram), Ok(Inbound::Packet(&mut b"packet".to_vec())));
         assert_eq!(server.last_received(), at(2));
         assert_eq!(
             server.traffic(),
             Traffic { received_packets: 1, received_octets: 6, ..Traffic::default() }
         );
-        let mut buffer = [&[0; HEADROOM][..], b"answer"].concat();
-        server.seal(at(3), &mut buffer).unwrap();
-        assert_eq!(client.open(at(3), &mut buffer), Ok(Inbound::Packet(&mut b"answer".to_vec())));
-        assert_eq!(server.traffic().sent_octets, 6);
+        let mut datagram = server.seal_packet(at(3), b"answer").unwrap();
+        assert_eq!(open(&client, at(3), &mut datagram), Ok(Inbound::Packet(&mut b"answer".to_vec())));
+        assert_eq!((server.traffic().sent_packets, server.traffic().sent_octets), (1, 6));
     }
 
     #[test]
-    fn tells_pings_and_exits_from_packets() {
-        let (server, client) = pair();
-        let mut ping = client.seal_ping(at(1)).unwrap();
-        assert_eq!(server.open(at(1), &mut ping), Ok(Inbound::Ping));
-        let mut exit = client.seal_payload(at(1), &EXIT).unwrap();
-        assert_eq!(server.open(at(1), &mut exit), Ok(Inbound::Exit));
+    fn tells_pings_and_exits_from_packets_whatever_the_framing() {
+        for framing in [Framing::None, Framing::StubV2, Framing::Octet] {
+            let (server, client) = pair_with(DataFormat { framing, ..FORMAT });
+            let mut ping = client.seal_ping(at(1)).unwrap();
+            assert_eq!(open(&server, at(1), &mut ping), Ok(Inbound::Ping));
+            let mut exit = client.seal_payload(at(1), &EXIT).unwrap();
+            assert_eq!(open(&server, at(1), &mut exit), Ok(Inbound::Exit));
+            assert_eq!(server.traffic(), Traffic::default());
+        }
+    }
+
+    #[test]
+    fn key_01_a_compressed_packet_is_refused() {
+        let (server, _) = pair_with(DataFormat { framing: Framing::Octet, ..FORMAT });
+        let (_, client) = pair();
+        let mut compressed = client.seal_payload(at(1), b"\x66packet").unwrap();
+        assert_eq!(open(&server, at(1), &mut compressed), Err(OpenError::Compressed));
         assert_eq!(server.traffic(), Traffic::default());
+    }
+
+    #[test]
+    fn an_old_client_is_understood_and_answered_without_peer_ids() {
+        let (server, client) = pair_with(DataFormat { has_peer_id: false, ..FORMAT });
+        assert!(!server.is_found_by_peer_id());
+        for (from, to) in [(&client, &server), (&server, &client)] {
+            let mut datagram = from.seal_payload(at(1), b"packet").unwrap();
+            assert_eq!(classify(&datagram), Class::Data { peer_id: None, key_id: KeyId::FIRST });
+            assert!(open(to, at(1), &mut datagram).is_ok());
+        }
+    }
+
+    #[test]
+    fn packets_with_the_old_header_are_taken_from_a_client_that_knows_its_peer_id() {
+        let (server, _) = pair();
+        let (_, client) = pair_with(DataFormat { has_peer_id: false, ..FORMAT });
+        let mut datagram = client.seal_payload(at(1), b"packet").unwrap();
+        assert!(server.is_found_by_peer_id());
+        assert!(open(&server, at(1), &mut datagram).is_ok());
     }
 
     #[test]
@@ -395,7 +476,7 @@ mod tests {
         assert_eq!(first_octet(server, at(1)) & 7, 0);
         client.tick(at(60));
         let mut with_new_key = client.seal_payload(at(61), b"x").unwrap();
-        assert!(server.open(at(61), &mut with_new_key).is_ok());
+        assert!(open(server, at(61), &mut with_new_key).is_ok());
         assert_eq!(first_octet(server, at(61)) & 7, 1);
     }
 
@@ -415,11 +496,11 @@ mod tests {
     fn a_key_that_the_peer_may_not_have_is_never_sealed_with() {
         let channels = pair();
         for number in [1, 1, 2, 3, 4] {
-            channels.0.install(key_pair(key_id(number), CIPHER).0, at(3600));
+            channels.0.install(keys(number).0, at(3600));
             channels.0.tick(at(100));
             assert_eq!(first_octet(&channels.0, at(100)) & 7, 0, "after key {number}");
         }
-        assert_eq!(channels.0.ring.load().keys.len(), MAX_KEYS);
+        assert_eq!(channels.0.state.load().iter().count(), 3);
     }
 
     #[test]
@@ -430,9 +511,9 @@ mod tests {
         let mut late = client.seal_payload(at(0), b"x").unwrap();
         install(&channels, 1, at(1), at(10));
         server.tick(at(9));
-        assert!(server.open(at(9), &mut early).is_ok());
+        assert!(open(server, at(9), &mut early).is_ok());
         server.tick(at(10));
-        assert_eq!(server.open(at(10), &mut late), Err(OpenError::NoSuchKey));
+        assert_eq!(open(server, at(10), &mut late), Err(OpenError::NoSuchKey));
         assert_eq!(server.next_tick(), None);
     }
 
@@ -444,7 +525,7 @@ mod tests {
             install(&channels, number, at(60), at(3600));
             for (from, to) in [(server, client), (client, server)] {
                 let mut datagram = from.seal_payload(at(1), b"x").unwrap();
-                assert!(to.open(at(1), &mut datagram).is_ok(), "after key {number}");
+                assert!(open(to, at(1), &mut datagram).is_ok(), "after key {number}");
             }
         }
     }
@@ -456,8 +537,8 @@ mod tests {
         for number in 1..=3 {
             install(&channels, number, at(100), at(3600));
         }
-        assert_eq!(channels.0.open(at(1), &mut oldest), Err(OpenError::NoSuchKey));
-        assert_eq!(channels.0.ring.load().keys.len(), MAX_KEYS);
+        assert_eq!(open(&channels.0, at(1), &mut oldest), Err(OpenError::NoSuchKey));
+        assert_eq!(channels.0.state.load().iter().count(), 3);
     }
 
     #[test]
@@ -466,7 +547,7 @@ mod tests {
         let mut datagram = channels.1.seal_payload(at(0), b"x").unwrap();
         channels.0.close();
         assert!(!channels.0.is_open());
-        assert_eq!(channels.0.open(at(0), &mut datagram), Err(OpenError::Closed));
+        assert_eq!(open(&channels.0, at(0), &mut datagram), Err(OpenError::Closed));
         assert_eq!(channels.0.seal_ping(at(0)), Err(SealError::Closed));
         install(&channels, 1, at(1), at(10));
         assert!(!channels.0.is_open());
@@ -474,13 +555,79 @@ mod tests {
 
     #[test]
     fn net_12_short_and_foreign_datagrams_are_refused() {
-        let (server, _) = pair();
-        for length in 0..HEADROOM + 1 {
-            let mut datagram = vec![0x48; length];
-            assert!(server.open(at(1) + Duration::ZERO, &mut datagram).is_err());
+        for protection in [FORMAT.protection, Protection::Epoch(DataCipher::Aes256Gcm)] {
+            let (server, _) = pair_with(DataFormat { protection, ..FORMAT });
+            for length in 0..=DATA_HEADROOM {
+                assert!(open(&server, at(1), &mut vec![0x48; length]).is_err());
+                assert!(open(&server, at(1), &mut vec![0x30; length]).is_err());
+            }
+            assert_eq!(open(&server, at(1), &mut [0x20; 40]), Err(OpenError::Format));
+            assert_eq!(open(&server, at(1), &mut [0x4f; 40]), Err(OpenError::NoSuchKey));
         }
-        assert_eq!(server.open(at(1), &mut [0x30; 40]), Err(OpenError::Format));
-        assert_eq!(server.open(at(1), &mut [0x4f; 40]), Err(OpenError::NoSuchKey));
-        assert_eq!(server.seal(at(1), &mut [0; HEADROOM - 1]), Err(SealError::NoHeadroom));
+    }
+
+    #[test]
+    fn a_buffer_that_does_not_fit_the_packet_is_refused() {
+        let (server, _) = pair();
+        let fitting = server.layout().datagram_length(10);
+        assert_eq!(server.seal(at(1), 10, &mut vec![0; fitting]), Ok(()));
+        for length in [0, fitting - 1, fitting + 1] {
+            assert_eq!(server.seal(at(1), 10, &mut vec![0; length]), Err(SealError::WrongLength));
+        }
+        assert_eq!(server.traffic().sent_packets, 1);
+    }
+
+    /// Whether a packet that came from `port` tells that the peer has moved.
+    fn has_floated(channel: &DataChannel, now: Moment, port: u16, datagram: &mut [u8]) -> bool {
+        channel.open(now, &path(port), datagram).unwrap().has_floated
+    }
+
+    #[test]
+    fn net_10_the_newest_packet_from_elsewhere_is_a_report_and_changes_nothing_by_itself() {
+        let (server, client) = pair();
+        let mut datagrams = [1, 2, 3].map(|_| client.seal_payload(at(1), b"x").unwrap());
+        assert!(!has_floated(&server, at(1), 5000, &mut datagrams[0]));
+        assert!(has_floated(&server, at(1), 5001, &mut datagrams[2]));
+        assert_eq!(server.path(), path(5000));
+        server.move_to(path(5001));
+        assert!(!has_floated(&server, at(2), 5000, &mut datagrams[1]), "it was overtaken");
+    }
+
+    #[test]
+    fn net_10_forged_and_replayed_packets_are_no_reports() {
+        let (server, client) = pair();
+        let honest = client.seal_payload(at(1), b"x").unwrap();
+        let mut forged = honest.clone();
+        forged[24] ^= 1;
+        assert_eq!(server.open(at(1), &path(5001), &mut forged), Err(OpenError::NotAuthentic));
+        assert!(!has_floated(&server, at(1), 5000, &mut honest.clone()));
+        assert_eq!(server.open(at(1), &path(5001), &mut honest.clone()), Err(OpenError::Replayed));
+    }
+
+    #[test]
+    fn net_10_packets_of_a_key_that_the_peer_has_left_are_no_reports() {
+        let channels = pair();
+        let (server, client) = &channels;
+        let mut with_old_key = client.seal_payload(at(1), b"x").unwrap();
+        install(&channels, 1, at(60), at(3600));
+        assert!(
+            has_floated(server, at(2), 5001, &mut client.seal_payload(at(2), b"x").unwrap()),
+            "still in use"
+        );
+        client.tick(at(60));
+        assert!(!has_floated(server, at(61), 5000, &mut client.seal_payload(at(61), b"x").unwrap()));
+        assert!(!has_floated(server, at(62), 5001, &mut with_old_key));
+    }
+
+    #[test]
+    fn reports_come_ten_times_a_second_until_the_channel_has_moved() {
+        let (server, client) = pair();
+        let mut reports = 0;
+        for tick in 0..1000 {
+            let now = at(1) + Duration::from_millis(tick);
+            let mut datagram = client.seal_payload(now, b"x").unwrap();
+            reports += usize::from(has_floated(&server, now, 5001, &mut datagram));
+        }
+        assert_eq!(reports, 10);
     }
 }

@@ -63,35 +63,24 @@ fn keyed_hash<M: Mac + KeyInit>(secret: &[u8], parts: &[&[u8]]) -> Zeroizing<Vec
 
 #[cfg(test)]
 mod tests {
-    use serde_json::Value;
-
     use super::*;
+    use crate::captures::vector;
     use crate::keys::Side;
-
-    fn vector(name: &str) -> Value {
-        let vectors = include_str!("../../../../testdata/openvpn/vectors.json");
-        serde_json::from_str::<Value>(vectors).unwrap()[name].clone()
-    }
-
-    fn octets(vector: &Value, field: &str) -> Vec<u8> {
-        let digits = vector[field].as_str().unwrap();
-        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
-    }
 
     #[test]
     fn a_secret_of_odd_length_is_halved_with_an_overlap() {
         let vector = vector("tls1_prf_unittest");
-        let mut out = vec![0; octets(&vector, "output").len()];
-        prf(&octets(&vector, "secret"), &[&octets(&vector, "seed")], &mut out);
-        assert_eq!(out, octets(&vector, "output"));
+        let mut out = vec![0; vector.octets("output").len()];
+        prf(&vector.octets("secret"), &[&vector.octets("seed")], &mut out);
+        assert_eq!(out, vector.octets("output"));
     }
 
     #[test]
     fn the_expansion_equals_that_of_a_captured_session() {
         let vector = vector("key_expansion_prf");
-        let array = |field: &str| octets(&vector, field).try_into().unwrap();
+        let array = |field: &str| vector.octets(field).try_into().unwrap();
         let client = KeySource {
-            pre_master: Some(octets(&vector, "client_pre_master").try_into().unwrap()),
+            pre_master: Some(vector.octets("client_pre_master").try_into().unwrap()),
             random1: array("client_random1"),
             random2: array("client_random2"),
         };
@@ -100,12 +89,15 @@ mod tests {
             random1: array("server_random1"),
             random2: array("server_random2"),
         };
-        let id = |field: &str| SessionId::new(octets(&vector, field).try_into().unwrap()).unwrap();
+        let id = |field: &str| SessionId::new(vector.octets(field).try_into().unwrap()).unwrap();
         let material = expand_keys(&client, &server, id("client_sid"), id("server_sid")).unwrap();
-        let expected = octets(&vector, "key2");
-        assert_eq!(material.sending(Side::Client, 64).cipher, &expected[..64]);
-        assert_eq!(material.receiving(Side::Client, 64).cipher, &expected[128..192]);
-        assert_eq!(material.receiving(Side::Client, 64).implicit_iv, expected[192..200]);
+        let expected = vector.octets("key2");
+        for (keys, expected) in [
+            (material.sending(Side::Client, 32), &expected[..128]),
+            (material.receiving(Side::Client, 32), &expected[128..]),
+        ] {
+            assert_eq!([keys.cipher, keys.unused, keys.hmac].concat(), expected);
+        }
     }
 
     #[test]

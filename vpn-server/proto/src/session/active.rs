@@ -6,21 +6,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::allowance::Allowance;
 use super::closing::Closing;
 use super::rekey::{Outcome, Rekey};
 use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::data::{DataChannel, DataKey};
 use crate::entropy::{Entropy, draw};
-use crate::event::{CloseReason, Event, Farewell, Grant, Wakeup};
+use crate::event::{CloseReason, Event, Farewell, Grant, Reauthorization, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
 use crate::ids::KeyId;
 use crate::moment::Moment;
 use crate::negotiate::Negotiated;
+use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::push::push_reply;
+use crate::wire::push::{PushChange, push_reply, push_update};
 
 /// How long an old key still opens after its successor was negotiated (stock: tran-window).
 const OLD_KEY_LIFETIME: Duration = Duration::from_secs(3600);
@@ -30,14 +32,26 @@ const LONGEST_PROMOTION_DELAY: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// The least time between two answers to a client that asks for its configuration again.
 const PUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How often a client may change its address at once (NET-10); after that once in [`FLOAT_INTERVAL`].
+const FLOAT_BURST: u32 = 5;
+const FLOAT_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Whose session it is, and what was agreed on for all its keys.
+pub(super) struct Client {
+    pub(super) identity: PeerIdentity,
+    pub(super) username: Option<String>,
+    pub(super) negotiated: Negotiated,
+    /// Whether credentials are to be shown at each renegotiation.
+    pub(super) reauthenticate: bool,
+}
 
 pub(super) struct Active {
     channel: ControlChannel,
-    identity: PeerIdentity,
-    negotiated: Negotiated,
+    client: Client,
     configuration: Vec<String>,
     pushed_at: Moment,
     data: Arc<DataChannel>,
+    floats: Allowance,
     rekey: Option<Rekey>,
     renegotiate_at: Option<Moment>,
     /// When the keys run out if no renegotiation succeeds; set once one is due.
@@ -46,25 +60,38 @@ pub(super) struct Active {
     dead_after: Duration,
 }
 
+/// Something to send.
+pub(super) enum Outgoing {
+    /// A control packet, still to be wrapped.
+    Control(Vec<u8>),
+    /// A whole datagram of the data channel.
+    Ping(Vec<u8>),
+}
+
 impl Active {
     pub(super) fn start(
         context: &mut Context<'_>,
         channel: ControlChannel,
-        identity: PeerIdentity,
-        negotiated: Negotiated,
-        grant: Grant,
+        client: Client,
+        grant: &Grant,
         key: DataKey,
     ) -> Phase {
-        let data = Arc::new(DataChannel::new(grant.peer_id, context.path, key, context.now));
+        let data = Arc::new(DataChannel::new(
+            grant.peer_id,
+            context.path,
+            &client.negotiated.format,
+            key,
+            context.now,
+        ));
         context.events.push_back(Event::Established { session: context.handle, channel: Arc::clone(&data) });
         let keepalive = context.config.keepalive;
         let mut active = Self {
             channel,
-            identity,
-            negotiated,
-            configuration: push_reply(&negotiated.push_options(context.config, &grant)),
+            configuration: push_reply(&client.negotiated.push_options(context.config, grant)),
+            client,
             pushed_at: context.now,
             data,
+            floats: Allowance::new(FLOAT_BURST, FLOAT_INTERVAL),
             rekey: None,
             renegotiate_at: next_renegotiation(context),
             keys_end_at: None,
@@ -112,7 +139,7 @@ impl Active {
                     }
                 }
                 ClientMessage::Exit => return self.close(context, CloseReason::ClientExit, Farewell::Silent),
-                ClientMessage::Unknown(_) => {}
+                ClientMessage::ChallengeResponse(_) | ClientMessage::Unknown(_) => {}
             }
         }
         Phase::Active(Box::new(self))
@@ -127,7 +154,7 @@ impl Active {
             return;
         }
         self.keys_end_at.get_or_insert(context.now + OLD_KEY_LIFETIME);
-        match Rekey::start(context.config, self.next_key_id(), context.now) {
+        match Rekey::start(context, self.next_key_id()) {
             Ok(rekey) => self.rekey = Some(rekey),
             Err(_) => self.renegotiate_at = Some(context.now + RETRY_PAUSE),
         }
@@ -137,7 +164,7 @@ impl Active {
         let Some(rekey) = &mut self.rekey else {
             return Phase::Active(Box::new(self));
         };
-        match rekey.receive(context, packet, &self.identity, &self.negotiated) {
+        match rekey.receive(context, packet, &self.client) {
             Outcome::Running => {}
             Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
             Outcome::Finished => self.finish_rekey(context),
@@ -147,9 +174,49 @@ impl Active {
         Phase::Active(Box::new(self))
     }
 
+    /// Takes the decision about credentials that were shown again.
+    pub(super) fn reauthorize(mut self, context: &mut Context<'_>, decision: Reauthorization) -> Phase {
+        let Some(rekey) = &mut self.rekey else {
+            return Phase::Active(Box::new(self));
+        };
+        match decision {
+            Reauthorization::Accept(options) => match rekey.accept(options) {
+                Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
+                Outcome::Finished | Outcome::Running | Outcome::Failed | Outcome::Denied(_) => {}
+            },
+            Reauthorization::Deny(denial) => return self.deny(context, denial),
+            Reauthorization::DenyToken(denial) => {
+                let farewell = Farewell::AuthFailed(format!("SESSION:{}", denial.public));
+                return self.close(context, CloseReason::RenegotiationDenied(denial), farewell);
+            }
+        }
+        if self.rekey.as_ref().is_some_and(Rekey::is_finished) {
+            self.finish_rekey(context);
+        }
+        Phase::Active(Box::new(self))
+    }
+
+    /// Changes the configuration of a client that takes changes; says whether it does.
+    pub(super) fn push_update(&mut self, changes: &[PushChange]) -> bool {
+        let takes_it = self.client.negotiated.takes_push_update;
+        if takes_it {
+            for part in push_update(changes) {
+                // A TLS session that broke is replaced by the next renegotiation.
+                let _ = self.channel.send(&ServerMessage::PushUpdate(part).to_record());
+            }
+        }
+        takes_it
+    }
+
     fn finish_rekey(&mut self, context: &mut Context<'_>) {
         let Some(rekey) = self.rekey.take() else { return };
-        self.channel = rekey.into_channel();
+        let options;
+        (self.channel, options) = rekey.into_channel();
+        if !options.is_empty() {
+            for part in push_reply(&options) {
+                let _ = self.channel.send(&ServerMessage::PushReply(part).to_record());
+            }
+        }
         self.data.promote(context.now + promotion_delay(context.config.renegotiate_after));
         self.renegotiate_at = next_renegotiation(context);
         self.keys_end_at = None;
@@ -171,16 +238,20 @@ impl Active {
     pub(super) fn close(self, context: &mut Context<'_>, reason: CloseReason, farewell: Farewell) -> Phase {
         self.data.close();
         context.closed(reason);
-        Phase::Closing(match farewell.into_message() {
-            Some(message) => Closing::saying(self.channel, &message, context.now),
-            None => Closing::lingering(self.channel, context.now),
-        })
+        match (farewell.into_message(), self.rekey) {
+            (Some(message), Some(rekey)) if rekey.is_heard() => rekey.say_farewell(context, message),
+            (Some(message), _) => Phase::Closing(Closing::saying(self.channel, &message, context.now)),
+            (None, _) => Phase::Closing(Closing::lingering(self.channel, context.now)),
+        }
     }
 
     pub(super) fn handle_timeout(mut self, context: &mut Context<'_>) -> Phase {
         let now = context.now;
         if now >= self.data.last_received() + self.dead_after {
             return self.close(context, CloseReason::PingTimeout, Farewell::Silent);
+        }
+        if self.data.is_forfeit() {
+            return self.close(context, CloseReason::TooManyForgeries, Farewell::Restart(String::new()));
         }
         if self.keys_end_at.is_some_and(|at| now >= at) {
             return self.close(context, CloseReason::RenegotiationFailed, Farewell::Restart(String::new()));
@@ -196,10 +267,18 @@ impl Active {
         Phase::Active(Box::new(self))
     }
 
-    pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
+    pub(super) fn spend_float(&mut self, now: Moment) -> bool {
+        self.floats.spend(now)
+    }
+
+    pub(super) fn move_to(&self, path: Path) {
+        self.data.move_to(path);
+    }
+
+    pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Outgoing> {
         let of_rekey = |rekey: &mut Rekey| rekey.poll(now, ends);
         let control = self.channel.poll(now, ends).or_else(|| self.rekey.as_mut().and_then(of_rekey));
-        control.or_else(|| self.ping_if_silent(now))
+        control.map(Outgoing::Control).or_else(|| self.ping_if_silent(now).map(Outgoing::Ping))
     }
 
     fn ping_if_silent(&self, now: Moment) -> Option<Vec<u8>> {
@@ -220,7 +299,7 @@ impl Active {
     }
 
     pub(super) const fn identity(&self) -> &PeerIdentity {
-        &self.identity
+        &self.client.identity
     }
 }
 

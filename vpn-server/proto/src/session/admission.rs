@@ -4,23 +4,27 @@
 //! acknowledged (OpenVPN 3 loses what comes before that), the client has asked for its configuration, and the
 //! decision is there. Until then it has neither address nor keys (ACL-01).
 
-use super::active::Active;
+use super::active::{Active, Client};
 use super::closing::Closing;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
-use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Pending, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
-use crate::keys::KeySources;
+use crate::keys::{DYNAMIC_TLS_CRYPT_LABEL, KeySources};
 use crate::moment::Moment;
 use crate::negotiate::Negotiated;
+use crate::wire::challenge::temporary_reason;
 use crate::wire::control::ControlPacket;
+use crate::wire::key_method2::Password;
 use crate::wire::message::{ClientMessage, ServerMessage};
 
 pub(super) struct Admission {
     channel: ControlChannel,
     standing: Standing,
     asked: bool,
+    /// Waits until our key-method-2 message was acknowledged.
+    outgoing: Vec<ServerMessage>,
     give_up_at: Moment,
 }
 
@@ -34,8 +38,15 @@ pub(super) enum Standing {
 /// What is known of an accepted client.
 pub(super) struct ClientHalf {
     pub(super) identity: PeerIdentity,
+    pub(super) username: Option<String>,
     pub(super) negotiated: Negotiated,
     pub(super) sources: KeySources,
+}
+
+impl Standing {
+    const fn refused(reason: String) -> Self {
+        Self::Refused(ServerMessage::AuthFailed(reason))
+    }
 }
 
 impl Admission {
@@ -45,7 +56,7 @@ impl Admission {
         asked: bool,
         give_up_at: Moment,
     ) -> Self {
-        Self { channel, standing, asked, give_up_at }
+        Self { channel, standing, asked, outgoing: vec![], give_up_at }
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -65,25 +76,55 @@ impl Admission {
                 ClientMessage::Exit => {
                     return self.fail(context, Denial::new("client-exit", "", "the client left"));
                 }
+                ClientMessage::ChallengeResponse(answer) => self.take_answer(context, answer),
                 ClientMessage::Unknown(_) => {}
             }
         }
         self.advance(context)
     }
 
+    fn take_answer(&self, context: &mut Context<'_>, answer: String) {
+        if matches!(self.standing, Standing::Undecided(_)) {
+            let response = Password::new(answer);
+            context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
+        }
+    }
+
+    /// Takes a decision; one that was taken already stays.
     pub(super) fn decide(mut self, context: &mut Context<'_>, decision: Authorization) -> Phase {
-        self.standing = match (self.standing, decision) {
-            (Standing::Undecided(client), Authorization::Grant(grant)) => Standing::Granted(client, grant),
-            (Standing::Undecided(_), Authorization::Deny(denial)) => {
-                Standing::Refused(ServerMessage::AuthFailed(denial.public))
+        let Standing::Undecided(client) = self.standing else {
+            return Phase::Admission(Box::new(self));
+        };
+        self.standing = match decision {
+            Authorization::Grant(grant) => Standing::Granted(client, grant),
+            Authorization::Deny(denial) => Standing::refused(denial.public),
+            Authorization::DenyFor { denial, backoff, advance }
+                if client.negotiated.takes_temporary_failure =>
+            {
+                Standing::refused(temporary_reason(&denial.public, backoff, advance))
             }
-            (decided, _) => decided,
+            Authorization::DenyFor { denial, .. } => Standing::refused(denial.public),
+            Authorization::DenyToken(denial) => Standing::refused(format!("SESSION:{}", denial.public)),
+            Authorization::Challenge(challenge) => Standing::refused(challenge.to_reason()),
+            Authorization::Pending(Pending { timeout, prompt }) => {
+                self.give_up_at = context.now + timeout;
+                let seconds = client.negotiated.takes_pending_timeout.then_some(timeout.as_secs());
+                self.outgoing.push(ServerMessage::AuthPending(seconds));
+                self.outgoing.extend(prompt.map(|prompt| ServerMessage::InfoPre(prompt.to_text())));
+                Standing::Undecided(client)
+            }
         };
         self.advance(context)
     }
 
     /// Goes on to the next phase if nothing is missing.
-    pub(super) fn advance(self, context: &mut Context<'_>) -> Phase {
+    pub(super) fn advance(mut self, context: &mut Context<'_>) -> Phase {
+        if self.channel.is_flushed() {
+            for message in std::mem::take(&mut self.outgoing) {
+                // A TLS session that broke ends the attempt by its time limit.
+                let _ = self.channel.send(&message.to_record());
+            }
+        }
         if !self.asked || !self.channel.is_flushed() {
             return Phase::Admission(Box::new(self));
         }
@@ -98,7 +139,14 @@ impl Admission {
 
     fn admit(context: &mut Context<'_>, channel: ControlChannel, client: ClientHalf, grant: Grant) -> Phase {
         match keys::derive(&channel, &client.negotiated, &client.sources, &context.ends) {
-            Ok(key) => Active::start(context, channel, client.identity, client.negotiated, grant, key),
+            Ok(key) => {
+                if client.negotiated.dynamic_tls_crypt {
+                    context.dynamic_wrapping = channel.tls().export(DYNAMIC_TLS_CRYPT_LABEL).ok();
+                }
+                let ClientHalf { identity, username, negotiated, .. } = client;
+                let client = Client { identity, username, negotiated, reauthenticate: grant.reauthenticate };
+                Active::start(context, channel, client, &grant, key)
+            }
             Err(denial) => {
                 context.closed(CloseReason::RenegotiationDenied(denial.clone()));
                 let message = ServerMessage::AuthFailed(denial.public);
@@ -114,7 +162,7 @@ impl Admission {
         reason: CloseReason,
         farewell: Farewell,
     ) -> Phase {
-        if self.is_granted() {
+        if matches!(self.standing, Standing::Granted(..)) {
             context.closed(reason);
         }
         match farewell.into_message() {
@@ -148,6 +196,10 @@ impl Admission {
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 
+    pub(super) const fn received(&self) -> usize {
+        self.channel.received()
+    }
+
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         self.channel.poll(now, ends)
     }
@@ -166,7 +218,18 @@ impl Admission {
         }
     }
 
+    /// Whether it is still open how the attempt ends.
+    pub(super) const fn is_undecided(&self) -> bool {
+        matches!(self.standing, Standing::Undecided(_))
+    }
+
+    /// Whether the client was let in.
     pub(super) const fn is_granted(&self) -> bool {
         matches!(self.standing, Standing::Granted(..))
+    }
+
+    /// Whether the client is still to hear that it may not go on.
+    pub(super) const fn is_saying_farewell(&self) -> bool {
+        matches!(self.standing, Standing::Refused(_))
     }
 }

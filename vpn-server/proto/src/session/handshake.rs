@@ -6,25 +6,33 @@ use std::sync::Arc;
 
 use super::admission::{Admission, ClientHalf, Standing};
 use super::closing::Closing;
-use super::{Context, Phase, earliest, wakeup};
+use super::{Context, Phase, Reset, earliest, wakeup};
 use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::event::{AuthorizationRequest, Event, Wakeup};
 use crate::identity::{CertificateVerdict, Denial, PeerIdentity};
+use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
 use crate::negotiate::{self, Negotiated};
+use crate::path::Transport;
 use crate::tls::{TlsFailure, TlsStream, VerdictRecord};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
 use crate::wire::message::ServerMessage;
 use crate::wire::occ;
+use crate::wire::opcode::ControlOpcode;
 use crate::wire::peer_info::PeerInfo;
 
 pub(super) struct Handshake {
     channel: ControlChannel,
     record: VerdictRecord,
+    metadata: Option<Vec<u8>>,
+    /// What the client will hear whoever it proves to be: its session ended during a renegotiation.
+    farewell: Option<ServerMessage>,
     give_up_at: Moment,
+    /// When it is given up unless the client is heard before.
+    silent_at: Moment,
 }
 
 /// A client that does not get in, and who it is, where its certificate chains to the authority.
@@ -34,18 +42,49 @@ struct Refusal {
 }
 
 impl Handshake {
-    pub(super) fn start(config: &EndpointConfig, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(
+        config: &EndpointConfig,
+        transport: Transport,
+        reset: Reset,
+        metadata: Option<Vec<u8>>,
+        now: Moment,
+    ) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel = ControlChannel::after_reset(TlsStream::new(connection));
-        Ok(Self { channel, record, give_up_at: now + config.handshake_timeout })
+        let tls = TlsStream::new(connection);
+        let channel = match reset {
+            Reset::Over => ControlChannel::after_reset(transport, tls),
+            Reset::Received => {
+                let reset = ControlOpcode::HardResetServer;
+                ControlChannel::with_reset(KeyId::FIRST, reset, transport, tls)
+            }
+        };
+        let give_up_at = now + config.handshake_timeout;
+        let silent_at = now + config.handshake_silence;
+        Ok(Self { channel, record, metadata, farewell: None, give_up_at, silent_at })
+    }
+
+    /// The rest of a renegotiation whose session ended: stock clients hear nothing on the old key any longer.
+    pub(super) const fn for_farewell(
+        channel: ControlChannel,
+        record: VerdictRecord,
+        farewell: ServerMessage,
+        give_up_at: Moment,
+    ) -> Self {
+        Self { channel, record, metadata: None, farewell: Some(farewell), give_up_at, silent_at: give_up_at }
+    }
+
+    /// Whether it is still open how this ends.
+    pub(super) const fn is_attempt(&self) -> bool {
+        self.farewell.is_none()
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
         if packet.key_id != self.channel.key_id() {
             return Phase::Handshake(self);
         }
+        self.silent_at = context.now + context.config.handshake_silence;
         match self.channel.receive(packet) {
             Ok(messages) => self.take_messages(context, messages),
             Err(failure) => self.fail(context, failure.code(), &failure.to_string()),
@@ -67,7 +106,7 @@ impl Handshake {
         let server_source = KeySource::of_server(context.entropy);
         let reply = KeyMethod2 {
             source: server_source.clone(),
-            options: occ::server_options(context.config.tun_mtu),
+            options: occ::server_options(context.config.tun_mtu, &message.options),
             username: None,
             password: None,
             peer_info: String::new(),
@@ -75,14 +114,19 @@ impl Handshake {
         if let Err(failure) = self.channel.send(&reply.to_wire()) {
             return self.fail(context, failure.code(), &failure.to_string());
         }
+        if let Some(farewell) = self.farewell {
+            let standing = Standing::Refused(farewell);
+            return Admission::start(self.channel, standing, true, self.give_up_at).advance(context);
+        }
         let info = PeerInfo::parse(&message.peer_info);
         let asked = negotiate::asks_by_itself(&info);
         let standing = match self.judge(context.config, &info, &message.options) {
             Ok((identity, negotiated)) => {
                 let sources = KeySources { client: message.source.clone(), server: server_source };
+                let username = message.username.clone();
                 let request = self.request(context, message, info, identity.clone(), negotiated);
                 context.events.push_back(request);
-                Standing::Undecided(ClientHalf { identity, negotiated, sources })
+                Standing::Undecided(ClientHalf { identity, username, negotiated, sources })
             }
             Err(refusal) => {
                 let Refusal { identity, denial } = *refusal;
@@ -137,16 +181,20 @@ impl Handshake {
             password: message.password,
             peer_info,
             tls: self.channel.tls().summary(),
-            cipher: negotiated.cipher,
+            cipher: negotiated.format.cipher(),
+            tls_crypt_v2_metadata: self.metadata.clone(),
         };
         Event::AuthorizationRequested { session: context.handle, request: Box::new(request) }
     }
 
     pub(super) fn handle_timeout(self, context: &mut Context<'_>) -> Phase {
-        if context.now < self.give_up_at {
-            return Phase::Handshake(self);
+        if context.now >= self.give_up_at {
+            return self.fail(context, "handshake-timeout", "the TLS handshake did not finish in time");
         }
-        self.fail(context, "handshake-timeout", "the TLS handshake did not finish in time")
+        if context.now >= self.silent_at {
+            return self.fail(context, "handshake-timeout", "the client fell silent in the TLS handshake");
+        }
+        Phase::Handshake(self)
     }
 
     /// Ends the attempt; an alert that TLS may have prepared still leaves.
@@ -157,8 +205,14 @@ impl Handshake {
                 Denial::new(code, "TLS handshake failed", detail)
             }
         };
-        context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        if self.farewell.is_none() {
+            context.events.push_back(Event::AttemptFailed { path: context.path, identity: None, failure });
+        }
         Phase::Closing(Closing::lingering(self.channel, context.now))
+    }
+
+    pub(super) const fn received(&self) -> usize {
+        self.channel.received()
     }
 
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
@@ -168,7 +222,7 @@ impl Handshake {
     pub(super) fn deadline(&self) -> Option<Wakeup> {
         earliest([
             self.channel.deadline().map(wakeup("control packets")),
-            Some(wakeup("handshake timeout")(self.give_up_at)),
+            Some(wakeup("handshake timeout")(self.give_up_at.min(self.silent_at))),
         ])
     }
 }

@@ -15,7 +15,8 @@ pub(super) fn derive(
 ) -> Result<DataKey, Denial> {
     let ids = BothIds { client: ends.remote_id, server: ends.local_id };
     let key = negotiated.derivation.derive(channel.tls(), sources, ids).and_then(|material| {
-        DataKey::new(channel.key_id(), negotiated.cipher, &material, Side::Server)
+        let Negotiated { format, replay_window, .. } = negotiated;
+        DataKey::new(channel.key_id(), format.protection, *replay_window, &material, Side::Server)
             .ok_or(DerivationError::Cipher)
     });
     key.map_err(|error| Denial::new("key-derivation-failed", "internal error", error.to_string()))

@@ -4,29 +4,50 @@
 //! latest. Nothing is pushed: cipher, peer id and flags stay (protocol reference section 10.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::active::Client;
+use super::admission::{Admission, Standing};
+use super::handshake::Handshake;
 use super::keys;
-use super::{Context, earliest, wakeup};
-use crate::config::EndpointConfig;
+use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends};
 use crate::data::DataKey;
-use crate::event::Wakeup;
-use crate::identity::{CertificateVerdict, Denial, PeerIdentity};
+use crate::event::{Event, Wakeup};
+use crate::identity::{CertificateVerdict, Denial};
 use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
-use crate::negotiate::Negotiated;
 use crate::tls::{TlsFailure, TlsStream, VerdictRecord};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
+use crate::wire::message::ServerMessage;
 use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
+use crate::wire::push::PushOption;
+
+/// Time for a renegotiation at least: stock clients take as long (hand-window), and the tunnel goes on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Rekey {
     channel: ControlChannel,
     record: VerdictRecord,
-    is_keyed: bool,
+    progress: Progress,
+    /// Whether the client has sent anything under the new key: then it listens to the old one no longer.
+    is_heard: bool,
+    /// To be pushed once the renegotiation is finished.
+    options: Vec<PushOption>,
     give_up_at: Moment,
+}
+
+/// How far it is.
+enum Progress {
+    /// TLS runs, until the client's key-method-2 message is there.
+    Handshake,
+    /// The credentials are being checked; the key may not be used before.
+    Reauthorizing(Box<DataKey>),
+    /// Only the acknowledgement of our own message is missing.
+    Keyed,
 }
 
 /// What a packet did to the renegotiation.
@@ -44,52 +65,72 @@ pub(super) enum Outcome {
 
 impl Rekey {
     /// Begins with a reset of our own, whether it is the question or the answer.
-    pub(super) fn start(config: &EndpointConfig, key_id: KeyId, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(context: &Context<'_>, key_id: KeyId) -> Result<Self, TlsFailure> {
+        let config = context.config;
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel =
-            ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, TlsStream::new(connection));
-        Ok(Self { channel, record, is_keyed: false, give_up_at: now + config.handshake_timeout })
+        let tls = TlsStream::new(connection);
+        let transport = context.path.transport;
+        let channel = ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, transport, tls);
+        let give_up_at = context.now + config.handshake_timeout.max(PATIENCE);
+        Ok(Self {
+            channel,
+            record,
+            progress: Progress::Handshake,
+            is_heard: false,
+            options: vec![],
+            give_up_at,
+        })
     }
 
     pub(super) fn receive(
         &mut self,
         context: &mut Context<'_>,
         packet: &ControlPacket<'_>,
-        identity: &PeerIdentity,
-        negotiated: &Negotiated,
+        client: &Client,
     ) -> Outcome {
         if packet.key_id != self.channel.key_id() {
             return Outcome::Running;
         }
+        self.is_heard = true;
         let Ok(messages) = self.channel.receive(packet) else {
             return self.failure();
         };
-        match messages.first() {
-            Some(first) if !self.is_keyed => match KeyMethod2::parse(first, Sender::Client) {
-                Ok(message) => self.answer(context, &message, identity, negotiated),
+        match (&self.progress, messages.first()) {
+            (Progress::Handshake, Some(first)) => match KeyMethod2::parse(first, Sender::Client) {
+                Ok(message) => self.answer(context, message, client),
                 Err(_) => Outcome::Failed,
             },
-            _ if self.is_keyed && self.channel.is_flushed() => Outcome::Finished,
+            _ if self.is_finished() => Outcome::Finished,
             _ => Outcome::Running,
         }
     }
 
-    fn answer(
-        &mut self,
-        context: &mut Context<'_>,
-        message: &KeyMethod2,
-        identity: &PeerIdentity,
-        negotiated: &Negotiated,
-    ) -> Outcome {
-        if let Err(denial) = self.verify_same_client(identity) {
-            return Outcome::Denied(denial);
+    /// Whether both sides have all they need.
+    pub(super) fn is_finished(&self) -> bool {
+        matches!(self.progress, Progress::Keyed) && self.channel.is_flushed()
+    }
+
+    /// The credentials were good: the key that was held back may be used.
+    pub(super) fn accept(&mut self, options: Vec<PushOption>) -> Outcome {
+        match std::mem::replace(&mut self.progress, Progress::Keyed) {
+            Progress::Reauthorizing(key) => {
+                self.options = options;
+                Outcome::KeyReady(key)
+            }
+            other @ (Progress::Handshake | Progress::Keyed) => {
+                self.progress = other;
+                Outcome::Running
+            }
         }
+    }
+
+    fn answer(&mut self, context: &mut Context<'_>, message: KeyMethod2, client: &Client) -> Outcome {
         let server = KeySource::of_server(context.entropy);
         let reply = KeyMethod2 {
             source: server.clone(),
-            options: occ::server_options(context.config.tun_mtu),
+            options: occ::server_options(context.config.tun_mtu, &message.options),
             username: None,
             password: None,
             peer_info: String::new(),
@@ -97,15 +138,33 @@ impl Rekey {
         if self.channel.send(&reply.to_wire()).is_err() {
             return Outcome::Failed;
         }
-        self.is_keyed = true;
+        self.progress = Progress::Keyed;
+        if let Err(denial) = self.verify_same_client(client, message.username.as_deref()) {
+            return Outcome::Denied(denial);
+        }
         let sources = KeySources { client: message.source.clone(), server };
-        match keys::derive(&self.channel, negotiated, &sources, &context.ends) {
+        match keys::derive(&self.channel, &client.negotiated, &sources, &context.ends) {
+            Ok(key) if client.reauthenticate => {
+                self.progress = Progress::Reauthorizing(Box::new(key));
+                let event =
+                    Event::ReauthorizationRequested { session: context.handle, password: message.password };
+                context.events.push_back(event);
+                Outcome::Running
+            }
             Ok(key) => Outcome::KeyReady(Box::new(key)),
             Err(denial) => Outcome::Denied(denial),
         }
     }
 
-    fn verify_same_client(&self, identity: &PeerIdentity) -> Result<(), Denial> {
+    fn verify_same_client(&self, client: &Client, username: Option<&str>) -> Result<(), Denial> {
+        if client.username.as_deref() != username {
+            return Err(Denial::new(
+                "username-changed",
+                "the user name changed during the session",
+                format!("the session of {:?} renegotiated as {username:?}", client.username),
+            ));
+        }
+        let identity = &client.identity;
         match self.record.verdict() {
             Some(CertificateVerdict::Accepted(now)) if now.fingerprint == identity.fingerprint => Ok(()),
             Some(CertificateVerdict::Accepted(now)) => Err(Denial::new(
@@ -150,7 +209,25 @@ impl Rekey {
         self.give_up_at
     }
 
-    pub(super) fn into_channel(self) -> ControlChannel {
-        self.channel
+    pub(super) const fn is_heard(&self) -> bool {
+        self.is_heard
+    }
+
+    /// Brings the negotiation to where the client can take a message, and says it.
+    pub(super) fn say_farewell(self, context: &mut Context<'_>, message: ServerMessage) -> Phase {
+        let Self { channel, record, progress, give_up_at, .. } = self;
+        match progress {
+            Progress::Handshake => {
+                Phase::Handshake(Handshake::for_farewell(channel, record, message, give_up_at))
+            }
+            Progress::Reauthorizing(_) | Progress::Keyed => {
+                Admission::start(channel, Standing::Refused(message), true, give_up_at).advance(context)
+            }
+        }
+    }
+
+    /// The new control channel, and what is to be pushed over it.
+    pub(super) fn into_channel(self) -> (ControlChannel, Vec<PushOption>) {
+        (self.channel, self.options)
     }
 }

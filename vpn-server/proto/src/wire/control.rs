@@ -204,6 +204,8 @@ mod tests {
             Just(ControlOpcode::Ack),
             Just(ControlOpcode::HardResetClient),
             Just(ControlOpcode::HardResetServer),
+            Just(ControlOpcode::HardResetClientV3),
+            Just(ControlOpcode::ControlWithKey),
         ]
     }
 

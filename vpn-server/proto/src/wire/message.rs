@@ -9,6 +9,8 @@ pub enum ClientMessage {
     PushRequest,
     /// The client is leaving.
     Exit,
+    /// The answer to a question, in base64.
+    ChallengeResponse(String),
     /// Some other message, by its first word.
     Unknown(String),
 }
@@ -19,18 +21,22 @@ impl ClientMessage {
         texts(record).map(|text| match text {
             "PUSH_REQUEST" => Self::PushRequest,
             "EXIT" => Self::Exit,
-            other => Self::Unknown(first_word(other).to_owned()),
+            other => match other.strip_prefix("CR_RESPONSE,") {
+                Some(answer) => Self::ChallengeResponse(answer.to_owned()),
+                None => Self::Unknown(first_word(other).to_owned()),
+            },
         })
     }
 
     /// The message as a TLS record's content.
     #[must_use]
     pub fn to_record(&self) -> Vec<u8> {
-        terminated(match self {
-            Self::PushRequest => "PUSH_REQUEST",
-            Self::Exit => "EXIT",
-            Self::Unknown(text) => text,
-        })
+        match self {
+            Self::PushRequest => terminated("PUSH_REQUEST"),
+            Self::Exit => terminated("EXIT"),
+            Self::ChallengeResponse(answer) => terminated(&format!("CR_RESPONSE,{answer}")),
+            Self::Unknown(text) => terminated(text),
+        }
     }
 }
 
@@ -39,6 +45,12 @@ impl ClientMessage {
 pub enum ServerMessage {
     /// One part of the configuration, complete with its `PUSH_REPLY,` (see [`super::push`]).
     PushReply(String),
+    /// One part of a change of the configuration, complete with its `PUSH_UPDATE,`.
+    PushUpdate(String),
+    /// The decision takes time: so many seconds, where the client understands a number.
+    AuthPending(Option<u64>),
+    /// A question or a notice for the person at the client (see [`super::challenge`]).
+    InfoPre(String),
     /// The client may not connect, or not any longer; stock clients stop.
     AuthFailed(String),
     /// The client shall reconnect.
@@ -56,6 +68,11 @@ impl ServerMessage {
             let (word, rest) = text.split_once(',').unwrap_or((text, ""));
             match word {
                 "PUSH_REPLY" => Self::PushReply(text.to_owned()),
+                "PUSH_UPDATE" => Self::PushUpdate(text.to_owned()),
+                "AUTH_PENDING" => {
+                    Self::AuthPending(rest.strip_prefix("timeout ").and_then(|seconds| seconds.parse().ok()))
+                }
+                "INFO_PRE" => Self::InfoPre(rest.to_owned()),
                 "AUTH_FAILED" => Self::AuthFailed(rest.to_owned()),
                 "RESTART" => Self::Restart(rest.to_owned()),
                 "HALT" => Self::Halt(rest.to_owned()),
@@ -68,7 +85,10 @@ impl ServerMessage {
     #[must_use]
     pub fn to_record(&self) -> Vec<u8> {
         match self {
-            Self::PushReply(text) | Self::Unknown(text) => terminated(text),
+            Self::PushReply(text) | Self::PushUpdate(text) | Self::Unknown(text) => terminated(text),
+            Self::AuthPending(None) => terminated("AUTH_PENDING"),
+            Self::AuthPending(Some(seconds)) => terminated(&format!("AUTH_PENDING,timeout {seconds}")),
+            Self::InfoPre(text) => terminated(&with_reason("INFO_PRE", text)),
             Self::AuthFailed(reason) => terminated(&with_reason("AUTH_FAILED", reason)),
             Self::Restart(reason) => terminated(&with_reason("RESTART", reason)),
             Self::Halt(reason) => terminated(&with_reason("HALT", reason)),
@@ -76,15 +96,20 @@ impl ServerMessage {
     }
 }
 
-/// Longest reason that is sent; stock clients take whole messages of up to 1024 octets.
-const MAX_REASON: usize = 200;
+/// The longest reason, in characters: stock clients take whole messages of up to 1024 octets.
+pub(super) const MAX_REASON: usize = 240;
+/// The longest message, the terminating NUL left out.
+const MAX_MESSAGE: usize = 1023;
 
 fn with_reason(word: &str, reason: &str) -> String {
-    if reason.is_empty() {
-        return word.to_owned();
+    let mut text = word.to_owned();
+    if !reason.is_empty() {
+        text.push(',');
+        text.extend(reason.chars().map(|c| if c.is_control() { ' ' } else { c }));
     }
-    let clean = reason.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_REASON);
-    format!("{word},{}", clean.collect::<String>())
+    let boundary = (0..=MAX_MESSAGE.min(text.len())).rev().find(|end| text.is_char_boundary(*end));
+    text.truncate(boundary.unwrap_or(0));
+    text
 }
 
 fn texts(record: &[u8]) -> impl Iterator<Item = &str> {
@@ -130,8 +155,25 @@ mod tests {
     }
 
     #[test]
+    fn no_message_is_longer_than_clients_take() {
+        let record = ServerMessage::AuthFailed("\u{e9}".repeat(2000)).to_record();
+        assert!(record.len() <= 1024 && std::str::from_utf8(&record).is_ok());
+    }
+
+    #[test]
+    fn the_answer_to_a_question_is_read() {
+        let messages: Vec<_> = ClientMessage::parse_record(b"CR_RESPONSE,MTIzNDU2\0").collect();
+        assert_eq!(messages, [ClientMessage::ChallengeResponse("MTIzNDU2".to_owned())]);
+        assert_eq!(messages[0].to_record(), b"CR_RESPONSE,MTIzNDU2\0");
+    }
+
+    #[test]
     fn server_messages_round_trip() {
         for message in [
+            ServerMessage::AuthPending(None),
+            ServerMessage::AuthPending(Some(300)),
+            ServerMessage::InfoPre("OPEN_URL:https://x.test/?a,b".to_owned()),
+            ServerMessage::PushUpdate("PUSH_UPDATE,-route".to_owned()),
             ServerMessage::AuthFailed("certificate revoked".to_owned()),
             ServerMessage::AuthFailed(String::new()),
             ServerMessage::Restart("going down".to_owned()),

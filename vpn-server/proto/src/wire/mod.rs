@@ -3,6 +3,7 @@
 //! Nothing here keeps state or knows what a message means for a session. Layouts are those of the protocol reference
 //! (`docs/protocol-notes.md`), sections 1, 6, 8 and 9.
 
+pub mod challenge;
 pub mod control;
 mod cursor;
 pub mod key_method2;
@@ -11,7 +12,13 @@ pub mod occ;
 pub mod opcode;
 pub mod peer_info;
 pub mod push;
-pub mod wrapping;
+pub mod replay_id;
+pub mod static_key;
+pub mod tcp;
+pub mod tls_auth;
+pub(crate) mod tls_crypt;
+pub mod tls_crypt_v2;
+pub(crate) mod wrapping;
 
 pub(crate) use cursor::Cursor;
 

@@ -24,7 +24,14 @@ pub enum ControlOpcode {
     HardResetClient = 7,
     /// The server's answer to it.
     HardResetServer = 8,
+    /// A client starts a session and brings its tls-crypt-v2 key.
+    HardResetClientV3 = HARD_RESET_CLIENT_V3,
+    /// TLS octets, with the client's tls-crypt-v2 key after them.
+    ControlWithKey = CONTROL_WITH_KEY,
 }
+
+pub(crate) const HARD_RESET_CLIENT_V3: u8 = 10;
+pub(crate) const CONTROL_WITH_KEY: u8 = 11;
 
 impl ControlOpcode {
     pub(crate) const fn from_first_octet(octet: u8) -> Result<Self, WireError> {
@@ -34,6 +41,8 @@ impl ControlOpcode {
             5 => Ok(Self::Ack),
             7 => Ok(Self::HardResetClient),
             8 => Ok(Self::HardResetServer),
+            HARD_RESET_CLIENT_V3 => Ok(Self::HardResetClientV3),
+            CONTROL_WITH_KEY => Ok(Self::ControlWithKey),
             other => Err(WireError::UnexpectedOpcode(other)),
         }
     }
@@ -42,11 +51,23 @@ impl ControlOpcode {
         ((self as u8) << 3) | key_id.get()
     }
 
+    /// Whether the payload of such packets is TLS octets: that of resets is not.
+    pub(crate) const fn carries_tls(self) -> bool {
+        matches!(self, Self::Control | Self::ControlWithKey)
+    }
+
     /// Whether packets of this opcode carry a message id and must be acknowledged.
     #[must_use]
     pub const fn is_reliable(self) -> bool {
         !matches!(self, Self::Ack)
     }
+}
+
+/// Whether a datagram looks like the first of a client.
+#[must_use]
+pub fn starts_session(datagram: &[u8]) -> bool {
+    let opcode = datagram.first().and_then(|first| ControlOpcode::from_first_octet(*first).ok());
+    matches!(opcode, Some(ControlOpcode::HardResetClient | ControlOpcode::HardResetClientV3))
 }
 
 pub(crate) const DATA_V1: u8 = 6;

@@ -3,7 +3,7 @@
 //! An option can hold neither comma nor control character, whoever made it (CFG-03).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Octets of one message; stock senders and receivers agree on 1024.
 const MAX_MESSAGE: usize = 1024;
@@ -43,10 +43,10 @@ impl PushOption {
         Self(format!("route {network} {netmask}"))
     }
 
-    /// Sends all traffic into the tunnel, by two routes that leave the client's default route in place.
+    /// Sends traffic for an IPv6 network into the tunnel.
     #[must_use]
-    pub fn redirect_gateway_def1() -> Self {
-        Self("redirect-gateway def1".to_owned())
+    pub fn route_ipv6(network: Ipv6Addr, prefix_length: u8) -> Self {
+        Self(format!("route-ipv6 {network}/{prefix_length}"))
     }
 
     /// Names a DNS server.
@@ -58,18 +58,10 @@ impl PushOption {
         }
     }
 
-    /// Names the domain of the client's connection.
-    ///
-    /// # Errors
-    /// [`InvalidPushOption`] as for [`PushOption::parse`], and for a domain with a space in it.
-    pub fn dns_domain(domain: &str) -> Result<Self, InvalidPushOption> {
-        if domain.is_empty() || domain.contains(char::is_whitespace) {
-            return Err(InvalidPushOption {
-                option: domain.escape_debug().collect(),
-                reason: "it is no domain name",
-            });
-        }
-        Self::parse(&format!("dhcp-option DOMAIN {domain}"))
+    /// The name of the option: its first word.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
     }
 
     pub(crate) fn formatted(option: fmt::Arguments<'_>) -> Self {
@@ -100,15 +92,40 @@ pub struct InvalidPushOption {
 /// More than one message are marked `push-continuation 2`, the last of them `push-continuation 1`.
 #[must_use]
 pub fn push_reply(options: &[PushOption]) -> Vec<String> {
-    let mut messages = vec![String::from("PUSH_REPLY")];
+    pack("PUSH_REPLY", options.iter().map(|option| option.0.clone()))
+}
+
+/// A change of one option at a connected client.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PushChange {
+    /// Replaces all options of this name that the client has.
+    Set(PushOption),
+    /// Removes all options of this name.
+    Remove(PushOption),
+}
+
+/// Packs changes into as few `PUSH_UPDATE` messages as they fit into (protocol reference section 8.3).
+#[must_use]
+pub fn push_update(changes: &[PushChange]) -> Vec<String> {
+    pack(
+        "PUSH_UPDATE",
+        changes.iter().map(|change| match change {
+            PushChange::Set(option) => option.0.clone(),
+            PushChange::Remove(option) => format!("-{}", option.0),
+        }),
+    )
+}
+
+fn pack(word: &str, options: impl Iterator<Item = String>) -> Vec<String> {
+    let mut messages = vec![word.to_owned()];
+    let mut last = 0;
     for option in options {
-        let last = messages.len() - 1;
-        if messages[last].len() + 1 + option.0.len() + CONTINUATION_ROOM > MAX_MESSAGE {
-            messages.push(String::from("PUSH_REPLY"));
+        if messages[last].len() + 1 + option.len() + CONTINUATION_ROOM > MAX_MESSAGE {
+            messages.push(word.to_owned());
+            last += 1;
         }
-        let last = messages.len() - 1;
         messages[last].push(',');
-        messages[last].push_str(&option.0);
+        messages[last].push_str(&option);
     }
     mark_continuations(&mut messages);
     messages
@@ -140,7 +157,6 @@ mod tests {
         }
         assert!(PushOption::parse(&"x".repeat(MAX_OPTION)).is_ok());
         assert!(PushOption::parse(&"x".repeat(MAX_OPTION + 1)).is_err());
-        assert!(PushOption::dns_domain("a b").is_err());
     }
 
     #[test]
@@ -148,6 +164,24 @@ mod tests {
         let reply =
             push_reply(&[PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))]);
         assert_eq!(reply, ["PUSH_REPLY,route 10.7.0.0 255.255.255.0"]);
+    }
+
+    #[test]
+    fn the_first_word_is_the_name() {
+        assert_eq!(PushOption::route_ipv6("fd07::".parse().unwrap(), 64).as_str(), "route-ipv6 fd07::/64");
+        for (option, name) in [("dhcp-option DNS 1.1.1.1", "dhcp-option"), ("block-ipv6", "block-ipv6")] {
+            assert_eq!(PushOption::parse(option).unwrap().name(), name);
+        }
+    }
+
+    #[test]
+    fn a_change_sets_and_removes() {
+        let option = |text| PushOption::parse(text).unwrap();
+        let changes = [
+            PushChange::Set(option("route 10.9.0.0 255.255.0.0")),
+            PushChange::Remove(option("dhcp-option")),
+        ];
+        assert_eq!(push_update(&changes), ["PUSH_UPDATE,route 10.9.0.0 255.255.0.0,-dhcp-option"]);
     }
 
     #[test]

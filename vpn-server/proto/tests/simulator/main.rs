@@ -4,9 +4,16 @@
 #![expect(clippy::cast_possible_truncation, reason = "the numbers of the worlds are small")]
 
 mod certificates;
+mod connections;
+mod credentials;
+mod floats;
+mod formats;
 mod network;
+mod quiet;
 mod random;
 mod random_worlds;
 mod scenarios;
 mod server;
+mod strangers;
 mod world;
+mod wrappings;

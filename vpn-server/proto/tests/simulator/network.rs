@@ -25,6 +25,12 @@ pub(crate) struct Network {
     pub(crate) conditions: Conditions,
     under_way: BTreeMap<(Moment, u64), Datagram>,
     sent: u64,
+    /// Whether what goes to the server is also kept in `copies_to_server`.
+    pub(crate) keeps_copies: bool,
+    pub(crate) copies_to_server: Vec<Vec<u8>>,
+    /// Whether what goes to the server is stopped on its way and kept.
+    pub(crate) holds_back: bool,
+    held_back: Vec<Datagram>,
 }
 
 #[derive(Clone)]
@@ -36,10 +42,26 @@ pub(crate) struct Datagram {
 
 impl Network {
     pub(crate) const fn new(random: Random, conditions: Conditions) -> Self {
-        Self { random, conditions, under_way: BTreeMap::new(), sent: 0 }
+        Self {
+            random,
+            conditions,
+            under_way: BTreeMap::new(),
+            sent: 0,
+            keeps_copies: false,
+            copies_to_server: vec![],
+            holds_back: false,
+            held_back: vec![],
+        }
     }
 
     pub(crate) fn send(&mut self, now: Moment, to_server: bool, path: Path, payload: Vec<u8>) {
+        if to_server && self.keeps_copies {
+            self.copies_to_server.push(payload.clone());
+        }
+        if to_server && self.holds_back {
+            self.held_back.push(Datagram { to_server, path, payload });
+            return;
+        }
         let Conditions { loss, duplication, mtu, .. } = self.conditions;
         if mtu > 0 && payload.len() > mtu {
             return;
@@ -66,6 +88,16 @@ impl Network {
         let delay = self.conditions.latency + Duration::from_micros(self.random.below(jitter + 1));
         self.sent += 1;
         self.under_way.insert((now + delay, self.sent), datagram);
+    }
+
+    /// What was held back so far.
+    pub(crate) fn take_held_back(&mut self) -> Vec<Datagram> {
+        std::mem::take(&mut self.held_back)
+    }
+
+    /// The datagram that was sent last of those under way.
+    pub(crate) fn last_sent(&self) -> Option<Vec<u8>> {
+        self.under_way.last_key_value().map(|(_, datagram)| datagram.payload.clone())
     }
 
     pub(crate) fn next_arrival(&self) -> Option<Moment> {

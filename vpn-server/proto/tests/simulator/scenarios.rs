@@ -3,45 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::certificates::{Authority, CLIENTS, SERVER, Standing};
-use crate::network::Conditions;
-use crate::random::Random;
-use crate::server::Server;
+use crate::certificates::{CLIENTS, Standing};
+use crate::quiet::{PORT, SECOND, config, connect, ping, world, world_with};
 use crate::world::{World, path};
 use vpn_proto::client::{ClientConfig, ClientEvent};
-use vpn_proto::{CloseReason, DataCipher, EndpointConfig, Farewell, Keepalive, PushOption, TlsVersion};
-
-const SECOND: Duration = Duration::from_secs(1);
-const PORT: u16 = 5000;
-
-fn quiet() -> Conditions {
-    Conditions { latency: Duration::from_millis(10), ..Conditions::default() }
-}
-
-fn config(authority: &Arc<Authority>) -> EndpointConfig {
-    EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), Arc::clone(authority) as _)
-}
-
-fn world_with(config: EndpointConfig) -> World {
-    World::new(1, Server::new(config, Random::new(2)), quiet())
-}
-
-fn world() -> (World, Arc<Authority>) {
-    let authority = Arc::new(Authority::default());
-    (world_with(config(&authority)), authority)
-}
-
-fn connect(world: &mut World, port: u16, config: Arc<ClientConfig>) {
-    world.start_client(port, config);
-    let connected = world.run_until(10 * SECOND, |world| world.hosts[&port].connected.is_some());
-    assert!(connected, "{:?} {:?}", world.hosts[&port].ended, world.server.failures);
-}
-
-fn ping(world: &mut World, port: u16) -> bool {
-    let before = world.hosts[&port].received.len();
-    world.with_client(port, |client, now| client.send_packet(now, b"a tunnel packet"));
-    world.run_until(SECOND, |world| world.hosts[&port].received.len() > before)
-}
+use vpn_proto::{CloseReason, DataCipher, Farewell, Keepalive, NegotiatedCipher, PushOption};
 
 #[test]
 fn a_client_connects_in_five_round_trips_and_packets_pass_both_ways() {
@@ -56,7 +22,7 @@ fn a_client_connects_in_five_round_trips_and_packets_pass_both_ways() {
 
 #[test]
 fn every_cipher_tls_version_and_key_derivation_works() {
-    for cipher in DataCipher::ALL {
+    for cipher in DataCipher::ALL.iter().copied() {
         for only_tls12 in [false, true] {
             for protocol in [990, 990 - 8, 6, 2] {
                 let mut settings = config(&Arc::default());
@@ -64,10 +30,10 @@ fn every_cipher_tls_version_and_key_derivation_works() {
                 let mut world = world_with(settings);
                 let tls = CLIENTS[0].client_tls();
                 let mut client = ClientConfig::new(if only_tls12 { tls.only_tls12() } else { tls });
-                client.peer_info = client.peer_info.replace("IV_PROTO=990", &format!("IV_PROTO={protocol}"));
+                client.peer_info = format!("IV_PROTO={protocol}\nIV_CIPHERS={cipher}\n");
                 connect(&mut world, PORT, Arc::new(client));
                 let pushed = world.hosts[&PORT].connected.clone().unwrap();
-                assert_eq!(pushed.cipher, cipher);
+                assert_eq!(pushed.cipher, Some(NegotiatedCipher::Aead(cipher)));
                 assert_eq!(pushed.tls_exporter, protocol & 8 != 0);
                 assert!(ping(&mut world, PORT), "{cipher} TLS 1.2 only: {only_tls12}, IV_PROTO={protocol}");
             }
@@ -314,7 +280,7 @@ fn net_01_a_cookie_from_elsewhere_starts_no_session() {
 #[test]
 fn net_04_the_oldest_handshake_gives_way_when_too_many_are_under_way() {
     let mut settings = config(&Arc::default());
-    settings.max_half_open = 10;
+    settings.half_open.total = 10;
     let mut world = world_with(settings);
     for port in 6000..6011 {
         let reset = [&[0x38][..], &[7; 8], &[0; 5]].concat();

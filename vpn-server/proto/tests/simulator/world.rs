@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use vpn_proto::client::{Client, ClientConfig, ClientEvent, Pushed};
-use vpn_proto::{ListenerId, Moment, Path, Transmit};
+use vpn_proto::{ListenerId, Moment, Path, Transmit, Transport};
 
 use crate::network::{Conditions, Network};
 use crate::random::Random;
@@ -25,13 +25,17 @@ pub(crate) struct World {
     random: Random,
 }
 
-/// A client's machine, named by the UDP port it uses.
+/// A client's machine, named by the UDP port that it used first.
 pub(crate) struct Host {
     pub(crate) client: Client,
+    /// Where the network sees it.
+    pub(crate) path: Path,
     pub(crate) connected: Option<Pushed>,
     pub(crate) received: Vec<Vec<u8>>,
     pub(crate) ended: Option<ClientEvent>,
     pub(crate) renegotiations: usize,
+    /// Everything else that the server said.
+    pub(crate) heard: Vec<ClientEvent>,
 }
 
 /// Steps without the clock moving that count as a busy loop.
@@ -49,10 +53,24 @@ impl World {
         }
     }
 
-    /// Starts a client on `port`, in place of one that is there already.
+    /// Starts a client on `port`, in place of one that is there already and at the same place in the network.
     pub(crate) fn start_client(&mut self, port: u16, config: Arc<ClientConfig>) {
-        let client = Client::connect(config, path(port), self.now, Box::new(self.random.fork()));
-        let host = Host { client, connected: None, received: vec![], ended: None, renegotiations: 0 };
+        let path = self.hosts.get(&port).map_or(path(port), |host| host.path);
+        self.start_client_at(port, path, config);
+    }
+
+    /// Starts a client that the network sees at `path`.
+    pub(crate) fn start_client_at(&mut self, port: u16, path: Path, config: Arc<ClientConfig>) {
+        let client = Client::connect(config, path, self.now, Box::new(self.random.fork()));
+        let host = Host {
+            client,
+            path,
+            connected: None,
+            received: vec![],
+            ended: None,
+            renegotiations: 0,
+            heard: vec![],
+        };
         self.hosts.insert(port, host);
         self.drain();
     }
@@ -61,6 +79,22 @@ impl World {
     pub(crate) fn with_client(&mut self, port: u16, act: impl FnOnce(&mut Client, Moment)) {
         if let Some(host) = self.hosts.get_mut(&port) {
             act(&mut host.client, self.now);
+        }
+        self.drain();
+    }
+
+    /// The network sees the client on `port` at another place from here on; what is under way to the former is lost.
+    pub(crate) fn move_client(&mut self, port: u16, to: Path) {
+        if let Some(host) = self.hosts.get_mut(&port) {
+            host.path = to;
+            host.client.set_path(to);
+        }
+    }
+
+    /// Delivers what the network has held back.
+    pub(crate) fn release_held_back(&mut self) {
+        for datagram in self.network.take_held_back() {
+            self.server.receive(self.now, datagram.path, datagram.payload);
         }
         self.drain();
     }
@@ -97,7 +131,7 @@ impl World {
         for datagram in self.network.arrivals(self.now) {
             if datagram.to_server {
                 self.server.receive(self.now, datagram.path, datagram.payload);
-            } else if let Some(host) = self.hosts.get_mut(&datagram.path.remote.port()) {
+            } else if let Some(host) = self.hosts.values_mut().find(|host| host.path == datagram.path) {
                 host.client.handle_datagram(self.now, &mut datagram.payload.clone());
             }
         }
@@ -144,6 +178,10 @@ impl Host {
             ClientEvent::Connected(pushed) => self.connected = Some(*pushed),
             ClientEvent::Renegotiated(_) => self.renegotiations += 1,
             ClientEvent::Packet(packet) => self.received.push(packet),
+            ClientEvent::Pending(_)
+            | ClientEvent::Prompt(_)
+            | ClientEvent::Updated(_)
+            | ClientEvent::Pushed(_) => self.heard.push(event),
             ClientEvent::AuthFailed(_)
             | ClientEvent::Restart(_)
             | ClientEvent::Halt(_)
@@ -154,5 +192,11 @@ impl Host {
 
 /// The way between the server and the client on `port`.
 pub(crate) fn path(port: u16) -> Path {
-    Path { listener: ListenerId(0), remote: SocketAddr::from(([192, 0, 2, 2], port)), local: None }
+    path_from([192, 0, 2, 2], port)
+}
+
+/// The way between the server and a client at `address` and `port`.
+pub(crate) fn path_from(address: [u8; 4], port: u16) -> Path {
+    let remote = SocketAddr::from((address, port));
+    Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None }
 }

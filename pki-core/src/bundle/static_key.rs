@@ -1,0 +1,156 @@
+//! Key files of OpenVPN that are no certificates: the static key of tls-auth and tls-crypt, and the two kinds of
+//! tls-crypt-v2 keys.
+//!
+//! Only the files: what the octets protect is the protocol's business.
+
+use base64ct::{Base64, Encoding};
+use zeroize::Zeroizing;
+
+/// Octets of a static key.
+pub const STATIC_KEY: usize = 256;
+/// Octets of a tls-crypt-v2 server key.
+pub const SERVER_KEY: usize = 128;
+
+const STATIC_KEY_LABEL: &str = "OpenVPN Static key V1";
+const SERVER_KEY_LABEL: &str = "OpenVPN tls-crypt-v2 server key";
+/// No key file is larger.
+const MAXIMUM_FILE_SIZE: usize = 1 << 20;
+
+/// Why a file is not the key it should be.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StaticKeyError {
+    /// The lines around the key are not there.
+    #[error("there is no '-----BEGIN {label}-----' with its end")]
+    NoKey {
+        /// What the lines say.
+        label: &'static str,
+    },
+    /// Something between the lines is not of the encoding.
+    #[error("the key is not written in {encoding}")]
+    BadEncoding {
+        /// `hexadecimal` or `base64`.
+        encoding: &'static str,
+    },
+    /// The key has another length.
+    #[error("the key has {found} octets instead of {expected}")]
+    BadLength {
+        /// How many there are.
+        found: usize,
+        /// How many there must be.
+        expected: usize,
+    },
+    /// The file is larger than any key file.
+    #[error("the file is too large for a key")]
+    TooLarge,
+}
+
+impl StaticKeyError {
+    /// Stable name of this cause.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::NoKey { .. } => "static-key-missing",
+            Self::BadEncoding { .. } | Self::BadLength { .. } | Self::TooLarge => "static-key-malformed",
+        }
+    }
+
+    /// What to do about it.
+    #[must_use]
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::NoKey { label } if label.len() == SERVER_KEY_LABEL.len() => {
+                "make one: 'openvpn --genkey tls-crypt-v2-server FILE'"
+            }
+            Self::NoKey { .. } | Self::BadEncoding { .. } | Self::BadLength { .. } | Self::TooLarge => {
+                "make one: 'openvpn --genkey secret FILE', or easyrsa gen-tls-crypt-key"
+            }
+        }
+    }
+}
+
+/// Reads a static key: hexadecimal digits of either case in lines of any length; text around the key is ignored.
+///
+/// # Errors
+/// [`StaticKeyError`] says what is wrong with the file.
+pub fn parse_static_key(file: &str) -> Result<Zeroizing<[u8; STATIC_KEY]>, StaticKeyError> {
+    let digits = Zeroizing::new(body(file, STATIC_KEY_LABEL)?);
+    let octets: Option<Vec<u8>> = digits
+        .as_bytes()
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok().filter(|_| pair.len() == 2))
+        .collect();
+    let is_hexadecimal = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let octets = octets.filter(|_| is_hexadecimal).map(Zeroizing::new);
+    sized(&octets.ok_or(StaticKeyError::BadEncoding { encoding: "hexadecimal" })?)
+}
+
+/// Reads the server's key of tls-crypt-v2.
+///
+/// # Errors
+/// [`StaticKeyError`] says what is wrong with the file.
+pub fn parse_tls_crypt_v2_server_key(file: &str) -> Result<Zeroizing<[u8; SERVER_KEY]>, StaticKeyError> {
+    let text = Zeroizing::new(body(file, SERVER_KEY_LABEL)?);
+    let octets = Base64::decode_vec(&text).map_err(|_| StaticKeyError::BadEncoding { encoding: "base64" })?;
+    sized(&Zeroizing::new(octets))
+}
+
+/// What stands between the lines of `label`, without blanks.
+fn body(file: &str, label: &'static str) -> Result<String, StaticKeyError> {
+    if file.len() > MAXIMUM_FILE_SIZE {
+        return Err(StaticKeyError::TooLarge);
+    }
+    let missing = || StaticKeyError::NoKey { label };
+    let (_, after) = file.split_once(&format!("-----BEGIN {label}-----")).ok_or_else(missing)?;
+    let (body, _) = after.split_once(&format!("-----END {label}-----")).ok_or_else(missing)?;
+    Ok(body.split_whitespace().collect())
+}
+
+fn sized<const N: usize>(octets: &[u8]) -> Result<Zeroizing<[u8; N]>, StaticKeyError> {
+    match octets.try_into() {
+        Ok(octets) => Ok(Zeroizing::new(octets)),
+        Err(_) => Err(StaticKeyError::BadLength { found: octets.len(), expected: N }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STATIC: &str = include_str!("../../../testdata/openvpn/pki/static.key");
+    const SERVER: &str = include_str!("../../../testdata/openvpn/pki/tls-crypt-v2-server.key");
+
+    #[test]
+    fn reads_what_openvpn_writes() {
+        let key = parse_static_key(STATIC).unwrap();
+        assert_eq!(key[..4], [0x2a, 0xd3, 0xc6, 0x23]);
+        let key = parse_tls_crypt_v2_server_key(SERVER).unwrap();
+        assert_eq!(key[..4], [0x8f, 0xe2, 0x2d, 0xd5]);
+    }
+
+    #[test]
+    fn reads_upper_case_long_lines_and_inline_blocks() {
+        let digits: String = STATIC.lines().filter(|line| line.len() == 32).collect();
+        let inline = format!(
+            "<tls-crypt>\n# comment\n-----BEGIN {STATIC_KEY_LABEL}-----\n{}\n-----END {STATIC_KEY_LABEL}-----\n</tls-crypt>",
+            digits.to_uppercase()
+        );
+        assert_eq!(*parse_static_key(&inline).unwrap(), *parse_static_key(STATIC).unwrap());
+    }
+
+    #[test]
+    fn says_what_is_wrong_with_a_file() {
+        let with_body = |body: &str| {
+            format!("-----BEGIN {STATIC_KEY_LABEL}-----\n{body}\n-----END {STATIC_KEY_LABEL}-----")
+        };
+        let error = |file: &str| parse_static_key(file).unwrap_err();
+        assert_eq!(error("no key"), StaticKeyError::NoKey { label: STATIC_KEY_LABEL });
+        assert_eq!(error(SERVER).code(), "static-key-missing");
+        assert_eq!(error(&with_body("0g")), StaticKeyError::BadEncoding { encoding: "hexadecimal" });
+        assert_eq!(error(&with_body("0")), StaticKeyError::BadEncoding { encoding: "hexadecimal" });
+        assert_eq!(error(&with_body("+1\u{e9}")), StaticKeyError::BadEncoding { encoding: "hexadecimal" });
+        assert_eq!(error(&with_body("00")), StaticKeyError::BadLength { found: 1, expected: 256 });
+        assert_eq!(error(&"x".repeat(MAXIMUM_FILE_SIZE + 1)), StaticKeyError::TooLarge);
+        assert!(parse_tls_crypt_v2_server_key(STATIC).unwrap_err().help().contains("tls-crypt-v2-server"));
+    }
+}

@@ -1,0 +1,41 @@
+//! Everything clients connect to, bound before anything else is changed on the host.
+
+use vpn_proto::ListenerId;
+
+use crate::config::{Config, ListenAddress};
+use crate::transport::bind::BindError;
+use crate::transport::tcp::TcpListener;
+use crate::transport::udp::UdpListener;
+use vpn_proto::Transport;
+
+/// The listeners of a configuration, numbered in its order.
+pub(super) struct Listeners {
+    pub(super) udp: Vec<(ListenerId, UdpListener)>,
+    pub(super) tcp: Vec<(ListenerId, TcpListener)>,
+    /// What all of them are bound to.
+    pub(super) addresses: Vec<ListenAddress>,
+}
+
+impl Listeners {
+    pub(super) fn bind(config: &Config) -> Result<Self, BindError> {
+        let mut listeners = Self { udp: Vec::new(), tcp: Vec::new(), addresses: Vec::new() };
+        for (listen, id) in config.listen.iter().zip((0..).map(ListenerId)) {
+            let address = match listen.transport {
+                Transport::Udp => {
+                    let listener = UdpListener::bind(listen.address)?;
+                    let address = listener.address();
+                    listeners.udp.push((id, listener));
+                    address
+                }
+                Transport::Tcp => {
+                    let listener = TcpListener::bind(listen.address)?;
+                    let address = listener.address();
+                    listeners.tcp.push((id, listener));
+                    address
+                }
+            };
+            listeners.addresses.push(ListenAddress { transport: listen.transport, address });
+        }
+        Ok(listeners)
+    }
+}
