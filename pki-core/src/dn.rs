@@ -60,6 +60,111 @@ fn relative_name(names: &mut Encoder, oid: &ObjectIdentifier, string_tag: u8, va
     });
 }
 
+/// The attributes of easy-rsa's CA policy in its order, octet by octet; others are dropped.
+pub(crate) fn by_policy(name_der: &[u8]) -> Result<Vec<u8>, NameError> {
+    let attributes = attributes(name_der).map_err(|_| NameError::Unreadable)?;
+    Ok(Encoder::sequence_of(|names| {
+        for kind in POLICY {
+            for attribute in attributes.iter().filter(|attribute| attribute.oid == kind.as_bytes()) {
+                names.nested(tag::SET, |set| set.raw(attribute.encoded));
+            }
+        }
+    }))
+}
+
+/// Reads OpenSSL's notation for subjects on the command line: `/C=DE/O=Acme/CN=name`, `\\/` for a slash in a value.
+pub(crate) fn from_slashes(text: &str) -> Result<Vec<u8>, NameError> {
+    let refused =
+        |rule| NameError::Attribute { attribute: "subject", value: text.escape_debug().to_string(), rule };
+    let rest = text.strip_prefix('/').ok_or_else(|| refused("it begins with a slash"))?;
+    let mut names = Encoder::default();
+    for part in split_unescaped(rest) {
+        let (kind, value) = part.split_once('=').ok_or_else(|| refused("every part is NAME=value"))?;
+        if value.is_empty() {
+            continue;
+        }
+        let value = normalised(value)?;
+        encode_attribute(&mut names, kind.trim(), &value)
+            .map_err(|_| refused("an attribute is unknown, or has characters that it does not allow"))?;
+    }
+    let mut sequence = Encoder::default();
+    sequence.value(tag::SEQUENCE, &names.into_der());
+    Ok(sequence.into_der())
+}
+
+/// The parts between slashes, with escaped slashes and backslashes made plain.
+fn split_unescaped(text: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut characters = text.chars();
+    while let Some(character) = characters.next() {
+        let literal = match character {
+            '\\' => characters.next(),
+            '/' => {
+                parts.push(String::new());
+                continue;
+            }
+            plain => Some(plain),
+        };
+        if let (Some(part), Some(literal)) = (parts.last_mut(), literal) {
+            part.push(literal);
+        }
+    }
+    parts
+}
+
+/// Name and text of every attribute, as openssl's `-nameopt multiline` shows them.
+pub(crate) fn long_form(name_der: &[u8]) -> Vec<(String, String)> {
+    let shown = |attribute: &Attribute<'_>| {
+        let known = LONG_NAMES.iter().chain(SHORT_NAMES).find(|(oid, _)| oid.as_bytes() == attribute.oid);
+        let name = known.map_or_else(|| attribute.short_name(), |(_, name)| (*name).to_owned());
+        (name, attribute.shown())
+    };
+    attributes(name_der).unwrap_or_default().iter().map(shown).collect()
+}
+
+/// A name as `openssl ca` prints it in the text of a certificate: `C=DE, O=Acme, CN=name/emailAddress=a@b.c`.
+pub(crate) fn comma_form(name_der: &[u8]) -> String {
+    let line = one_line(name_der).unwrap_or_default();
+    let line = line.strip_prefix('/').unwrap_or_default();
+    let mut form = String::with_capacity(line.len() + 8);
+    for (at, character) in line.char_indices() {
+        if character == '/' && begins_short_name(&line.as_bytes()[at + 1..]) {
+            form.push_str(", ");
+        } else {
+            form.push(character);
+        }
+    }
+    form
+}
+
+/// Whether an attribute of one or two capital letters follows.
+fn begins_short_name(text: &[u8]) -> bool {
+    match text {
+        [first, b'=', ..] => first.is_ascii_uppercase(),
+        [first, second, b'=', ..] => first.is_ascii_uppercase() && second.is_ascii_uppercase(),
+        _ => false,
+    }
+}
+
+/// Appends an attribute under OpenSSL's short or long name of it, or its object identifier.
+pub(crate) fn encode_attribute(names: &mut Encoder, kind: &str, value: &str) -> Result<(), String> {
+    let known = SHORT_NAMES.iter().chain(LONG_NAMES).find(|(_, name)| *name == kind).map(|(oid, _)| *oid);
+    let oid = known.or_else(|| ObjectIdentifier::new(kind).ok());
+    let oid = oid.ok_or_else(|| format!("'{kind}' is no attribute of a name"))?;
+    let string_tag = match oid {
+        COUNTRY if value.len() == 2 && value.bytes().all(is_printable_string) => tag::PRINTABLE_STRING,
+        COUNTRY => return Err(format!("'{value}' is no country of two letters")),
+        SERIAL_NUMBER | DN_QUALIFIER if value.bytes().all(is_printable_string) => tag::PRINTABLE_STRING,
+        EMAIL_ADDRESS | DOMAIN_COMPONENT if value.is_ascii() => tag::IA5_STRING,
+        SERIAL_NUMBER | DN_QUALIFIER | EMAIL_ADDRESS | DOMAIN_COMPONENT => {
+            return Err(format!("'{value}' has characters that {kind} does not allow"));
+        }
+        _ => tag::UTF8_STRING,
+    };
+    relative_name(names, &oid, string_tag, value);
+    Ok(())
+}
+
 /// The fields around the common name in easy-rsa's `org` mode, checked one by one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Organisation {
@@ -187,9 +292,23 @@ pub(crate) fn common_name(name_der: &[u8]) -> Option<String> {
 struct Attribute<'a> {
     oid: &'a [u8],
     octets: &'a [u8],
+    /// The whole AttributeTypeAndValue.
+    encoded: &'a [u8],
 }
 
 impl Attribute<'_> {
+    /// The value with everything but printable ASCII escaped, so that no name can begin a line of a text.
+    fn shown(&self) -> String {
+        let mut shown = String::new();
+        for octet in self.octets {
+            match octet {
+                0x20..=0x7e => shown.push(char::from(*octet)),
+                _ => shown.push_str(&format!("\\{octet:02X}")),
+            }
+        }
+        shown
+    }
+
     /// OpenSSL's short name, or the dotted form.
     fn short_name(&self) -> String {
         let known = SHORT_NAMES.iter().find(|(oid, _)| oid.as_bytes() == self.oid);
@@ -206,14 +325,19 @@ fn attributes(name_der: &[u8]) -> Result<Vec<Attribute<'_>>, DerError> {
     while !names.is_empty() {
         let mut set = names.nested(tag::SET)?;
         while !set.is_empty() {
-            let mut attribute = set.sequence()?;
+            let whole = set.element(tag::SEQUENCE)?;
+            let mut attribute = whole.reader();
             let oid = attribute.object_identifier()?;
             let octets = attribute.any()?.content;
-            found.push(Attribute { oid, octets });
+            found.push(Attribute { oid, octets, encoded: whole.encoded });
         }
     }
     Ok(found)
 }
+
+/// easy-rsa's CA policy.
+const POLICY: [ObjectIdentifier; 8] =
+    [COUNTRY, PROVINCE, LOCALITY, ORGANISATION, UNIT, COMMON_NAME, EMAIL_ADDRESS, SERIAL_NUMBER];
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
@@ -223,6 +347,23 @@ const PROVINCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.8");
 const ORGANISATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 const EMAIL_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.1");
+
+const DN_QUALIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.46");
+const DOMAIN_COMPONENT: ObjectIdentifier = ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25");
+
+const LONG_NAMES: &[(ObjectIdentifier, &str)] = &[
+    (COUNTRY, "countryName"),
+    (PROVINCE, "stateOrProvinceName"),
+    (LOCALITY, "localityName"),
+    (ORGANISATION, "organizationName"),
+    (UNIT, "organizationalUnitName"),
+    (COMMON_NAME, "commonName"),
+    (ObjectIdentifier::new_unwrap("2.5.4.4"), "surname"),
+    (ObjectIdentifier::new_unwrap("2.5.4.9"), "streetAddress"),
+    (ObjectIdentifier::new_unwrap("2.5.4.42"), "givenName"),
+    (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "userId"),
+    (DOMAIN_COMPONENT, "domainComponent"),
+];
 
 const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (COUNTRY, "C"),
@@ -243,10 +384,10 @@ const SHORT_NAMES: &[(ObjectIdentifier, &str)] = &[
     (ObjectIdentifier::new_unwrap("2.5.4.43"), "initials"),
     (ObjectIdentifier::new_unwrap("2.5.4.44"), "generationQualifier"),
     (ObjectIdentifier::new_unwrap("2.5.4.45"), "x500UniqueIdentifier"),
-    (ObjectIdentifier::new_unwrap("2.5.4.46"), "dnQualifier"),
+    (DN_QUALIFIER, "dnQualifier"),
     (ObjectIdentifier::new_unwrap("2.5.4.65"), "pseudonym"),
     (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.1"), "UID"),
-    (ObjectIdentifier::new_unwrap("0.9.2342.19200300.100.1.25"), "DC"),
+    (DOMAIN_COMPONENT, "DC"),
     (ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.2"), "unstructuredName"),
 ];
 
@@ -300,6 +441,25 @@ mod tests {
         assert!(organisation.set(OrganisationField::Country, "Germany").is_err());
         assert!(organisation.set(OrganisationField::Email, "jürgen@x").is_err());
         assert!(organisation.set(OrganisationField::Organisation, "a\nb").is_err());
+    }
+
+    #[test]
+    fn a_subject_on_the_command_line_is_read_and_ordered_by_policy() {
+        let given = from_slashes("/CN=x\\/y/O=Acme, Inc./2.5.4.12=Dr/C=DE").unwrap();
+        assert_eq!(one_line(&given).unwrap(), "/CN=x\\/y/O=Acme, Inc./title=Dr/C=DE");
+        assert_eq!(one_line(&by_policy(&given).unwrap()).unwrap(), "/C=DE/O=Acme, Inc./CN=x\\/y");
+        for wrong in ["CN=x", "/CN", "/NOPE=x", "/C=Germany", "/CN=a\nb"] {
+            assert!(from_slashes(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn cfg_01_a_name_cannot_begin_a_new_line_of_a_text() {
+        let hostile = Encoder::sequence_of(|names| {
+            relative_name(names, &COMMON_NAME, tag::UTF8_STRING, "x\n</cert>\nup sh")
+        });
+        assert_eq!(comma_form(&hostile), "CN=x\\x0A<\\/cert>\\x0Aup sh");
+        assert_eq!(long_form(&hostile)[0].0, "commonName");
     }
 
     #[test]

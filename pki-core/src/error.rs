@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use crate::bundle::BundleError;
 use crate::bundle::ovpn::ProfileError;
 use crate::cert::CertificateError;
 use crate::crl::PublishError;
@@ -135,6 +136,33 @@ pub enum PkiError {
         /// The file that was looked for.
         missing: PathBuf,
     },
+    /// There is no request of this name.
+    #[error("no certificate request: {} does not exist", .missing.display())]
+    NoRequest {
+        /// The file that was looked for.
+        missing: PathBuf,
+    },
+    /// The request of this name is for another key or name than the certificate.
+    #[error("{} is not the request of the certificate of this name", .request.display())]
+    ForeignRequest {
+        /// The request file.
+        request: PathBuf,
+    },
+    /// The authority's certificate comes from another authority.
+    #[error("{} was signed by another authority", .certificate.display())]
+    NotSelfSigned {
+        /// The certificate file.
+        certificate: PathBuf,
+    },
+    /// A file that is made only once is there already.
+    #[error("{} exists already and is not overwritten", .found.display())]
+    FileExists {
+        /// The file.
+        found: PathBuf,
+    },
+    /// A container or list cannot be made.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
     /// ca.key and ca.crt do not belong together.
     #[error("{} is not the key of ca.crt", .key.display())]
     ForeignAuthorityKey {
@@ -216,6 +244,11 @@ impl PkiError {
             Self::NoSuchCertificate { .. } => "no-certificate",
             Self::AmbiguousName { .. } => "ambiguous-name",
             Self::NoKey { .. } => "no-key",
+            Self::NoRequest { .. } => "no-request",
+            Self::ForeignRequest { .. } => "request-mismatch",
+            Self::NotSelfSigned { .. } => "ca-not-self-signed",
+            Self::FileExists { .. } => "file-exists",
+            Self::Bundle(cause) => cause.code(),
             Self::ForeignAuthorityKey { .. } => "ca-key-mismatch",
             Self::NotInIndex { .. } => "not-in-index",
             Self::AlreadyRevoked { .. } => "already-revoked",
@@ -243,6 +276,7 @@ impl Explain for PkiError {
             Self::Store(cause) => cause.kind(),
             Self::Profile(cause) => cause.kind(),
             Self::Random(cause) => cause.kind(),
+            Self::Bundle(cause) => cause.kind(),
             Self::NoPki { .. }
             | Self::PkiExists { .. }
             | Self::NoAuthority { .. }
@@ -252,6 +286,10 @@ impl Explain for PkiError {
             | Self::NoSuchCertificate { .. }
             | Self::AmbiguousName { .. }
             | Self::NoKey { .. }
+            | Self::NoRequest { .. }
+            | Self::ForeignRequest { .. }
+            | Self::NotSelfSigned { .. }
+            | Self::FileExists { .. }
             | Self::AlreadyRevoked { .. }
             | Self::SubjectTaken { .. }
             | Self::NoPassphrase { .. } => ErrorKind::User,
@@ -292,6 +330,17 @@ impl Explain for PkiError {
             Self::NoSuchCertificate { .. } => "Check the spelling; `postern list` shows every name.".into(),
             Self::AmbiguousName { .. } => "Give the serial number instead.".into(),
             Self::NoKey { .. } => "Check the spelling; keys lie in private/NAME.key.".into(),
+            Self::NoRequest { .. } => {
+                "Make it with gen-req, or take it over with import-req; requests lie in reqs/NAME.req.".into()
+            }
+            Self::ForeignRequest { .. } => {
+                "Put the right request back; nothing was signed.".into()
+            }
+            Self::NotSelfSigned { .. } => {
+                "Have reqs/ca.req signed again by the authority above, and put the certificate into ca.crt.".into()
+            }
+            Self::FileExists { .. } => "Move the file away if it is to be made anew.".into(),
+            Self::Bundle(cause) => cause.help(),
             Self::ForeignAuthorityKey { .. } => {
                 "Put the key back that belongs to ca.crt; nothing was signed.".into()
             }

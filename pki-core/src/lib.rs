@@ -23,6 +23,7 @@
 //!     digest: None,
 //!     protection: Protection::None,
 //!     days: 3650,
+//!     customisation: Default::default(),
 //! };
 //! let mut context = Context {
 //!     now: SystemTime::now().into(),

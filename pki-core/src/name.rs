@@ -159,6 +159,9 @@ pub enum NameError {
         /// The first character.
         first: char,
     },
+    /// A name in a certificate or request that cannot be decoded.
+    #[error("the name cannot be read")]
+    Unreadable,
     /// An attribute of an organisational subject has the wrong form.
     #[error("{attribute} '{value}' is not acceptable: {rule}")]
     Attribute {
@@ -182,6 +185,7 @@ impl Explain for NameError {
             Self::Traversal { .. } => "name-traversal",
             Self::Separator { .. } => "name-separator",
             Self::LeadingCharacter { .. } => "name-leading-character",
+            Self::Unreadable => "name-unreadable",
             Self::Attribute { .. } => "name-attribute",
         }
     }
@@ -193,6 +197,7 @@ impl Explain for NameError {
     fn help(&self) -> String {
         match self {
             Self::Attribute { .. } => "Correct the value, or leave it empty to drop the field.".into(),
+            Self::Unreadable => "Ask for a new request; nothing was signed.".into(),
             Self::Empty
             | Self::OuterWhiteSpace { .. }
             | Self::ControlCharacter { .. }

@@ -296,7 +296,7 @@ mod tests {
         let head = decode_head(&text.as_bytes()[..100], "X").unwrap();
         assert!(head.len() > 50 && head.iter().all(|octet| *octet == 7));
         assert_eq!(decode_head(text.as_bytes(), "X").unwrap(), [7; 200]);
-        assert_eq!(decode_head(text.as_bytes(), "Y").unwrap(), []);
+        assert_eq!(decode_head(text.as_bytes(), "Y").unwrap(), b"");
     }
 
     #[test]

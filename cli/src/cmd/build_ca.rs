@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use pki_core::ca::BuildCa;
+use pki_core::cert::Customisation;
 use pki_core::dn::Subject;
 use pki_core::name::CommonName;
 use serde_json::json;
@@ -22,6 +23,7 @@ pub(super) fn run(session: &Session, arguments: &BuildCaArgs) -> Result<Answer, 
         digest: arguments.key.digest(),
         protection: session.protection(arguments.key.is_unprotected(), "New passphrase of the CA key: ")?,
         days: arguments.days,
+        customisation: Customisation::default(),
     };
     let built = session.run(|context| authority.build_ca(&request, context))?;
     let (certificate, key) = (built.certificate.display().to_string(), built.key.display().to_string());

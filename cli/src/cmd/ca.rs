@@ -1,6 +1,6 @@
 //! `postern ca status` and `postern ca roll-over`
 
-use pki_core::ca::{AuthorityKey, Generation, Record, RollOver};
+use pki_core::ca::{AuthorityGeneration, AuthorityKey, Record, RollOver};
 use serde_json::{Value, json};
 
 use super::Session;
@@ -34,7 +34,7 @@ fn status(session: &Session) -> Result<Answer, CliError> {
     })
 }
 
-fn to_text(generation: &Generation) -> String {
+fn to_text(generation: &AuthorityGeneration) -> String {
     let certificate = &generation.certificate;
     let (role, advice) = match (generation.is_current, generation.dependents.len()) {
         (true, _) => ("current", String::new()),
@@ -57,7 +57,7 @@ fn printable_lines(text: &str) -> String {
     text.lines().map(|line| printable(line) + "\n").collect()
 }
 
-fn to_value(generation: &Generation) -> Value {
+fn to_value(generation: &AuthorityGeneration) -> Value {
     json!({
         "subject": generation.certificate.subject_line(),
         "serial": generation.certificate.serial().to_string(),

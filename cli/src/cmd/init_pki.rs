@@ -9,7 +9,7 @@ use crate::error::CliError;
 use crate::output::Answer;
 
 pub(super) fn run(session: &Session, _: &InitPkiArgs) -> Result<Answer, CliError> {
-    let request = Init { lock: session.lock(), vars: None };
+    let request = Init { lock: session.lock(), ..Init::default() };
     let outcome = pki_core::ca::init(&session.directory(), &request)?;
     let directory = outcome.directory.display().to_string();
     Ok(Answer {

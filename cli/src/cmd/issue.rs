@@ -1,8 +1,8 @@
 //! `postern build-server-full`, `build-client-full`, `build-serverClient-full`
 
-use pki_core::ca::{Issue, SerialNumbers};
+use pki_core::ca::{CertificateForm, Issue, SerialNumbers};
 use pki_core::cert::build::Validity;
-use pki_core::cert::{CertificateKind, SubjectAltName};
+use pki_core::cert::{CertificateKind, Customisation, SubjectAltName};
 use pki_core::dn::Subject;
 use pki_core::name::FileBase;
 use serde_json::json;
@@ -31,6 +31,8 @@ pub(super) fn run(
             .protection(arguments.key.is_unprotected(), &format!("New passphrase of the key of {name}: "))?,
         validity: Validity::days_from(session.now, arguments.days)?,
         serial_numbers: SerialNumbers::Random159,
+        customisation: Customisation::default(),
+        form: CertificateForm::default(),
         name,
     };
     let issued = session.run(|context| authority.issue(&request, context))?;

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use pki_core::ca::{Issue, Issued, SerialNumbers};
+use pki_core::ca::{CertificateForm, Issue, Issued, SerialNumbers};
 use pki_core::cert::build::Validity;
-use pki_core::cert::{CertificateKind, SubjectAltName};
+use pki_core::cert::{CertificateKind, Customisation, SubjectAltName};
 use pki_core::dn::Subject;
 use pki_core::key::Protection;
 use pki_core::name::FileBase;
@@ -66,6 +66,8 @@ fn request(
         protection: protection.clone(),
         validity: Validity::days_from(session.now, user.days.unwrap_or(arguments.days))?,
         serial_numbers: SerialNumbers::Random159,
+        customisation: Customisation::default(),
+        form: CertificateForm::default(),
         name,
     })
 }

@@ -1,7 +1,9 @@
 //! `postern renew`: one certificate, or all that end soon.
 
 use pki_core::Authority;
-use pki_core::ca::{NextGeneration, Place, Record, RecordState, Renewed, RenewedKey, SerialNumbers};
+use pki_core::ca::{
+    CertificateForm, NextGeneration, Place, Record, RecordState, Renewed, RenewedKey, SerialNumbers,
+};
 use pki_core::cert::build::Validity;
 use pki_core::name::FileBase;
 use pki_core::{Explain, ca::Warning};
@@ -107,6 +109,7 @@ fn renew(
         digest: None,
         validity: Validity::days_from(session.now, arguments.days)?,
         serial_numbers: SerialNumbers::Random159,
+        form: CertificateForm::default(),
     };
     session.run(|context| authority.next_generation(&request, context))
 }

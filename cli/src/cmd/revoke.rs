@@ -1,6 +1,6 @@
 //! `postern revoke`
 
-use pki_core::ca::Revocable;
+use pki_core::ca::{Generation, Revocable};
 use pki_core::crl::RevocationReason;
 use pki_core::{Authority, PkiError};
 use serde_json::json;
@@ -35,7 +35,7 @@ pub(super) fn run(session: &Session, arguments: &RevokeArgs) -> Result<Answer, C
 
 fn question(authority: &Authority, found: &Revocable) -> Result<String, PkiError> {
     let (serial, subject) = match found {
-        Revocable::Current(name) => authority.revocable(name)?,
+        Revocable::Current(name) => authority.revocable(name, Generation::Issued)?,
         Revocable::Other(found) => (found.record.serial.clone(), found.record.subject.clone()),
     };
     Ok(format!("Revoke {subject} (serial {serial})?"))

@@ -2,7 +2,7 @@
 //!
 //! Notices go to stdout as in easy-rsa, errors to stderr; scripts that look for phrases merge the two.
 
-use pki_core::time::Timestamp;
+use pki_core::ca::Warning;
 
 use super::error::EasyRsaError;
 use crate::output::{self, warning_text};
@@ -25,9 +25,24 @@ impl Messages {
         }
     }
 
-    pub(super) fn warning(self, warning: &pki_core::ca::Warning) {
+    pub(super) fn warning(self, warning: &Warning) {
+        match warning {
+            Warning::IncompleteInline { path, missing } => self.remark(&format!(
+                "INCOMPLETE Inline file created:\n* {}\n\nMissing: {}",
+                path.display(),
+                missing.join(", ")
+            )),
+            Warning::ExposedKey { .. }
+            | Warning::WeakEncryption { .. }
+            | Warning::NotGranted { .. }
+            | Warning::OutlivesAuthority { .. } => self.remark(&warning_text(warning)),
+        }
+    }
+
+    /// Something that is not as it should be, but no reason to stop.
+    pub(super) fn remark(self, text: &str) {
         if !self.is_silent {
-            output::to_stderr(&format!("\nWARNING\n=======\n{}\n", warning_text(warning)));
+            output::to_stderr(&format!("\nWARNING\n=======\n{text}\n"));
         }
     }
 
@@ -40,33 +55,5 @@ impl Messages {
 
     pub(super) fn error(self, error: &EasyRsaError) {
         output::to_stderr(&format!("\nEasy-RSA error:\n\n{}\n\n", error.text()));
-    }
-}
-
-/// `Feb 22 07:21:48 2029 GMT`
-pub(super) fn openssl_date(at: Timestamp) -> String {
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let date = at.calendar();
-    let month = usize::try_from(date.month - 1).ok().and_then(|month| MONTHS.get(month));
-    format!(
-        "{} {:>2} {:02}:{:02}:{:02} {} GMT",
-        month.unwrap_or(&"???"),
-        date.day,
-        date.hour,
-        date.minute,
-        date.second,
-        date.year
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_look_as_openssl_prints_them() {
-        let at = Timestamp::from_calendar(2029, 2, 3, 7, 21, 48).unwrap();
-        assert_eq!(openssl_date(at), "Feb  3 07:21:48 2029 GMT");
     }
 }

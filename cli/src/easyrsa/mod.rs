@@ -9,6 +9,7 @@ mod help;
 mod messages;
 mod options;
 mod session;
+mod templates;
 mod vars;
 
 use std::path::Path;

@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::error::EasyRsaError;
+use super::vars::VarsFile;
 
 /// What a command line says, before anything is looked up.
 pub(super) struct Invocation {
@@ -37,6 +38,7 @@ impl Invocation {
 #[derive(Default)]
 pub(super) struct Variables {
     by_option: BTreeMap<&'static str, String>,
+    forced: BTreeMap<String, String>,
     environment: BTreeMap<String, String>,
     vars_file: BTreeMap<String, String>,
 }
@@ -58,7 +60,8 @@ impl Variables {
 
     /// The value of a variable for which empty means something: easy-rsa drops an empty DN field.
     pub(super) fn even_if_empty(&self, name: &str) -> Option<&str> {
-        let found = self.by_option.get(name).or_else(|| self.environment.get(name));
+        let forced = self.forced.get(name);
+        let found = forced.or_else(|| self.by_option.get(name)).or_else(|| self.environment.get(name));
         found.or_else(|| self.vars_file.get(name)).map(String::as_str)
     }
 
@@ -66,8 +69,20 @@ impl Variables {
         self.value(name).is_some()
     }
 
-    pub(super) fn add_vars_file(&mut self, values: BTreeMap<String, String>) {
-        self.vars_file = values;
+    /// What an option says, whatever the environment holds.
+    pub(super) fn given_by_option(&self, name: &str) -> Option<&str> {
+        self.by_option.get(name).map(String::as_str)
+    }
+
+    /// What options and environment say, for a script that looks at it.
+    pub(super) fn for_scripts(&self) -> impl Iterator<Item = (&str, &str)> {
+        let options = self.by_option.iter().map(|(name, value)| (*name, value.as_str()));
+        options.filter(|(name, _)| name.starts_with("EASYRSA"))
+    }
+
+    pub(super) fn add_vars_file(&mut self, settings: VarsFile) {
+        self.vars_file = settings.set;
+        self.forced = settings.forced;
     }
 
     fn set_by_option(&mut self, argument: &str) -> Result<(), EasyRsaError> {
@@ -102,6 +117,14 @@ impl Variables {
                 }
                 Ok(())
             }
+            (Value::FlagOr(value), None) => {
+                self.by_option.insert(rule.variable, value.to_owned());
+                Ok(())
+            }
+            (Value::FlagOr(_), Some(value)) => {
+                self.by_option.insert(rule.variable, value.to_owned());
+                Ok(())
+            }
             (Value::Flag(_), Some(_)) => Err(EasyRsaError::UnknownOption(argument.to_owned())),
         }
     }
@@ -121,6 +144,8 @@ enum Value {
     Repeated,
     /// `--name`, which stands for this value.
     Flag(&'static str),
+    /// `--name=value`, or `--name` for this value.
+    FlagOr(&'static str),
 }
 
 const fn rule(names: &'static [&'static str], variable: &'static str, value: Value) -> OptionRule {
@@ -164,6 +189,21 @@ const OPTIONS: &[OptionRule] = &[
     rule(&["--req-serial"], "EASYRSA_REQ_SERIAL", Value::Given),
     rule(&["--subject-alt-name", "--san"], "EASYRSA_SAN", Value::Repeated),
     rule(&["--auto-san"], "EASYRSA_AUTO_SAN", Value::Flag("1")),
+    rule(&["--san-crit", "--san-critical"], "EASYRSA_SAN_CRIT", Value::Flag("critical")),
+    rule(&["--bc-crit", "--bc-critical"], "EASYRSA_BC_CRIT", Value::Flag("1")),
+    rule(&["--ku-crit", "--ku-critical"], "EASYRSA_KU_CRIT", Value::Flag("1")),
+    rule(&["--eku-crit", "--eku-critical"], "EASYRSA_EKU_CRIT", Value::Flag("1")),
+    rule(&["--subca-len"], "EASYRSA_SUBCA_LEN", Value::Given),
+    rule(&["--new-subject", "--new-subj"], "EASYRSA_NEW_SUBJECT", Value::Given),
+    rule(&["--usefn"], "EASYRSA_P12_FR_NAME", Value::Given),
+    rule(&["--rawca", "--raw-ca"], "EASYRSA_RAW_CA", Value::Flag("1")),
+    rule(&["--ns-cert"], "EASYRSA_NS_SUPPORT", Value::FlagOr("yes")),
+    rule(&["--ns-comment"], "EASYRSA_NS_COMMENT", Value::Given),
+    rule(&["--ssl-cnf", "--ssl-conf"], "EASYRSA_SSL_CONF", Value::Given),
+    rule(&["--force-safe-ssl"], "EASYRSA_FORCE_SAFE_SSL", Value::Flag("1")),
+    rule(&["--force-vars"], "EASYRSA_FORCE_VARS", Value::Flag("1")),
+    rule(&["--renew-days"], "EASYRSA_CERT_RENEW", Value::Given),
+    rule(&["--fix-offset"], "EASYRSA_FIX_OFFSET", Value::Given),
     rule(&["--copy-ext"], "EASYRSA_CP_EXT", Value::Flag("1")),
     rule(&["--nolockfile", "--no-lockfile"], "EASYRSA_NO_LOCKFILE", Value::Flag("1")),
     rule(&["--noinline", "--no-inline"], "EASYRSA_NO_INLINE", Value::Flag("1")),
@@ -175,10 +215,14 @@ const OPTIONS: &[OptionRule] = &[
     rule(&["--notext"], "EASYRSA_TEXT_OFF", Value::Flag("1")),
     rule(&["--profile"], "POSTERN_PROFILE", Value::Given),
     rule(&["--lock-timeout"], LOCK_TIMEOUT, Value::Given),
+    rule(&["--force"], FORCE, Value::Flag("1")),
 ];
 
 /// Not a variable of easy-rsa: `--days` means another one for each command.
 pub(super) const DAYS: &str = "--days";
+
+/// Not an option of easy-rsa: publish a list that is worse than the published one.
+pub(super) const FORCE: &str = "--force";
 
 /// Seconds to wait for other commands; easy-rsa does not wait at all.
 pub(super) const LOCK_TIMEOUT: &str = "--lock-timeout";
@@ -237,9 +281,18 @@ mod tests {
     #[test]
     fn options_beat_the_vars_file() {
         let mut variables = parsed(&["--keysize=4096"]).unwrap().variables;
-        let file = [("EASYRSA_KEY_SIZE", "3072"), ("EASYRSA_CURVE", "secp521r1")];
-        variables.add_vars_file(file.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+        let pairs =
+            |pairs: [(&str, &str); 2]| pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        variables.add_vars_file(VarsFile {
+            set: pairs([("EASYRSA_KEY_SIZE", "3072"), ("EASYRSA_CURVE", "secp521r1")]),
+            forced: BTreeMap::default(),
+        });
         assert_eq!(variables.value("EASYRSA_KEY_SIZE"), Some("4096"));
         assert_eq!(variables.value("EASYRSA_CURVE"), Some("secp521r1"));
+        variables.add_vars_file(VarsFile {
+            set: BTreeMap::default(),
+            forced: pairs([("EASYRSA_KEY_SIZE", "3072"), ("EASYRSA_CURVE", "secp521r1")]),
+        });
+        assert_eq!(variables.value("EASYRSA_KEY_SIZE"), Some("3072"), "force_set_var beats everything");
     }
 }

@@ -3,17 +3,18 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pki_core::ca::{Context, ExposedKeys, SerialNumbers, Settings};
+use pki_core::ca::{CertificateForm, Context, ExposedKeys, SerialNumbers, Settings};
 use pki_core::cert::build::Validity;
-use pki_core::cert::{Profile, SubjectAltName};
+use pki_core::cert::{CertificateKind, CriticalMarks, Customisation, ExtensionFile, Profile, SubjectAltName};
 use pki_core::dn::{Organisation, OrganisationField, Subject};
 use pki_core::key::{Digest, KeyAlgorithm, Protection};
-use pki_core::name::CommonName;
+use pki_core::name::{CommonName, FileBase};
 use pki_core::random::SystemSource;
 use pki_core::secret::Passphrase;
 use pki_core::time::Timestamp;
 use pki_core::{Authority, LockPolicy, PkiError};
 
+use super::commands;
 use super::error::EasyRsaError;
 use super::messages::Messages;
 use super::options::{DAYS, LOCK_TIMEOUT, Variables};
@@ -27,6 +28,12 @@ pub(super) struct Session {
     pub(super) messages: Messages,
     pub(super) prompter: Prompter,
     pub(super) now: Timestamp,
+}
+
+/// What a certificate of some type is, and which extensions it gets.
+pub(super) struct CertificateType {
+    pub(super) kind: CertificateKind,
+    pub(super) customisation: Customisation,
 }
 
 impl Session {
@@ -95,10 +102,7 @@ impl Session {
         let curve = self.variables.value("EASYRSA_CURVE");
         match (self.variables.value("EASYRSA_ALGO"), curve) {
             (Some("rsa"), Some(curve)) => Err(invalid("--curve", curve, "an RSA key has no curve")),
-            (Some("rsa") | None, None) => {
-                let bits = self.number("EASYRSA_KEY_SIZE")?.unwrap_or(2048);
-                Ok(KeyAlgorithm::Rsa { bits })
-            }
+            (Some("rsa") | None, None) => Ok(KeyAlgorithm::Rsa { bits: self.key_size()? }),
             (Some("ec"), None) => Ok(KeyAlgorithm::P384),
             (Some("ed"), None) => Ok(KeyAlgorithm::Ed25519),
             (Some("ec" | "ed") | None, Some(curve)) => {
@@ -138,8 +142,22 @@ impl Session {
         match (start, end) {
             (Some(_), None) => Err(invalid("--startdate", "", "it needs --enddate as well")),
             (start, Some(end)) => Ok(Validity::between(start.unwrap_or(self.now), end)?),
-            (None, None) => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
+            (None, None) => match self.number("EASYRSA_FIX_OFFSET")? {
+                Some(offset) => self.fixed_validity(offset),
+                None => Ok(Validity::days_from(self.now, self.days("EASYRSA_CERT_EXPIRE", 825)?)?),
+            },
         }
+    }
+
+    /// easy-rsa 3.1: from the first of January for as many whole years as the days make, and `offset` days.
+    fn fixed_validity(&self, offset: u32) -> Result<Validity, EasyRsaError> {
+        let years = i64::from(self.days("EASYRSA_CERT_EXPIRE", 825)? / 365);
+        let this_year = self.now.calendar().year;
+        let first_of = |year| Timestamp::from_calendar(year, 1, 1, 0, 0, 0);
+        let (Some(start), Some(end)) = (first_of(this_year), first_of(this_year + years)) else {
+            return Err(invalid("--fix-offset", &offset.to_string(), "the year 9999 at most"));
+        };
+        Ok(Validity::between(start, end.plus_days(offset.into()))?)
     }
 
     /// The subject with this common name, in the DN mode that is set.
@@ -151,20 +169,188 @@ impl Session {
         }
     }
 
+    /// The names of `--san`.
+    pub(super) fn given_names(&self) -> Result<Option<SubjectAltName>, EasyRsaError> {
+        Ok(self.variables.value("EASYRSA_SAN").map(SubjectAltName::parse).transpose()?)
+    }
+
     /// The names of `--san`, or the common name itself with `--auto-san`.
     pub(super) fn alternative_names(
         &self,
-        common_name: &CommonName,
+        common_name: &str,
     ) -> Result<Option<SubjectAltName>, EasyRsaError> {
-        let automatic = || {
-            let is_address = common_name.as_str().parse::<std::net::Ipv4Addr>().is_ok();
-            format!("{}:{common_name}", if is_address { "IP" } else { "DNS" })
+        match self.given_names()? {
+            None if self.variables.is_set("EASYRSA_AUTO_SAN") => {
+                Ok(Some(SubjectAltName::parse(&Self::automatic_name(common_name))?))
+            }
+            names => Ok(names),
+        }
+    }
+
+    /// `IP:n.n.n.n` or `DNS:name`.
+    pub(super) fn automatic_name(common_name: &str) -> String {
+        let is_address = common_name.parse::<std::net::Ipv4Addr>().is_ok();
+        format!("{}:{common_name}", if is_address { "IP" } else { "DNS" })
+    }
+
+    /// A certificate type by its name: a file in `x509-types`, or built in.
+    ///
+    /// In the strict profile a file that easy-rsa itself brings is no reason to write easy-rsa's forms; one that somebody
+    /// has changed always counts.
+    pub(super) fn certificate_type(&self, name: &str) -> Result<CertificateType, EasyRsaError> {
+        let unknown = || EasyRsaError::UnknownType(name.escape_debug().to_string());
+        let is_plain = FileBase::parse(name).is_ok() && name != "COMMON";
+        let own_file = if is_plain { self.type_file(name)? } else { None };
+        let kind = match (commands::built_in_kind(name), &own_file) {
+            (Some(kind), _) => kind,
+            (None, Some(_)) => CertificateKind::Client,
+            (None, None) => return Err(unknown()),
         };
-        let text = match self.variables.value("EASYRSA_SAN") {
-            Some(names) => Some(names.to_owned()),
-            None => self.variables.is_set("EASYRSA_AUTO_SAN").then(automatic),
+        let is_followed = |file: &ExtensionFile| match self.profile() {
+            Ok(Profile::Strict) => !file.is_easyrsas_own(name),
+            _ => true,
         };
-        Ok(text.as_deref().map(SubjectAltName::parse).transpose()?)
+        let mut customisation = self.customisation_for(name, kind)?;
+        customisation.type_file = own_file.filter(is_followed);
+        Ok(CertificateType { kind, customisation })
+    }
+
+    /// Extensions beyond those of a type.
+    pub(super) fn customisation(&self) -> Result<Customisation, EasyRsaError> {
+        self.customisation_for("", CertificateKind::Client)
+    }
+
+    fn customisation_for(
+        &self,
+        type_name: &str,
+        kind: CertificateKind,
+    ) -> Result<Customisation, EasyRsaError> {
+        let is_set = |name| self.variables.is_set(name);
+        Ok(Customisation {
+            type_file: None,
+            common: self.type_file("COMMON")?.filter(|file| !file.is_empty()),
+            extra: self.extra_extensions(type_name, kind)?,
+            critical: CriticalMarks {
+                basic_constraints: is_set("EASYRSA_BC_CRIT"),
+                key_usage: is_set("EASYRSA_KU_CRIT"),
+                extended_key_usage: is_set("EASYRSA_EKU_CRIT"),
+                names: is_set("EASYRSA_SAN_CRIT"),
+            },
+            copies_request: is_set("EASYRSA_CP_EXT"),
+        })
+    }
+
+    /// EASYRSA_EXTRA_EXTS, Netscape's extensions, and a path length if the type comes from a file.
+    fn extra_extensions(
+        &self,
+        type_name: &str,
+        kind: CertificateKind,
+    ) -> Result<Option<ExtensionFile>, EasyRsaError> {
+        let mut text = self.variables.value("EASYRSA_EXTRA_EXTS").unwrap_or_default().to_owned();
+        if let Some(netscape_type) = self.netscape_type(type_name)? {
+            let default = "Easy-RSA Generated Certificate";
+            let comment = self.variables.even_if_empty("EASYRSA_NS_COMMENT").unwrap_or(default);
+            text.push_str(&format!("\nnsCertType = {netscape_type}\nnsComment = \"{comment}\"\n"));
+        }
+        if let (CertificateKind::Authority(_), Some(length)) = (kind, self.subca_length()?) {
+            text.push_str(&format!("\nbasicConstraints = critical,CA:TRUE,pathlen:{length}\n"));
+        }
+        let file = ExtensionFile::parse(&text, |name| self.variables.value(name).map(str::to_owned))?;
+        Ok(Some(file).filter(|file| !file.is_empty()))
+    }
+
+    fn netscape_type(&self, type_name: &str) -> Result<Option<&'static str>, EasyRsaError> {
+        match self.variables.value("EASYRSA_NS_SUPPORT") {
+            None | Some("no") => return Ok(None),
+            Some("yes") => {}
+            Some(other) => return Err(invalid("--ns-cert", other, "yes or no")),
+        }
+        Ok(match type_name {
+            "server" => Some("server"),
+            "client" => Some("client"),
+            "serverClient" => Some("server,client"),
+            "ca" => Some("sslCA"),
+            _ => None,
+        })
+    }
+
+    /// The first file of this name in the directories where easy-rsa looks.
+    fn type_file(&self, name: &str) -> Result<Option<ExtensionFile>, EasyRsaError> {
+        for directory in self.type_directories()? {
+            let path = directory.join(name);
+            let text = match std::fs::read_to_string(&path) {
+                Ok(text) => text,
+                Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(cause) => return Err(CliError::File { operation: "read", path, cause }.into()),
+            };
+            let file = ExtensionFile::parse(&text, |name| self.variables.value(name).map(str::to_owned));
+            let file = file.map_err(|cause| PkiError::Certificate { path, cause })?;
+            return Ok(Some(file));
+        }
+        Ok(None)
+    }
+
+    fn type_directories(&self) -> Result<Vec<PathBuf>, EasyRsaError> {
+        if let Some(directory) = self.variables.value("EASYRSA_EXT_DIR") {
+            return Ok(vec![PathBuf::from(directory)]);
+        }
+        let program =
+            std::env::current_exe().ok().and_then(|program| program.parent().map(Path::to_path_buf));
+        let own = [
+            Some(self.directory()?),
+            self.variables.value("EASYRSA").map(PathBuf::from),
+            Some(".".into()),
+            program,
+        ];
+        let system = ["/usr/local/share/easy-rsa", "/usr/share/easy-rsa", "/etc/easy-rsa"].map(PathBuf::from);
+        let all = own.into_iter().flatten().chain(system);
+        let found = all.map(|directory| directory.join("x509-types")).find(|directory| directory.is_dir());
+        Ok(found.into_iter().collect())
+    }
+
+    pub(super) fn subca_length(&self) -> Result<Option<u8>, EasyRsaError> {
+        let length = self.number("EASYRSA_SUBCA_LEN")?;
+        length
+            .map(|length| {
+                u8::try_from(length).map_err(|_| invalid("--subca-len", &length.to_string(), "at most 255"))
+            })
+            .transpose()
+    }
+
+    /// How the files of certificates look.
+    pub(super) fn form(&self) -> CertificateForm {
+        let has_inline =
+            !self.variables.is_set("EASYRSA_NO_INLINE") && !self.variables.is_set("EASYRSA_DISABLE_INLINE");
+        CertificateForm { text: !self.variables.is_set("EASYRSA_TEXT_OFF"), inline: has_inline }
+    }
+
+    /// Bits of RSA keys and Diffie-Hellman groups.
+    pub(super) fn key_size(&self) -> Result<u32, EasyRsaError> {
+        Ok(self.number("EASYRSA_KEY_SIZE")?.unwrap_or(2048))
+    }
+
+    /// Days before its end from which a certificate is reported.
+    pub(super) fn window(&self) -> Result<u32, EasyRsaError> {
+        match self.number(DAYS)? {
+            Some(days) => Ok(days),
+            None => Ok(self.number("EASYRSA_PRE_EXPIRY_WINDOW")?.unwrap_or(90)),
+        }
+    }
+
+    /// easy-rsa 3.1: days before its end from which a certificate may be renewed.
+    pub(super) fn renewal_window(&self) -> Result<u32, EasyRsaError> {
+        Ok(self.number("EASYRSA_CERT_RENEW")?.unwrap_or(30))
+    }
+
+    /// The passphrase of a container: `--passout`, none, or asked for.
+    pub(super) fn export_passphrase(&self, is_unprotected: bool) -> Result<Option<Passphrase>, EasyRsaError> {
+        if let Some(passphrase) = self.passphrase_from("EASYRSA_PASSOUT")? {
+            return Ok(Some(passphrase));
+        }
+        if is_unprotected || self.variables.is_set("EASYRSA_NO_PASS") {
+            return Ok(None);
+        }
+        Ok(Some(self.prompter.new_passphrase("Enter Export Password: ")?))
     }
 
     /// `--passout` beats `nopass`, which beats asking.

@@ -1,8 +1,8 @@
 //! The `vars` file: a shell script in easy-rsa, a list of settings here.
 //!
-//! Read are `set_var NAME value` and `force_set_var NAME value` with shell quoting and plain `$VAR`, comments, and the
-//! guard at the top of the standard file. Anything else is refused loudly: a file that is half understood would issue
-//! certificates that nobody asked for.
+//! Read here are `set_var NAME value` and `force_set_var NAME value` with shell quoting and plain `$VAR`, comments, and the
+//! guard at the top of the standard file. A file with anything else in it is evaluated by /bin/sh, as easy-rsa does: half
+//! understood it would issue certificates that nobody asked for.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -29,61 +29,135 @@ pub(super) fn find(variables: &Variables) -> Result<Option<PathBuf>, EasyRsaErro
         .find(|path| path.is_file()))
 }
 
-/// Reads the settings of a file.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, String>, EasyRsaError> {
-    let unreadable = |_| EasyRsaError::NoVarsFile(path.display().to_string());
-    let text = std::fs::read_to_string(path).map_err(unreadable)?;
-    parse(&path.display().to_string(), &text)
+/// What a `vars` file sets.
+#[derive(Default)]
+pub(super) struct VarsFile {
+    /// By `set_var`: counts where nothing else says anything.
+    pub(super) set: BTreeMap<String, String>,
+    /// By `force_set_var`: counts before everything else.
+    pub(super) forced: BTreeMap<String, String>,
 }
 
-fn parse(file: &str, text: &str) -> Result<BTreeMap<String, String>, EasyRsaError> {
+/// Reads the settings of a file.
+pub(super) fn read(path: &Path, variables: &Variables) -> Result<VarsFile, EasyRsaError> {
+    let file = path.display().to_string();
+    let text = std::fs::read_to_string(path).map_err(|_| EasyRsaError::NoVarsFile(file.clone()))?;
+    refuse_forbidden(&file, &text, variables.is_set("EASYRSA_FORCE_VARS"))?;
+    match parse(&text) {
+        Some(settings) => Ok(settings),
+        None => by_shell(path, variables),
+    }
+}
+
+/// The settings of a file in the plain form; `None` for anything that only a shell understands.
+fn parse(text: &str) -> Option<VarsFile> {
     let mut settings = Settings::default();
     let mut is_in_guard = false;
-    for (number, line) in text.lines().enumerate() {
+    for line in text.lines() {
         let content = line.trim();
         if content.is_empty() || content.starts_with('#') {
             continue;
         }
-        refuse_forbidden(file, number + 1, content)?;
         if is_in_guard {
             is_in_guard = content != "fi";
-        } else if content.starts_with("if ") && content.contains("EASYRSA_CALLER") {
+        } else if content == GUARD {
             is_in_guard = true;
-        } else if settings.apply(content).is_none() {
-            return Err(EasyRsaError::VarsLine {
-                file: file.to_owned(),
-                line: number + 1,
-                text: content.to_owned(),
-            });
+        } else {
+            settings.apply(content)?;
         }
     }
-    Ok(settings.0)
+    (!is_in_guard).then_some(settings.0)
 }
 
-/// What easy-rsa refuses in a vars file as well.
-fn refuse_forbidden(file: &str, line: usize, content: &str) -> Result<(), EasyRsaError> {
-    let is_assignment = content
-        .split_whitespace()
-        .next()
-        .is_some_and(|word| word.split_once('=').is_some_and(|(name, _)| name.starts_with("EASYRSA")));
-    let what = if content.contains("EASYRSA_PASSIN") || content.contains("EASYRSA_PASSOUT") {
-        "a passphrase"
-    } else if content.contains('`') {
-        "a backtick"
-    } else if content.starts_with("export ") {
-        "export"
-    } else if content.starts_with("unset ") {
-        "unset"
-    } else if is_assignment {
-        "an assignment without set_var"
-    } else {
-        return Ok(());
-    };
-    Err(EasyRsaError::VarsForbidden { file: file.to_owned(), line, what: what.to_owned() })
+/// Has /bin/sh evaluate the file, as easy-rsa does, and takes over what it sets. What the file prints goes to stderr.
+fn by_shell(path: &Path, variables: &Variables) -> Result<VarsFile, EasyRsaError> {
+    let file = path.display().to_string();
+    let failed = |reason: String| EasyRsaError::VarsShell { file: file.clone(), reason };
+    let absolute = std::path::absolute(path).map_err(|cause| failed(cause.to_string()))?;
+    let answer = std::process::Command::new("/bin/sh")
+        .args(["-c", SHELL_SCRIPT, "easyrsa"])
+        .arg(absolute)
+        .envs(variables.for_scripts())
+        .env_remove("EASYRSA_PASSIN")
+        .env_remove("EASYRSA_PASSOUT")
+        .stdin(std::process::Stdio::null())
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .map_err(|cause| failed(cause.to_string()))?;
+    if !answer.status.success() {
+        return Err(failed(format!("it ends with {}", answer.status)));
+    }
+    settings_of_shell(&answer.stdout).ok_or_else(|| failed("its answer is not understood".into()))
 }
+
+/// Reads `NAME=value` records that end in NUL, a word in front of each telling how it was set.
+fn settings_of_shell(answer: &[u8]) -> Option<VarsFile> {
+    let mut settings = VarsFile::default();
+    let text = std::str::from_utf8(answer).ok()?;
+    for record in text.split_terminator('\0') {
+        let (how, assignment) = record.split_once(' ')?;
+        let (name, value) = assignment.split_once('=')?;
+        let target = if how == "force" { &mut settings.forced } else { &mut settings.set };
+        target.insert(name.to_owned(), value.to_owned());
+    }
+    Some(settings)
+}
+
+/// `set_var` leaves alone what has a value; every setting is told at once, so that later ones may change earlier ones.
+const SHELL_SCRIPT: &str = r#"
+set -e
+exec 3>&1 1>&2
+tell() { eval "told=\${$2-}"; printf '%s %s=%s\0' "$1" "$2" "$told" >&3; }
+set_var() {
+    name=$1; shift
+    eval "present=\${$name+present}"
+    [ -n "$present" ] || { eval "export $name=\$*"; tell set "$name"; }
+}
+force_set_var() { name=$1; shift; eval "export $name=\$*"; tell force "$name"; }
+EASYRSA_CALLER=1
+. "$1"
+"#;
+
+/// What easy-rsa refuses in a vars file as well. Passphrases are refused even if everything else is forced.
+fn refuse_forbidden(file: &str, text: &str, is_forced: bool) -> Result<(), EasyRsaError> {
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with('#')) {
+        let what = if line.contains("EASYRSA_PASSIN") || line.contains("EASYRSA_PASSOUT") {
+            "a passphrase"
+        } else if is_forced {
+            continue;
+        } else if line.contains('`') {
+            "a backtick"
+        } else if ["export ", "export\t"].iter().any(|word| line.contains(word)) {
+            "export"
+        } else if ["unset ", "unset\t"].iter().any(|word| line.contains(word)) {
+            "unset"
+        } else if assigns_directly(line) {
+            "an assignment without set_var"
+        } else {
+            continue;
+        };
+        return Err(EasyRsaError::VarsForbidden {
+            file: file.to_owned(),
+            line: number + 1,
+            what: what.to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Whether `EASYRSA_NAME=` stands anywhere in the line.
+fn assigns_directly(line: &str) -> bool {
+    line.match_indices("EASYRSA_").any(|(at, prefix)| {
+        let rest = line[at + prefix.len()..].trim_start_matches(|c: char| c == '_' || c.is_ascii_uppercase());
+        rest.starts_with('=')
+    })
+}
+
+/// The first line of the guard in easy-rsa's own example.
+const GUARD: &str = "if [ -z \"$EASYRSA_CALLER\" ]; then";
 
 #[derive(Default)]
-struct Settings(BTreeMap<String, String>);
+struct Settings(VarsFile);
 
 impl Settings {
     /// `None` if the line is anything but a setting.
@@ -98,9 +172,11 @@ impl Settings {
         }
         let value = self.word(value.trim_start())?;
         match verb {
-            "set_var" if self.0.contains_key(name) => {}
-            "set_var" | "force_set_var" => {
-                self.0.insert(name.to_owned(), value);
+            "set_var" => {
+                self.0.set.entry(name.to_owned()).or_insert(value);
+            }
+            "force_set_var" => {
+                self.0.forced.insert(name.to_owned(), value);
             }
             _ => return None,
         }
@@ -181,7 +257,9 @@ impl Settings {
         if !is_name {
             return None;
         }
-        let value = self.0.get(name).cloned().or_else(|| std::env::var(name).ok()).unwrap_or_default();
+        let file = self.0.forced.get(name).or_else(|| self.0.set.get(name)).cloned();
+        // The environment comes before `set_var`, as in a shell where the variable keeps its value.
+        let value = std::env::var(name).ok().or(file).unwrap_or_default();
         Some((value, after))
     }
 }
@@ -196,7 +274,14 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> BTreeMap<String, String> {
-        parse("vars", text).unwrap()
+        parse(text).unwrap().set
+    }
+
+    fn evaluated(text: &str) -> Result<VarsFile, EasyRsaError> {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("vars");
+        std::fs::write(&path, text).unwrap();
+        read(&path, &Variables::default())
     }
 
     #[test]
@@ -217,12 +302,13 @@ mod tests {
     }
 
     #[test]
-    fn the_first_set_var_wins_unless_it_is_forced() {
-        let found = settings(
+    fn the_first_set_var_wins_and_a_forced_one_is_kept_apart() {
+        let found = parse(
             "set_var EASYRSA_A 1\nset_var EASYRSA_A 2\nset_var EASYRSA_B 1\nforce_set_var EASYRSA_B 2\n",
-        );
-        assert_eq!(found["EASYRSA_A"], "1");
-        assert_eq!(found["EASYRSA_B"], "2");
+        )
+        .unwrap();
+        assert_eq!(found.set["EASYRSA_A"], "1");
+        assert_eq!(found.forced["EASYRSA_B"], "2");
     }
 
     #[test]
@@ -235,32 +321,63 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_refused_loudly() {
+    fn what_is_more_than_settings_is_left_to_the_shell() {
         for line in [
             "set_var EASYRSA_A $(date)",
             "set_var EASYRSA_A \"$(date)\"",
             "set_var EASYRSA_A ${B:-c}",
             "set_var EASYRSA_A one two",
-            "set_var EASYRSA_A one; rm -rf /",
+            "set_var EASYRSA_A one; true",
             "set_var EASYRSA_A \"open",
             "set_var",
             "if true; then",
+            "if [ -n \"$EASYRSA_CALLER\" ]; then",
             "source other",
         ] {
-            assert!(matches!(parse("vars", line), Err(EasyRsaError::VarsLine { line: 1, .. })), "{line}");
+            assert!(parse(line).is_none(), "{line}");
         }
     }
 
     #[test]
-    fn what_easy_rsa_forbids_is_forbidden() {
+    fn a_shell_evaluates_conditions_substitutions_and_functions() {
+        let found = evaluated(
+            "echo chatter\nset_var EASYRSA_A \"$(printf '%s-%s' one two)\"\nif [ \"$EASYRSA_A\" = one-two ]; then\n\
+             \tset_var EASYRSA_B yes\nelse\n\tset_var EASYRSA_B no\nfi\nset_var EASYRSA_A late\n\
+             force_set_var EASYRSA_C \"a=b c\"\nset_var EASYRSA_D ${EASYRSA_UNSET:-default}\n",
+        )
+        .unwrap();
+        assert_eq!(found.set["EASYRSA_A"], "one-two");
+        assert_eq!(found.set["EASYRSA_B"], "yes");
+        assert_eq!(found.forced["EASYRSA_C"], "a=b c");
+        assert_eq!(found.set["EASYRSA_D"], "default");
+    }
+
+    #[test]
+    fn a_file_that_the_shell_cannot_evaluate_is_refused_loudly() {
+        for text in
+            ["set_var EASYRSA_A \"open\n", "no_such_command_of_anybody\n", "if true; then\n", "false\n"]
+        {
+            assert!(matches!(evaluated(text), Err(EasyRsaError::VarsShell { .. })), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_easy_rsa_forbids_is_forbidden_unless_forced_and_passphrases_always() {
         for line in [
-            "set_var EASYRSA_PASSIN pass:x",
             "set_var EASYRSA_A `date`",
             "export EASYRSA_A=1",
             "unset EASYRSA_A",
             "EASYRSA_A=1",
+            "[ -z \"$X\" ] && EASYRSA_A_B=1",
         ] {
-            assert!(matches!(parse("vars", line), Err(EasyRsaError::VarsForbidden { .. })), "{line}");
+            assert!(
+                matches!(refuse_forbidden("vars", line, false), Err(EasyRsaError::VarsForbidden { .. })),
+                "{line}"
+            );
+            assert!(refuse_forbidden("vars", line, true).is_ok(), "{line}");
         }
+        let passphrase = "set_var EASYRSA_PASSIN pass:x";
+        assert!(refuse_forbidden("vars", passphrase, true).is_err());
+        assert!(refuse_forbidden("vars", "# EASYRSA_PASSIN and `date`", false).is_ok());
     }
 }

@@ -21,6 +21,15 @@ pub(crate) fn warning(warning: &Warning) -> String {
             path.display(),
             weakness
         ),
+        Warning::NotGranted { extension } => format!(
+            "warning: the request asks for extension {extension}, which was not granted\n  help: set it with \
+             x509-types/TYPE or EASYRSA_EXTRA_EXTS if it is wanted"
+        ),
+        Warning::IncompleteInline { path, missing } => format!(
+            "warning: {} is incomplete: no {}\n  help: make what is missing, and the file again",
+            path.display(),
+            missing.join(", no ")
+        ),
         Warning::OutlivesAuthority { authority_ends } => format!(
             "warning: the certificate authority ends on {authority_ends}, before this certificate\n  \
              help: renew the authority before then"

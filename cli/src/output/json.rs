@@ -32,6 +32,8 @@ fn warning(warning: &Warning) -> Value {
     let code = match warning {
         Warning::ExposedKey { .. } => "key-file-exposed",
         Warning::WeakEncryption { .. } => "key-encryption-weak",
+        Warning::NotGranted { .. } => "extension-not-granted",
+        Warning::IncompleteInline { .. } => "inline-incomplete",
         Warning::OutlivesAuthority { .. } => "outlives-authority",
     };
     json!({ "code": code, "message": super::human::warning(warning) })

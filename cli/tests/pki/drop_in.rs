@@ -131,11 +131,14 @@ fn options_variables_and_defaults_come_in_this_order() {
     assert!(days("option", &["--days=30"], Some("20")).contains("(30 days)"));
     assert!(shown(&place, "pki/issued/vars.crt").contains("secp384r1"));
     std::fs::write(place.file("pki/vars"), "set_var EASYRSA_ALGO $(echo ec)\n").unwrap();
+    place.easyrsa(&["--batch", "build-client-full", "evaluated", "nopass"]).succeeds();
+    assert!(shown(&place, "pki/issued/evaluated.crt").contains("secp384r1"));
+    std::fs::write(place.file("pki/vars"), "set_var EASYRSA_ALGO ec\nfalse\n").unwrap();
     let before = place.snapshot("pki");
     place
         .easyrsa(&["--batch", "build-client-full", "x", "nopass"])
         .fails_with(1)
-        .says("line 1, is not understood");
+        .says("cannot be evaluated by /bin/sh");
     place.is_unchanged_since(&before);
     let mut without = place.command("easyrsa", &["--batch", "build-client-full", "x", "nopass"]);
     place.answer(without.env("EASYRSA_NO_VARS", "1"), "").succeeds();

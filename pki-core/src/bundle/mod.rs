@@ -1,4 +1,12 @@
-//! What is handed to users: client profiles, and the key files that belong to them.
+//! What is handed to users: client profiles, key and certificate containers, easy-rsa's inline files, and the key files
+//! that belong to them.
 
+pub mod dh_groups;
+mod error;
+pub mod inline;
 pub mod ovpn;
+pub mod pkcs12;
+pub mod pkcs7;
 pub mod static_key;
+
+pub use error::BundleError;

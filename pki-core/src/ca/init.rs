@@ -14,6 +14,8 @@ pub struct Init {
     pub lock: LockPolicy,
     /// Content of a `vars` file that the PKI shall begin with.
     pub vars: Option<String>,
+    /// Content of the `vars.example` beside it, for people to copy from.
+    pub vars_example: Option<String>,
 }
 
 /// What init-pki has made.
@@ -76,6 +78,9 @@ fn fill(store: &Store, request: &Init) -> Result<(), PkiError> {
     let mut changes = ChangeSet::default();
     for path in layout::initial_directories() {
         changes.directory(path);
+    }
+    if let Some(example) = &request.vars_example {
+        changes.create(layout::vars_example(), FileMode::Private, example.as_str());
     }
     if let Some(vars) = &request.vars {
         changes.create(layout::vars(), FileMode::Private, vars.as_str());

@@ -112,10 +112,13 @@ impl Authority {
                 self.require_free_in(request, &mut names)?;
                 Ok(ready)
             });
-            outcomes.push(ready.map(|ready| {
-                self.add_files(request, &ready.prepared, &ready.certificate, &mut changes);
+            outcomes.push(ready.and_then(|ready| {
+                let (prepared, certificate) = (&ready.prepared, &ready.certificate);
+                let warnings = self.add_files(request, prepared, certificate, &mut changes)?;
                 made.push(ready.certificate.clone());
-                self.described(&request.name, &ready.certificate, signing)
+                let mut issued = self.described(&request.name, certificate, signing);
+                issued.warnings.extend(warnings);
+                Ok(issued)
             }));
         }
         let written =
@@ -129,7 +132,7 @@ impl Authority {
     /// Looks again under the lock, and at the rows before this one.
     fn require_free_in<'r>(&self, request: &'r Issue, names: &mut BTreeSet<&'r str>) -> Result<(), PkiError> {
         self.require_free_name(&request.name)?;
-        self.require_free_subject(request)?;
+        self.require_free_subject(&request.subject.to_der())?;
         if names.insert(request.name.as_str()) {
             return Ok(());
         }

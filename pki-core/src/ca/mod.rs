@@ -7,34 +7,55 @@ mod audit;
 mod build_ca;
 mod check;
 mod expiry;
+mod export;
 mod find;
 mod gen_crl;
+mod gen_req;
+mod generations;
 mod init;
+mod inline;
 mod issue;
 mod issue_many;
+mod issuing;
 mod next_generation;
 mod reader;
 mod records;
+mod renew_ca;
+mod report;
 mod revoke;
 mod revoke_found;
 mod roll_over;
+mod self_sign;
+mod set_pass;
+mod sign_req;
 mod signing;
+mod support_files;
 
 use std::path::{Path, PathBuf};
 
-pub use build_ca::{BuildCa, BuiltCa};
+pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
 pub use check::{CheckReport, Finding, RepairReport, Severity};
 pub use expiry::{Ending, Expiring, ExpiryReport};
+pub use export::{ExportedFiles, Pkcs12Export};
 pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};
+pub use gen_req::{GenReq, GeneratedRequest};
 pub use init::{Init, InitOutcome, init, replace};
-pub use issue::{Issue, Issued, SerialNumbers};
+pub use inline::InlineFile;
+pub use issue::{Issue, Issued};
+pub use issuing::{CertificateForm, SerialNumbers};
 pub use next_generation::{NextGeneration, Renewed, RenewedKey};
 pub use reader::PkiReader;
 pub use records::{Record, RecordState, Records, RevocationMark};
-pub use revoke::{Revoke, Revoked};
+pub use renew_ca::{RenewCa, RenewedCa};
+pub use report::{IndexRow, RowStatus};
+pub use revoke::{Generation, Revoke, Revoked};
 pub use revoke_found::Revocable;
-pub use roll_over::{AuthorityKey, AuthorityStatus, Generation, RollOver, RolledOver};
+pub use roll_over::{AuthorityGeneration, AuthorityKey, AuthorityStatus, RollOver, RolledOver};
+pub use self_sign::{SelfSign, SelfSignedFiles};
+pub use set_pass::{KeyName, set_pass_of_file};
+pub use sign_req::{SignReq, SubjectChoice};
+pub use support_files::TlsKeyKind;
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;
@@ -96,6 +117,18 @@ pub enum Warning {
         path: PathBuf,
         /// In what respect.
         weakness: WeakEncryption,
+    },
+    /// An extension that the request asks for and the certificate did not get.
+    NotGranted {
+        /// Its object identifier.
+        extension: String,
+    },
+    /// An inline file that lacks something.
+    IncompleteInline {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        missing: Vec<&'static str>,
     },
     /// The certificate ends later than the certificate of its authority.
     OutlivesAuthority {

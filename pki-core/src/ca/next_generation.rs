@@ -5,8 +5,8 @@
 
 use zeroize::Zeroizing;
 
-use super::issue::SerialNumbers;
-use super::{Authority, Context, Issued, read_certificates};
+use super::issuing::{CertificateForm, SerialNumbers};
+use super::{Authority, Context, Issued, Warning, read_certificates};
 use crate::audit::{Action, Event};
 use crate::cert::Certificate;
 use crate::cert::build::Validity;
@@ -16,7 +16,7 @@ use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, KeyError, Protection, SigningKey, generate};
 use crate::name::FileBase;
 use crate::serial::Serial;
-use crate::store::index_txt::{Index, Status, demands_unique_subjects, issued_row};
+use crate::store::index_txt::{Index, Status, demands_unique_subjects};
 use crate::store::{ChangeSet, FileMode, PkiPath, layout};
 
 /// A request to renew the certificate in issued/NAME.crt.
@@ -31,6 +31,8 @@ pub struct NextGeneration {
     pub validity: Validity,
     /// How it is numbered.
     pub serial_numbers: SerialNumbers,
+    /// How the files look.
+    pub form: CertificateForm,
 }
 
 /// The key of a renewed certificate.
@@ -88,7 +90,7 @@ impl Authority {
         let certificate = successor.sign(&signing.certificate, &signing.key)?;
         let mut changes = ChangeSet::default();
         self.put_aside(&request.name, &old, new_key.is_some(), &mut changes)?;
-        self.put_in_place(&request.name, &certificate, new_key, &mut changes)?;
+        let warnings = self.put_in_place(request, &certificate, new_key, &mut changes)?;
         let event = Event {
             action: Action::Renew,
             at: context.now,
@@ -97,10 +99,9 @@ impl Authority {
         };
         self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
-        Ok(Renewed {
-            issued: self.described(&request.name, &certificate, &signing),
-            predecessor: old.serial(),
-        })
+        let mut issued = self.described(&request.name, &certificate, &signing);
+        issued.warnings.extend(warnings);
+        Ok(Renewed { issued, predecessor: old.serial() })
     }
 
     /// The certificate that would be renewed.
@@ -137,7 +138,7 @@ impl Authority {
         let algorithm = algorithm.or_else(|| old.key_algorithm()).ok_or_else(foreign)?;
         let key = generate(algorithm, context.random)?;
         let digest = self.settings.profile.digest(request.digest, algorithm);
-        let signed = Request::sign_for(old.subject_der(), &SigningKey::new(&key, digest)?)?;
+        let signed = Request::sign(old.subject_der(), &[], &SigningKey::new(&key, digest)?)?;
         Ok(Some(NewKey {
             public_key_info: key.public_key_info().to_vec(),
             text: key.to_pem(protection, context.random)?,
@@ -202,32 +203,28 @@ impl Authority {
 
     fn put_in_place(
         &self,
-        name: &FileBase,
+        request: &NextGeneration,
         certificate: &Certificate,
         new_key: Option<NewKey>,
         changes: &mut ChangeSet,
-    ) -> Result<(), PkiError> {
-        let serial = certificate.serial();
+    ) -> Result<Vec<Warning>, PkiError> {
+        let name = &request.name;
         let attributes = self.store.read(&layout::index_attributes())?.unwrap_or_default();
         if demands_unique_subjects(&attributes) {
             // Two certificates in force for one subject are what a renewal is about; easy-rsa does the same here.
             changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
         }
-        let row = issued_row(certificate.not_after(), &serial, &certificate.subject_line());
-        let text = certificate.to_pem();
-        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
-        changes.append_line(layout::index(), row);
-        changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
+        self.add_next_serial(certificate, changes);
+        let text = self.add_certificate(certificate, request.form, changes);
+        let inline = [layout::private_inline(name), layout::public_inline(name)];
+        self.remove_derived(changes, name, |path| request.form.inline && inline.contains(path))?;
+        let key_text = new_key.as_ref().map(|key| key.text.as_str());
+        let warnings = self.add_inline(name, certificate, key_text, request.form, changes)?;
         if let Some(key) = new_key {
             changes.replace_secret(layout::private_key(name), Zeroizing::new(key.text.as_bytes().to_vec()));
             changes.replace(layout::request(name), FileMode::Private, key.request);
         }
         changes.replace(layout::certificate(name), FileMode::Private, text);
-        for path in layout::derived_files(name) {
-            if self.store.exists(&path)? {
-                changes.remove(path);
-            }
-        }
-        Ok(())
+        Ok(warnings)
     }
 }

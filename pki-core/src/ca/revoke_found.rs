@@ -3,7 +3,7 @@
 
 use super::find::{Found, Place};
 use super::revoke::revocation_detail;
-use super::{Authority, Context, Revoke, Revoked};
+use super::{Authority, Context, Generation, Revoke, Revoked};
 use crate::audit::{Action, Event};
 use crate::crl::RevocationReason;
 use crate::error::PkiError;
@@ -56,7 +56,9 @@ impl Authority {
         context: &mut Context<'_>,
     ) -> Result<Revoked, PkiError> {
         match found {
-            Revocable::Current(name) => self.revoke(&Revoke { name, reason }, context),
+            Revocable::Current(name) => {
+                self.revoke(&Revoke { name, generation: Generation::Issued, reason }, context)
+            }
             Revocable::Other(found) => self.revoke_generation(&found, reason, context.now),
         }
     }

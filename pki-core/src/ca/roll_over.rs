@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
-use super::issue::draw_serial;
+use super::issuing::draw_serial;
 use super::{Authority, Context, PkiReader, Record, RecordState, SerialNumbers, Warning};
 use crate::audit::{Action, Event};
 use crate::cert::Certificate;
@@ -61,7 +61,7 @@ pub struct RolledOver {
 
 /// One certificate of ca.crt, and what depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Generation {
+pub struct AuthorityGeneration {
     /// The certificate.
     pub certificate: Certificate,
     /// Whether it is the one that signs.
@@ -74,7 +74,7 @@ pub struct Generation {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityStatus {
     /// The current one first.
-    pub generations: Vec<Generation>,
+    pub generations: Vec<AuthorityGeneration>,
     /// Certificates in force whose file is gone, so that nothing tells who has signed them.
     pub unknown: Vec<Record>,
 }
@@ -179,12 +179,12 @@ impl PkiReader<'_> {
     /// # Errors
     /// What reading ca.crt and the index answers.
     pub fn authority_status(&self, now: Timestamp) -> Result<AuthorityStatus, PkiError> {
-        let generation = |(position, certificate): (usize, Certificate)| Generation {
+        let generation = |(position, certificate): (usize, Certificate)| AuthorityGeneration {
             certificate,
             is_current: position == 0,
             dependents: Vec::new(),
         };
-        let mut generations: Vec<Generation> =
+        let mut generations: Vec<AuthorityGeneration> =
             self.authority()?.into_iter().enumerate().map(generation).collect();
         let mut unknown = Vec::new();
         let in_force = |record: &Record| record.state(now) == RecordState::Valid;

@@ -1,11 +1,8 @@
 //! Writing certificates: the to-be-signed part from its fields, then the signature.
 
 use super::CertificateError;
-use super::extension::{Extension, IssuerAndSerial, PathLength};
-use super::profile::{CertificateKind, Profile, SubjectKey};
-use super::san::SubjectAltName;
+use super::extension::Extension;
 use crate::asn1::Encoder;
-use crate::dn::Subject;
 use crate::key::{CaSigner, SignatureAlgorithm};
 use crate::serial::Serial;
 use crate::time::Timestamp;
@@ -52,91 +49,20 @@ impl Validity {
     }
 }
 
-/// The certificate of somebody who is not an authority.
-pub struct Leaf<'a> {
-    /// What it is for.
-    pub kind: CertificateKind,
-    /// The key it certifies.
-    pub key: SubjectKey<'a>,
-    /// Whom it names.
-    pub subject: &'a Subject,
-    /// Further names.
-    pub names: Option<&'a SubjectAltName>,
-    /// When it is valid.
-    pub validity: Validity,
-    /// Its number.
-    pub serial: &'a Serial,
-}
-
-impl Leaf<'_> {
-    /// Signs the certificate with the key of `authority`.
-    ///
-    /// # Errors
-    /// [`CertificateError::Signing`].
-    pub fn sign(
-        &self,
-        profile: Profile,
-        authority: &Certificate,
-        signer: &dyn CaSigner,
-    ) -> Result<Certificate, CertificateError> {
-        let fields = Fields {
-            serial: self.serial,
-            issuer: authority.subject_der(),
-            subject: &self.subject.to_der(),
-            validity: self.validity,
-            public_key_info: self.key.public_key_info,
-            extensions: &profile.leaf_extensions(self.kind, self.key, authority, self.names),
-        };
-        fields.sign(signer)
-    }
-}
-
-/// The certificate of an authority that nobody stands above.
-pub struct Root<'a> {
-    /// How many authorities may stand below it.
-    pub path_length: PathLength,
-    /// Its own key.
-    pub key: SubjectKey<'a>,
-    /// Its name.
-    pub subject: &'a Subject,
-    /// When it is valid.
-    pub validity: Validity,
-    /// Its number.
-    pub serial: &'a Serial,
-}
-
-impl Root<'_> {
-    /// Signs the certificate with its own key.
-    ///
-    /// # Errors
-    /// [`CertificateError::Signing`].
-    pub fn sign(&self, profile: Profile, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
-        let name = self.subject.to_der();
-        let own = IssuerAndSerial { issuer: &name, serial: self.serial };
-        let fields = Fields {
-            serial: self.serial,
-            issuer: &name,
-            subject: &name,
-            validity: self.validity,
-            public_key_info: self.key.public_key_info,
-            extensions: &profile.root_extensions(self.path_length, self.key, own),
-        };
-        fields.sign(signer)
-    }
-}
-
 /// The to-be-signed part (RFC 5280 section 4.1).
-pub(super) struct Fields<'a> {
-    pub(super) serial: &'a Serial,
-    pub(super) issuer: &'a [u8],
-    pub(super) subject: &'a [u8],
-    pub(super) validity: Validity,
-    pub(super) public_key_info: &'a [u8],
-    pub(super) extensions: &'a [Extension],
+pub(crate) struct Fields<'a> {
+    pub(crate) serial: &'a Serial,
+    /// DER of the issuer's name.
+    pub(crate) issuer: &'a [u8],
+    /// DER of the subject's name.
+    pub(crate) subject: &'a [u8],
+    pub(crate) validity: Validity,
+    pub(crate) public_key_info: &'a [u8],
+    pub(crate) extensions: &'a [Extension],
 }
 
 impl Fields<'_> {
-    pub(super) fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
+    pub(crate) fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
         let to_be_signed = self.to_der(signer.algorithm());
         Ok(Certificate::parse(&signed(&to_be_signed, signer)?)?)
     }
@@ -175,20 +101,20 @@ const FIRST_SECOND: Timestamp = Timestamp::from_unix_seconds(-631_152_000);
 const LAST_SECOND: Timestamp = Timestamp::from_unix_seconds(253_402_300_799);
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+    use crate::cert::extension::PathLength;
+    use crate::cert::terms::Terms;
+    use crate::cert::{CertificateKind, Customisation, Profile};
+    use crate::dn::Subject;
     use crate::key::{Digest, KeyAlgorithm, PrivateKey, SigningKey, generate};
     use crate::name::CommonName;
     use crate::random::tests::CountingSource;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_161_600);
 
-    fn subject(name: &str) -> Subject {
-        Subject::common_name_only(CommonName::parse(name).unwrap())
-    }
-
-    fn subject_key(key: &PrivateKey) -> SubjectKey<'_> {
-        SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() }
+    fn subject(name: &str) -> Vec<u8> {
+        Subject::common_name_only(CommonName::parse(name).unwrap()).to_der()
     }
 
     struct Authority {
@@ -198,31 +124,50 @@ mod tests {
 
     fn authority(profile: Profile) -> Authority {
         let key = generate(KeyAlgorithm::P256, &mut CountingSource(1)).unwrap();
-        let root = Root {
-            path_length: PathLength::Unlimited,
-            key: subject_key(&key),
-            subject: &subject("Test CA"),
-            validity: Validity::days_from(NOW, 3650).unwrap(),
-            serial: &Serial::from_be_bytes(&[7]),
-        };
-        let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
-        let certificate = root.sign(profile, &signer).unwrap();
+        let certificate = root(profile, &key);
         Authority { key, certificate }
+    }
+
+    /// The certificate of an authority called "Test CA" with serial number 7.
+    pub(crate) fn root(profile: Profile, key: &PrivateKey) -> Certificate {
+        let (subject, serial) = (subject("Test CA"), Serial::from_be_bytes(&[7]));
+        let terms = Terms {
+            profile,
+            kind: CertificateKind::Authority(PathLength::Unlimited),
+            names: None,
+            customisation: &Customisation::default(),
+            public_key_info: key.public_key_info(),
+        };
+        let fields = Fields {
+            serial: &serial,
+            issuer: &subject,
+            subject: &subject,
+            validity: Validity::days_from(NOW, 3650).unwrap(),
+            public_key_info: key.public_key_info(),
+            extensions: &terms.self_signed(&subject, &serial).unwrap().extensions,
+        };
+        fields.sign(&SigningKey::new(key, Digest::Sha256).unwrap()).unwrap()
     }
 
     fn leaf(profile: Profile, kind: CertificateKind, algorithm: KeyAlgorithm) -> Certificate {
         let authority = authority(profile);
         let key = generate(algorithm, &mut CountingSource(2)).unwrap();
-        let leaf = Leaf {
+        let terms = Terms {
+            profile,
             kind,
-            key: subject_key(&key),
-            subject: &subject("alice@company.com"),
             names: None,
-            validity: Validity::days_from(NOW, 825).unwrap(),
-            serial: &Serial::from_be_bytes(&[0x80, 1]),
+            customisation: &Customisation::default(),
+            public_key_info: key.public_key_info(),
         };
-        let signer = SigningKey::new(&authority.key, Digest::Sha256).unwrap();
-        leaf.sign(profile, &authority.certificate, &signer).unwrap()
+        let leaf = Fields {
+            serial: &Serial::from_be_bytes(&[0x80, 1]),
+            issuer: authority.certificate.subject_der(),
+            subject: &subject("alice@company.com"),
+            validity: Validity::days_from(NOW, 825).unwrap(),
+            public_key_info: key.public_key_info(),
+            extensions: &terms.issued_by(&authority.certificate, &[]).unwrap().extensions,
+        };
+        leaf.sign(&SigningKey::new(&authority.key, Digest::Sha256).unwrap()).unwrap()
     }
 
     /// Identifier, criticality and value of every extension, in order.

@@ -5,6 +5,7 @@ use crate::key::KeyError;
 use crate::pem::PemDamage;
 use crate::time::Timestamp;
 use crate::x509;
+use crate::x509::der::DerError;
 
 /// Why a certificate cannot be read or made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,6 +34,31 @@ pub enum CertificateError {
         /// The last second.
         not_after: Timestamp,
     },
+    /// No PEM block of a request.
+    #[error("no certificate request inside")]
+    NoRequestInside,
+    /// The octets are no PKCS#10 request in DER.
+    #[error("the certificate request is damaged: {0}")]
+    DamagedRequest(DerError),
+    /// The request is not signed with the key it is about.
+    #[error("the signature of the certificate request is wrong")]
+    RequestSignature,
+    /// The request is about a key that nothing here can verify.
+    #[error("a request for a key of the kind {algorithm} cannot be verified")]
+    RequestKey {
+        /// The kind of key.
+        algorithm: String,
+    },
+    /// A line of an extension file (x509-types, EASYRSA_EXTRA_EXTS) is not understood.
+    #[error("line {line} of the extensions, '{text}': {problem}")]
+    ExtensionFile {
+        /// Counted from 1.
+        line: usize,
+        /// The line or its name, escaped.
+        text: String,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// A subject alternative name is not one.
     #[error("subject alternative name '{name}' is not acceptable: {rule}")]
     SubjectAltName {
@@ -51,6 +77,11 @@ impl Explain for CertificateError {
             Self::NotAnAuthority => "certificate-not-a-ca",
             Self::Signing(cause) => cause.code(),
             Self::Validity { .. } => "validity-impossible",
+            Self::NoRequestInside => "request-not-found-in-file",
+            Self::DamagedRequest(_) => "request-damaged",
+            Self::RequestSignature => "request-signature",
+            Self::RequestKey { .. } => "request-key-unsupported",
+            Self::ExtensionFile { .. } => "extension-file",
             Self::SubjectAltName { .. } => "san-unacceptable",
         }
     }
@@ -61,7 +92,13 @@ impl Explain for CertificateError {
                 ErrorKind::Environment
             }
             Self::Signing(cause) => cause.kind(),
-            Self::Validity { .. } | Self::SubjectAltName { .. } => ErrorKind::User,
+            Self::NoRequestInside
+            | Self::DamagedRequest(_)
+            | Self::RequestSignature
+            | Self::RequestKey { .. }
+            | Self::Validity { .. }
+            | Self::ExtensionFile { .. }
+            | Self::SubjectAltName { .. } => ErrorKind::User,
         }
     }
 
@@ -76,6 +113,20 @@ impl Explain for CertificateError {
             }
             Self::Signing(cause) => cause.help(),
             Self::Validity { .. } => "Choose a number of days that ends before the year 10000.".into(),
+            Self::NoRequestInside | Self::DamagedRequest(_) => {
+                "Ask for the request again; `openssl req -in FILE -noout -verify` tells whether a file is one.".into()
+            }
+            Self::RequestSignature => {
+                "Nothing was signed: the request was changed, or its maker does not have the key. Ask for a new one."
+                    .into()
+            }
+            Self::RequestKey { .. } => {
+                "Ask for a request with an rsa, ec (prime256v1, secp384r1, secp521r1) or ed25519 key.".into()
+            }
+            Self::ExtensionFile { .. } => {
+                "Correct the line; nothing was signed. The notation is that of OpenSSL's x509v3_config."
+                    .into()
+            }
             Self::SubjectAltName { .. } => {
                 "Write DNS:name, IP:address, email:address or URI:uri, joined with commas.".into()
             }

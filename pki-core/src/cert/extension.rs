@@ -36,6 +36,11 @@ impl Extension {
         self
     }
 
+    /// Makes a subjectAltName critical and leaves everything else.
+    pub(crate) fn mark_names_critical(&mut self) {
+        self.is_critical |= self.oid == oid::SUBJECT_ALT_NAME;
+    }
+
     pub(crate) fn basic_constraints(authority: Option<PathLength>) -> Self {
         Self::new(
             oid::BASIC_CONSTRAINTS,
@@ -117,9 +122,29 @@ pub(crate) struct IssuerAndSerial<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KeyUsage {
     DigitalSignature = 0,
+    NonRepudiation = 1,
     KeyEncipherment = 2,
+    DataEncipherment = 3,
+    KeyAgreement = 4,
     KeyCertSign = 5,
     CrlSign = 6,
+    EncipherOnly = 7,
+    DecipherOnly = 8,
+}
+
+impl KeyUsage {
+    /// Every usage with the name that OpenSSL's extension files give it and the one it is shown by.
+    pub(crate) const ALL: [(Self, &'static str, &'static str); 9] = [
+        (Self::DigitalSignature, "digitalSignature", "Digital Signature"),
+        (Self::NonRepudiation, "nonRepudiation", "Non Repudiation"),
+        (Self::KeyEncipherment, "keyEncipherment", "Key Encipherment"),
+        (Self::DataEncipherment, "dataEncipherment", "Data Encipherment"),
+        (Self::KeyAgreement, "keyAgreement", "Key Agreement"),
+        (Self::KeyCertSign, "keyCertSign", "Certificate Sign"),
+        (Self::CrlSign, "cRLSign", "CRL Sign"),
+        (Self::EncipherOnly, "encipherOnly", "Encipher Only"),
+        (Self::DecipherOnly, "decipherOnly", "Decipher Only"),
+    ];
 }
 
 /// The key identifier that easy-rsa's `hash` stands for: SHA-1 of the public key's octets.
@@ -139,8 +164,36 @@ pub(crate) mod oid {
     pub(crate) const CRL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.20");
     pub(crate) const AUTHORITY_KEY_IDENTIFIER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.35");
     pub(crate) const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+    pub(crate) const ISSUER_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.18");
+    pub(crate) const NAME_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.30");
+    pub(crate) const CRL_DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
+    pub(crate) const CERTIFICATE_POLICIES: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.32");
+    pub(crate) const POLICY_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.36");
+    pub(crate) const INHIBIT_ANY_POLICY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.54");
+    pub(crate) const AUTHORITY_INFORMATION_ACCESS: ObjectIdentifier =
+        ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.1");
+    pub(crate) const TLS_FEATURE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.1.24");
+    pub(crate) const NETSCAPE_CERTIFICATE_TYPE: ObjectIdentifier =
+        ObjectIdentifier::new_unwrap("2.16.840.1.113730.1.1");
+    pub(crate) const NETSCAPE_COMMENT: ObjectIdentifier =
+        ObjectIdentifier::new_unwrap("2.16.840.1.113730.1.13");
     pub(crate) const SERVER_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.1");
     pub(crate) const CLIENT_AUTH: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.2");
+    pub(crate) const CODE_SIGNING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.3");
+    pub(crate) const EMAIL_PROTECTION: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.4");
+
+    /// Purposes with the names that OpenSSL's extension files give them and the ones they are shown by.
+    pub(crate) const PURPOSES: [(ObjectIdentifier, &str, &str); 9] = [
+        (SERVER_AUTH, "serverAuth", "TLS Web Server Authentication"),
+        (CLIENT_AUTH, "clientAuth", "TLS Web Client Authentication"),
+        (CODE_SIGNING, "codeSigning", "Code Signing"),
+        (EMAIL_PROTECTION, "emailProtection", "E-mail Protection"),
+        (ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8"), "timeStamping", "Time Stamping"),
+        (ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.9"), "OCSPSigning", "OCSP Signing"),
+        (ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.17"), "ipsecIKE", "ipsec Internet Key Exchange"),
+        (ObjectIdentifier::new_unwrap("2.5.29.37.0"), "anyExtendedKeyUsage", "Any Extended Key Usage"),
+        (ObjectIdentifier::new_unwrap("1.3.6.1.5.2.3.5"), "pkInitKDC", "Signing KDC Response"),
+    ];
 }
 
 #[cfg(test)]

@@ -6,16 +6,21 @@
 pub mod build;
 pub mod csr;
 mod describe;
+pub mod dump;
 mod error;
 pub mod extension;
+pub mod extension_file;
 pub mod profile;
 pub mod san;
 pub mod successor;
+pub(crate) mod terms;
 mod view;
 
 pub use describe::IssuedKind;
 pub use error::CertificateError;
+pub use extension_file::ExtensionFile;
 pub use profile::{CertificateKind, Profile};
 pub use san::SubjectAltName;
+pub use terms::{CriticalMarks, Customisation};
 
 pub use crate::x509::Certificate;

@@ -1,9 +1,11 @@
 //! Which extensions a certificate gets: by its kind, and by the profile that the authority follows.
 
-use super::extension::{Extension, IssuerAndSerial, KeyUsage, PathLength, key_identifier, oid};
-use super::san::SubjectAltName;
+use super::extension::{Extension, IssuerAndSerial, KeyUsage, PathLength, oid};
+use super::extension_file::ExtensionContext;
+use super::terms::Issued;
 use crate::key::{Digest, KeyAlgorithm};
-use crate::x509::Certificate;
+use crate::x509::der::only_sequence;
+use crate::x509::{Certificate, PublicKey, PublicKeyKind};
 
 /// Whose idea of a certificate is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,15 +28,20 @@ pub enum CertificateKind {
     Client,
     /// Both ends of TLS.
     ServerClient,
+    /// Signing programs.
+    CodeSigning,
+    /// Signing and encrypting mail.
+    Email,
+    /// A TLS peer that is its own authority: peers know it by its fingerprint.
+    SelfSigned(SelfSigned),
 }
 
-/// The key of a certificate that is about to be made.
-#[derive(Clone, Copy)]
-pub struct SubjectKey<'a> {
-    /// Its algorithm.
-    pub algorithm: KeyAlgorithm,
-    /// Its SubjectPublicKeyInfo in DER.
-    pub public_key_info: &'a [u8],
+/// Which end of TLS a self-signed certificate is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the names say it")]
+pub enum SelfSigned {
+    Server,
+    Client,
 }
 
 impl Profile {
@@ -48,45 +55,31 @@ impl Profile {
         })
     }
 
-    /// The extensions of a certificate that `authority` issues.
-    #[must_use]
-    pub fn leaf_extensions(
+    /// The extensions of a certificate of this kind.
+    pub(crate) fn extensions(
         self,
         kind: CertificateKind,
-        key: SubjectKey<'_>,
-        authority: &Certificate,
-        names: Option<&SubjectAltName>,
+        public_key_info: &[u8],
+        context: &ExtensionContext<'_>,
+        issued: Issued,
     ) -> Vec<Extension> {
-        let subject_key = Extension::subject_key_identifier(&key_identifier(key.public_key_info));
-        let mut extensions =
-            vec![self.basic_constraints(kind), subject_key, self.authority_key_identifier(authority)];
-        extensions.extend(extended_key_usage(kind));
-        extensions.push(self.key_usage(kind, key.algorithm));
-        extensions.extend(names.map(SubjectAltName::to_extension));
-        extensions
-    }
-
-    /// The extensions of a self-signed authority with this serial number and subject.
-    #[must_use]
-    pub(crate) fn root_extensions(
-        self,
-        path_length: PathLength,
-        key: SubjectKey<'_>,
-        own: IssuerAndSerial<'_>,
-    ) -> Vec<Extension> {
-        let kind = CertificateKind::Authority(path_length);
-        let identifier = key_identifier(key.public_key_info);
-        let subject_key = Extension::subject_key_identifier(&identifier);
-        match self {
-            Self::Strict => {
-                vec![self.basic_constraints(kind), self.key_usage(kind, key.algorithm), subject_key]
+        let basic_constraints = self.basic_constraints(kind);
+        let key_usage = self.key_usage(kind, public_key_info);
+        let subject_key = Extension::subject_key_identifier(context.subject_key);
+        let long_form = (self == Self::EasyRsa).then_some(context.issuer);
+        let authority_key = Extension::authority_key_identifier(context.issuer_key, long_form);
+        match (self, issued) {
+            (Self::Strict, Issued::ByItself) => {
+                let purpose = extended_key_usage(kind);
+                [Some(basic_constraints), Some(key_usage), purpose, Some(subject_key)]
+                    .into_iter()
+                    .flatten()
+                    .collect()
             }
-            Self::EasyRsa => vec![
-                Extension::basic_constraints(Some(path_length)).critical(true),
-                subject_key,
-                Extension::authority_key_identifier(&identifier, Some(own)),
-                self.key_usage(kind, key.algorithm),
-            ],
+            (Self::Strict, Issued::ByAnother) | (Self::EasyRsa, _) => {
+                let head = [basic_constraints, subject_key, authority_key];
+                head.into_iter().chain(extended_key_usage(kind)).chain([key_usage]).collect()
+            }
         }
     }
 
@@ -104,33 +97,55 @@ impl Profile {
     fn basic_constraints(self, kind: CertificateKind) -> Extension {
         match kind {
             CertificateKind::Authority(length) => Extension::basic_constraints(Some(length)).critical(true),
-            CertificateKind::Server | CertificateKind::Client | CertificateKind::ServerClient => {
-                Extension::basic_constraints(None).critical(self == Self::Strict)
+            CertificateKind::SelfSigned(_) => {
+                Extension::basic_constraints(Some(PathLength::Unlimited)).critical(self == Self::Strict)
             }
+            CertificateKind::Server
+            | CertificateKind::Client
+            | CertificateKind::ServerClient
+            | CertificateKind::CodeSigning
+            | CertificateKind::Email => Extension::basic_constraints(None).critical(self == Self::Strict),
         }
     }
 
-    fn key_usage(self, kind: CertificateKind, key: KeyAlgorithm) -> Extension {
-        let may_encipher = self == Self::EasyRsa || key.can_encipher_keys();
+    fn key_usage(self, kind: CertificateKind, public_key_info: &[u8]) -> Extension {
+        let may_encipher = self == Self::EasyRsa || can_encipher_keys(public_key_info);
         let usages: &[KeyUsage] = match kind {
             CertificateKind::Authority(_) => &[KeyUsage::KeyCertSign, KeyUsage::CrlSign],
-            CertificateKind::Client => &[KeyUsage::DigitalSignature],
-            CertificateKind::Server | CertificateKind::ServerClient if may_encipher => {
-                &[KeyUsage::DigitalSignature, KeyUsage::KeyEncipherment]
+            CertificateKind::Client | CertificateKind::CodeSigning => &[KeyUsage::DigitalSignature],
+            CertificateKind::SelfSigned(_) if self == Self::Strict => {
+                &[KeyUsage::DigitalSignature, KeyUsage::KeyCertSign]
             }
-            CertificateKind::Server | CertificateKind::ServerClient => &[KeyUsage::DigitalSignature],
+            CertificateKind::Server | CertificateKind::ServerClient | CertificateKind::SelfSigned(_) => {
+                if may_encipher {
+                    &[KeyUsage::DigitalSignature, KeyUsage::KeyEncipherment]
+                } else {
+                    &[KeyUsage::DigitalSignature]
+                }
+            }
+            CertificateKind::Email if may_encipher => {
+                &[KeyUsage::DigitalSignature, KeyUsage::NonRepudiation, KeyUsage::KeyEncipherment]
+            }
+            CertificateKind::Email => &[KeyUsage::DigitalSignature, KeyUsage::NonRepudiation],
         };
         Extension::key_usage(usages).critical(self == Self::Strict)
     }
 }
 
+/// Whether TLS 1.2's key transport works with the key, which keyEncipherment permits.
+fn can_encipher_keys(public_key_info: &[u8]) -> bool {
+    let key = only_sequence(public_key_info).and_then(|info| PublicKey::parse(&info).map(|key| key.kind));
+    matches!(key, Ok(PublicKeyKind::Rsa { .. }))
+}
+
 fn extended_key_usage(kind: CertificateKind) -> Option<Extension> {
-    match kind {
-        CertificateKind::Authority(_) => None,
-        CertificateKind::Server => Some(Extension::extended_key_usage(&[oid::SERVER_AUTH])),
-        CertificateKind::Client => Some(Extension::extended_key_usage(&[oid::CLIENT_AUTH])),
-        CertificateKind::ServerClient => {
-            Some(Extension::extended_key_usage(&[oid::SERVER_AUTH, oid::CLIENT_AUTH]))
-        }
-    }
+    let purposes: &[_] = match kind {
+        CertificateKind::Authority(_) => return None,
+        CertificateKind::Server | CertificateKind::SelfSigned(SelfSigned::Server) => &[oid::SERVER_AUTH],
+        CertificateKind::Client | CertificateKind::SelfSigned(SelfSigned::Client) => &[oid::CLIENT_AUTH],
+        CertificateKind::ServerClient => &[oid::SERVER_AUTH, oid::CLIENT_AUTH],
+        CertificateKind::CodeSigning => &[oid::CODE_SIGNING],
+        CertificateKind::Email => &[oid::EMAIL_PROTECTION],
+    };
+    Some(Extension::extended_key_usage(purposes))
 }

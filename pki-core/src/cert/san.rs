@@ -28,8 +28,9 @@ impl SubjectAltName {
     }
 }
 
+/// One name, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum GeneralName {
+pub(super) enum GeneralName {
     Email(String),
     Dns(String),
     Uri(String),
@@ -37,7 +38,7 @@ enum GeneralName {
 }
 
 impl GeneralName {
-    fn parse(entry: &str) -> Result<Self, CertificateError> {
+    pub(super) fn parse(entry: &str) -> Result<Self, CertificateError> {
         let refused =
             |rule| CertificateError::SubjectAltName { name: entry.escape_debug().to_string(), rule };
         let (kind, value) = entry.split_once(':').ok_or_else(|| refused("the kind is missing"))?;
@@ -53,7 +54,7 @@ impl GeneralName {
         }
     }
 
-    fn encode(&self, names: &mut Encoder) {
+    pub(super) fn encode(&self, names: &mut Encoder) {
         match self {
             Self::Email(address) => names.value(tag::context(1), address.as_bytes()),
             Self::Dns(name) => names.value(tag::context(2), name.as_bytes()),

@@ -1,14 +1,13 @@
 //! A certificate in the place of another one: the same subject, names, extensions and field forms, with new dates, a new
 //! number, and possibly a new key.
 
-use der::oid::ObjectIdentifier;
-
 use super::build::{Fields, Validity};
+use super::csr::extension_list;
 use super::extension::{Extension, IssuerAndSerial, key_identifier, oid};
 use super::{Certificate, CertificateError};
 use crate::key::CaSigner;
 use crate::serial::Serial;
-use crate::x509::der::{DerError, Reader, only_sequence, tag};
+use crate::x509::der::{DerError, only_sequence, tag};
 
 /// The next certificate of somebody who has one.
 pub struct Successor<'a> {
@@ -115,49 +114,28 @@ fn extensions_of(certificate: &Certificate) -> Result<Vec<Extension>, DerError> 
     while !fields.is_empty() {
         let field = fields.any()?;
         if field.tag == tag::context_constructed(3) {
-            let mut list = field.reader().sequence()?;
-            while !list.is_empty() {
-                found.push(extension(&mut list.sequence()?)?);
-            }
+            found.extend(extension_list(&mut field.reader().sequence()?)?);
         }
     }
     Ok(found)
-}
-
-fn extension(fields: &mut Reader<'_>) -> Result<Extension, DerError> {
-    let kind = fields.object_identifier()?;
-    let oid =
-        ObjectIdentifier::from_bytes(kind).map_err(|_| fields.error(crate::x509::der::DerFault::BadValue))?;
-    let is_critical = fields.boolean_default_false()?;
-    Ok(Extension::new(oid, fields.octet_string()?.content.to_vec()).critical(is_critical))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::cert::Profile;
-    use crate::cert::build::Root;
-    use crate::cert::extension::PathLength;
-    use crate::cert::profile::SubjectKey;
-    use crate::dn::Subject;
+    use crate::cert::build::tests::root;
     use crate::key::{Digest, KeyAlgorithm, PrivateKey, SigningKey, generate};
-    use crate::name::CommonName;
     use crate::random::tests::CountingSource;
     use crate::time::Timestamp;
+    use der::oid::ObjectIdentifier;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_161_600);
 
     fn authority() -> (Certificate, SigningKey) {
         let key = generate(KeyAlgorithm::P256, &mut CountingSource(1)).unwrap();
         let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
-        let root = Root {
-            path_length: PathLength::Unlimited,
-            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
-            subject: &Subject::common_name_only(CommonName::parse("New CA").unwrap()),
-            validity: Validity::days_from(NOW, 3650).unwrap(),
-            serial: &Serial::from_be_bytes(&[7]),
-        };
-        (root.sign(Profile::Strict, &signer).unwrap(), signer)
+        (root(Profile::Strict, &key), signer)
     }
 
     fn easy_rsas(path: &str) -> Certificate {

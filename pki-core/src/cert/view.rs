@@ -6,10 +6,11 @@
 use std::borrow::Cow;
 
 use super::CertificateError;
-use super::extension::key_identifier;
+use super::extension::{key_identifier, oid};
 use crate::dn;
 use crate::pem::{self, PemError};
-use crate::x509::Certificate;
+use crate::x509::der::only_sequence;
+use crate::x509::{Certificate, Oid};
 
 impl Certificate {
     /// Reads the first certificate of a file, whatever stands around it.
@@ -49,6 +50,19 @@ impl Certificate {
     #[must_use]
     pub fn common_name(&self) -> Option<String> {
         dn::common_name(self.subject_der())
+    }
+
+    /// The purposes of its extendedKeyUsage as dotted object identifiers, in their order; none if it has none.
+    #[must_use]
+    pub fn extended_key_usage(&self) -> Vec<String> {
+        let value = self.extension_value(oid::EXTENDED_KEY_USAGE.as_bytes()).unwrap_or_default();
+        let mut purposes = Vec::new();
+        let Ok(list) = only_sequence(&value) else { return purposes };
+        let mut list = list.reader();
+        while let Ok(purpose) = list.object_identifier() {
+            purposes.push(Oid::from_content(purpose).to_string());
+        }
+        purposes
     }
 
     /// The subject key identifier that stands in the certificate, or else the one its key would get.

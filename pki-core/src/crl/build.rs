@@ -166,13 +166,9 @@ const REASON_EXTENSION: [u8; 13] = [
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cert::build::Root;
-    use crate::cert::extension::PathLength;
-    use crate::cert::profile::SubjectKey;
+    use crate::cert::build::tests::root;
     use crate::crl::published::{PublishedList, this_update_of_prefix};
-    use crate::dn::Subject;
     use crate::key::{Digest, KeyAlgorithm, SigningKey, generate};
-    use crate::name::CommonName;
     use crate::random::tests::CountingSource;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_795_161_600);
@@ -180,15 +176,8 @@ mod tests {
     fn list(profile: Profile, revoked: Vec<RevokedCertificate>) -> RevocationList {
         let key = generate(KeyAlgorithm::Ed25519, &mut CountingSource(1)).unwrap();
         let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
-        let root = Root {
-            path_length: PathLength::Unlimited,
-            key: SubjectKey { algorithm: key.algorithm(), public_key_info: key.public_key_info() },
-            subject: &Subject::common_name_only(CommonName::parse("Test CA").unwrap()),
-            validity: Validity::days_from(NOW, 3650).unwrap(),
-            serial: &Serial::from_be_bytes(&[7]),
-        };
         let content = ListContent {
-            authority: &root.sign(profile, &signer).unwrap(),
+            authority: &root(profile, &key),
             revoked,
             number: Serial::from_be_bytes(&[0x80]),
             validity: Validity::days_from(NOW, 180).unwrap(),

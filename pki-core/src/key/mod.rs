@@ -19,4 +19,4 @@ pub use private::PrivateKey;
 pub use signature::{Digest, SignatureAlgorithm};
 pub use signer::{CaSigner, SigningKey};
 
-pub(crate) use signature::public_key_octets;
+pub(crate) use signature::{public_key_octets, verify as verify_signature};

@@ -133,6 +133,20 @@ impl PrivateKey {
         self.pkcs8.expose()
     }
 
+    /// An RSA key as PKCS#1 in DER.
+    ///
+    /// # Errors
+    /// [`KeyError::UnsupportedAlgorithm`] for another kind of key.
+    pub fn pkcs1_der(&self) -> Result<&[u8], KeyError> {
+        let KeyAlgorithm::Rsa { .. } = self.algorithm else {
+            return Err(KeyError::UnsupportedAlgorithm { algorithm: self.algorithm.to_string() });
+        };
+        let mut info = only_sequence(self.pkcs8_der())?.reader();
+        info.any()?;
+        info.any()?;
+        Ok(info.octet_string()?.content)
+    }
+
     /// The secret number of an EC key, big-endian.
     pub(super) fn ec_scalar(&self) -> Result<&[u8], KeyError> {
         let mut info = only_sequence(self.pkcs8_der())?.reader();

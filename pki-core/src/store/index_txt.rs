@@ -149,6 +149,11 @@ impl<'a> Row<'a> {
         })
     }
 
+    /// The same row after the end of its certificate.
+    pub(crate) fn expired(self) -> String {
+        Row { status: Status::Expired, ..self }.to_string()
+    }
+
     /// The same row, revoked.
     pub(crate) fn revoked(self, at: Timestamp, reason: Option<RevocationReason>) -> String {
         let reason = reason.map(|reason| format!(",{reason}")).unwrap_or_default();

@@ -101,6 +101,10 @@ pub(crate) fn authority_directories() -> Vec<PkiPath> {
     .to_vec()
 }
 
+pub(crate) fn issued_directory() -> PkiPath {
+    PkiPath::of("issued")
+}
+
 /// What must be there before anything can be signed.
 pub(crate) fn authority_files() -> [PkiPath; 6] {
     [
@@ -178,6 +182,80 @@ pub(crate) fn revocation_moves(name: &FileBase, serial: &Serial) -> [(PkiPath, P
         (private_key(name), revoked_key),
         (request(name), revoked_request),
     ]
+}
+
+/// Certificates that the authority had before, newest first.
+pub(crate) fn expired_authorities() -> PkiPath {
+    PkiPath::of("expired-ca.list")
+}
+
+/// The request of an authority that another one signs.
+pub(crate) fn authority_request() -> PkiPath {
+    PkiPath::of("reqs/ca.req")
+}
+
+/// Diffie-Hellman parameters, which only old servers read.
+pub(crate) fn dh_parameters() -> PkiPath {
+    PkiPath::of("dh.pem")
+}
+
+/// The key that wraps the control channel.
+pub(crate) fn tls_key() -> PkiPath {
+    PkiPath::of("private/easyrsa-tls.key")
+}
+
+/// Marks a PKI of self-signed certificates, which has no authority.
+pub(crate) fn peer_fingerprint_mode() -> PkiPath {
+    PkiPath::of("peer-fp.mode")
+}
+
+/// Fingerprints of self-signed certificates, for the other end: `server` or `client`.
+pub(crate) fn peer_fingerprints(end: &str) -> PkiPath {
+    PkiPath::of(format!("inline/pfp-{end}.list-inline"))
+}
+
+/// Authorities that peers shall trust besides the own one.
+pub(crate) fn external_authorities() -> PkiPath {
+    PkiPath::of("inline/external-ca.list")
+}
+
+pub(crate) fn inline_directories() -> [PkiPath; 2] {
+    ["inline", "inline/private"].map(PkiPath::of)
+}
+
+/// An inline file that holds no secret.
+pub(crate) fn public_inline(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("inline/{name}.inline"))
+}
+
+/// An inline file that holds a key.
+pub(crate) fn private_inline(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("inline/private/{name}.inline"))
+}
+
+pub(crate) fn pkcs12(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("private/{name}.p12"))
+}
+
+pub(crate) fn pkcs12_inline(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("inline/private/{name}.p12-inline"))
+}
+
+pub(crate) fn pkcs7(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("issued/{name}.p7b"))
+}
+
+pub(crate) fn pkcs8(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("private/{name}.p8"))
+}
+
+pub(crate) fn pkcs1(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("private/{name}.p1"))
+}
+
+/// The settings that easy-rsa explains in every new PKI.
+pub(crate) fn vars_example() -> PkiPath {
+    PkiPath::of("vars.example")
 }
 
 /// Directories that a revocation needs; old PKIs lack some of them.

@@ -82,6 +82,11 @@ impl ChangeSet {
         self.changes.push(Change::Replace(path, FileMode::Private, Content::Secret(content)));
     }
 
+    /// [`Self::replace_secret`] for text.
+    pub(crate) fn replace_secret_text(&mut self, path: PkiPath, content: &str) {
+        self.replace_secret(path, Zeroizing::new(content.into()));
+    }
+
     /// One more line (given without its end) in an existing file, which is not rewritten for it.
     pub(crate) fn append_line(&mut self, path: PkiPath, line: String) {
         self.changes.push(Change::AppendLine(path, line));

@@ -242,6 +242,42 @@ impl Certificate {
         &self.extensions
     }
 
+    /// The DER of every extension, in the certificate's order: identifier, criticality, value.
+    pub(crate) fn extension_values(&self) -> Vec<(&[u8], bool, &[u8])> {
+        let mut found = Vec::new();
+        let signed_part = &self.der[self.signed_part.clone()];
+        // The structure has been decoded before, so nothing here can fail.
+        let list = only_sequence(signed_part).and_then(|fields| {
+            let mut fields = fields.reader();
+            while let Some(next) = fields.peek() {
+                let field = fields.any()?;
+                if next == tag::context_constructed(3) {
+                    return field.reader().sequence();
+                }
+            }
+            Ok(Reader::new(&[]))
+        });
+        let Ok(mut list) = list else { return found };
+        while let Ok(mut fields) = list.sequence() {
+            let (kind, critical) = (fields.object_identifier(), fields.boolean_default_false());
+            if let (Ok(kind), Ok(critical), Ok(value)) = (kind, critical, fields.octet_string()) {
+                found.push((kind, critical, value.content));
+            }
+        }
+        found
+    }
+
+    /// The DER of the value of one extension.
+    pub(crate) fn extension_value(&self, kind: &[u8]) -> Option<Vec<u8>> {
+        let all = self.extension_values().into_iter();
+        all.filter(|(found, ..)| *found == kind).map(|(.., value)| value.to_vec()).next()
+    }
+
+    /// The AlgorithmIdentifier's content and the octets of the signature.
+    pub(crate) fn signature_parts(&self) -> (&[u8], &[u8]) {
+        (&self.der[self.signature_identifier.clone()], &self.der[self.signature.clone()])
+    }
+
     pub(crate) fn serial_octets(&self) -> SerialOctets {
         self.serial
     }

@@ -23,4 +23,4 @@ pub use signature::{PublicKeyKind, SignatureAlgorithm};
 
 pub(crate) use certificate::sha256;
 pub(crate) use serial_octets::SerialOctets;
-pub(crate) use signature::SignatureFailure;
+pub(crate) use signature::{PublicKey, SignatureFailure};

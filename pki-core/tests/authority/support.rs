@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pki_core::ca::{
-    BuildCa, Context, GenCrl, Init, Issue, Issued, PublishedCrl, Revoke, SerialNumbers, Settings,
+    BuildCa, CertificateForm, Context, GenCrl, Generation, Init, Issue, Issued, PublishedCrl, Revoke,
+    SerialNumbers, Settings,
 };
 use pki_core::cert::build::Validity;
-use pki_core::cert::{CertificateKind, Profile};
+use pki_core::cert::{CertificateKind, Customisation, Profile};
 use pki_core::crl::RevocationReason;
 use pki_core::dn::Subject;
 use pki_core::key::{KeyAlgorithm, Protection};
@@ -97,6 +98,7 @@ impl Pki {
             digest: None,
             protection,
             days: 3650,
+            customisation: Customisation::default(),
         };
         self.run(|authority, context| authority.build_ca(&request, context)).map(drop)
     }
@@ -113,6 +115,8 @@ impl Pki {
             protection: Protection::None,
             validity: Validity::days_from(self.now, 825).unwrap(),
             serial_numbers: SerialNumbers::Random159,
+            customisation: Customisation::default(),
+            form: CertificateForm::default(),
         }
     }
 
@@ -125,7 +129,8 @@ impl Pki {
     }
 
     pub(crate) fn revoke(&self, name: &str, reason: Option<RevocationReason>) -> Result<(), PkiError> {
-        let request = Revoke { name: FileBase::parse(name).unwrap(), reason };
+        let name = FileBase::parse(name).unwrap();
+        let request = Revoke { name, generation: Generation::Issued, reason };
         self.run(|authority, context| authority.revoke(&request, context)).map(drop)
     }
 

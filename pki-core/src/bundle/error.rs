@@ -1,0 +1,63 @@
+//! Why a container cannot be made.
+
+use crate::error::{ErrorKind, Explain};
+
+/// Why a container cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// The PKCS#12 writer refuses its content.
+    #[error("the PKCS#12 file cannot be written: {reason}")]
+    Pkcs12 {
+        /// What the writer says.
+        reason: String,
+    },
+    /// The passphrase of a PKCS#12 file must be text.
+    #[error("the passphrase of a PKCS#12 file must be UTF-8")]
+    PassphraseNotText,
+    /// Only RSA keys have the PKCS#1 form.
+    #[error("the key is not an RSA key")]
+    NotRsa,
+    /// No Diffie-Hellman group of this size is standardised.
+    #[error("there is no standard Diffie-Hellman group of {bits} bits")]
+    NoGroup {
+        /// The size that was asked for.
+        bits: u32,
+    },
+    /// A file does not hold a static key.
+    #[error("the file holds no OpenVPN static key")]
+    NoStaticKey,
+    /// The key file is encrypted in the old PEM form.
+    #[error("the key is encrypted in the legacy PEM form, which many programs cannot read")]
+    LegacyKey,
+}
+
+impl Explain for BundleError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Pkcs12 { .. } => "pkcs12-unwritable",
+            Self::PassphraseNotText => "passphrase-not-text",
+            Self::NotRsa => "key-not-rsa",
+            Self::NoGroup { .. } => "dh-group-unknown",
+            Self::NoStaticKey => "static-key-not-found",
+            Self::LegacyKey => "key-legacy-pem",
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        ErrorKind::User
+    }
+
+    fn help(&self) -> String {
+        match self {
+            Self::Pkcs12 { .. } => "Export without a chain, or as PEM.".into(),
+            Self::PassphraseNotText => "Choose a passphrase of ordinary characters.".into(),
+            Self::NotRsa => "Export the key as PKCS#8 instead (export-p8).".into(),
+            Self::NoGroup { .. } => "Choose 2048, 3072, 4096, 6144 or 8192 bits.".into(),
+            Self::NoStaticKey => "Give the file that `openvpn --genkey secret FILE` writes.".into(),
+            Self::LegacyKey => {
+                "Change its passphrase first (set-pass), which writes the present form.".into()
+            }
+        }
+    }
+}
