@@ -20,13 +20,13 @@ fn python() -> PathBuf {
     place
 }
 
-fn read_status(lab: &Lab, further: &[&str]) -> Value {
+fn read_status(lab: &Lab, further: &[&str]) -> serde_json::Result<Value> {
     let mut command = lab.server().command(python());
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/monitors/read_status.py"));
     command.args([lab.scratch().join("status"), lab.scratch().join("management")]).args(further);
-    let output = command.output().unwrap();
+    let output = command.output().map_err(serde_json::Error::io)?;
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).unwrap()
+    serde_json::from_slice(&output.stdout)
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn monitors_see_who_is_connected_and_can_end_a_session() {
     .unwrap();
 
     let mark = client.log().mark();
-    let seen = read_status(&lab, &["kill"]);
+    let seen = read_status(&lab, &["kill"]).unwrap();
     assert_eq!(seen["openvpn-status"]["clients"], json!(["alice"]), "{seen}");
     assert_eq!(seen["openvpn-status"]["routes"], json!(["10.8.0.2"]), "{seen}");
     let api = &seen["openvpn-api"];
