@@ -7,7 +7,9 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock stress bench bench-pki dependencies monitors format format-check lint docs deny
+RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
+
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies monitors format format-check lint docs pkilint deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -26,6 +28,18 @@ interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN
 	INTEROP_SERVER=openvpn $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
 		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
 		-- --skip by_postern
+
+abuse: dependencies ## Attack a running server at length and print what it did to everybody else
+	ABUSE=full RUST_TEST_THREADS=1 $(RUN_AS_ROOT) interop_abuse -- --nocapture
+
+abuse-stock: dependencies ## The same attacks on a stock OpenVPN server, for comparison
+	ABUSE=full INTEROP_SERVER=openvpn RUST_TEST_THREADS=1 $(RUN_AS_ROOT) interop_abuse -- --nocapture
+
+worlds: ## Live in 10,000 simulated worlds; make test does so in 1,000
+	POSTERN_WORLDS=10000 $(CARGO) test --package vpn-proto --test simulator worlds
+
+fuzz: ## Fuzz every target for SECONDS_EACH seconds (60)
+	scripts/fuzz
 
 stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
 	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
@@ -56,6 +70,10 @@ lint: ## Run clippy on everything, with both crypto backends
 
 docs: ## Build the documentation of the library crates, private items included
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
+
+pkilint: ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
+	$(CARGO) build --package postern
+	scripts/pkilint target/debug/postern
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources

@@ -6,6 +6,9 @@ pub(crate) const POSTERN_PKI: &str = "POSTERN_PKI";
 /// easy-rsa's variable for the same, used when [`POSTERN_PKI`] is not set. Since 0.1.
 pub(crate) const EASYRSA_PKI: &str = "EASYRSA_PKI";
 
+/// Where systemd puts the credentials of a service, for `--passin credential:NAME`. Since 0.1.
+pub(crate) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
 /// `strict` or `easyrsa`: whose field forms new certificates and lists follow, in both front ends. Since 0.1.
 pub(crate) const POSTERN_PROFILE: &str = "POSTERN_PROFILE";
 

@@ -1,14 +1,16 @@
-//! OpenSSL's pass phrase arguments: `pass:X`, `file:PATH`, `env:NAME`, `fd:N`, `stdin`.
+//! OpenSSL's pass phrase arguments, `pass:X`, `file:PATH`, `env:NAME`, `fd:N`, `stdin`, and `credential:NAME` for a secret
+//! that systemd hands to a service.
 
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use pki_core::secret::Passphrase;
 use zeroize::Zeroizing;
 
+use crate::env;
 use crate::error::CliError;
 use crate::prompt::Prompter;
 
@@ -20,6 +22,8 @@ pub(crate) enum PassphraseArgument {
     File(String),
     Environment(String),
     Descriptor(u32),
+    /// A file in the directory that systemd makes for LoadCredential= and its siblings.
+    Credential(String),
     Stdin,
 }
 
@@ -32,6 +36,7 @@ impl PassphraseArgument {
             Self::Descriptor(number) => {
                 first_line_of(Path::new(&format!("/dev/fd/{number}")), &format!("fd:{number}"))
             }
+            Self::Credential(name) => first_line_of(&credential_file(name)?, &format!("credential:{name}")),
             Self::Environment(name) => match std::env::var_os(name) {
                 Some(value) => Ok(Passphrase::new(octets(&value))),
                 None => Err(unreadable(&format!("env:{name}"), "the variable is not set")),
@@ -52,15 +57,28 @@ impl FromStr for PassphraseArgument {
         match text.split_once(':') {
             Some(("pass", literal)) => Ok(Self::Literal(Zeroizing::new(literal.to_owned()))),
             Some(("file", path)) => Ok(Self::File(path.to_owned())),
+            Some(("credential", name)) if is_plain(name) => Ok(Self::Credential(name.to_owned())),
             Some(("env", name)) => Ok(Self::Environment(name.to_owned())),
             Some(("fd", number)) => number
                 .parse()
                 .map(Self::Descriptor)
                 .map_err(|_| "fd: needs the number of an open file".into()),
             None if text == "stdin" => Ok(Self::Stdin),
-            _ => Err("write pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin".into()),
+            _ => Err("write pass:TEXT, file:PATH, env:NAME, fd:NUMBER, credential:NAME or stdin".into()),
         }
     }
+}
+
+/// The file that systemd has put a credential into.
+pub(crate) fn credential_file(name: &str) -> Result<PathBuf, CliError> {
+    let directory = std::env::var_os(env::CREDENTIALS_DIRECTORY);
+    let missing = || unreadable(&format!("credential:{name}"), "systemd has handed over no credentials");
+    directory.map(|directory| Path::new(&directory).join(name)).ok_or_else(missing)
+}
+
+/// One component of a path.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains('/')
 }
 
 fn first_line_of(path: &Path, argument: &str) -> Result<Passphrase, CliError> {
@@ -96,8 +114,11 @@ mod tests {
 
     #[test]
     fn every_source_of_openssl_is_understood() {
-        for text in ["pass:a:b", "file:/x", "env:X", "fd:3", "stdin"] {
+        for text in ["pass:a:b", "file:/x", "env:X", "fd:3", "stdin", "credential:ca-passphrase"] {
             assert!(text.parse::<PassphraseArgument>().is_ok(), "{text}");
+        }
+        for text in ["credential:", "credential:..", "credential:../x", "credential:a/b"] {
+            assert!(text.parse::<PassphraseArgument>().is_err(), "{text}");
         }
     }
 

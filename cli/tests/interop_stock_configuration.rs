@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -197,7 +198,7 @@ fn files_of_single_clients_give_addresses_networks_and_routes() {
     assert!(alice.pushed_options().unwrap().contains(&"route 10.9.0.0 255.255.0.0".to_owned()));
     lab.client(1).namespace().ip(["address", "add", "10.20.0.1/24", "dev", "lo"]).unwrap();
     let bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
-    ping::require(lab.client(2), "10.20.0.1".parse().unwrap(), LIMIT).unwrap();
+    ping::require(lab.client(2), "10.20.0.1".parse::<Ipv4Addr>().unwrap(), LIMIT).unwrap();
     let status = wait::until("a status file with the network", LIMIT, || {
         let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
         Ok(status.contains("ROUTING_TABLE,10.20.0.0/24,alice,").then_some(status))

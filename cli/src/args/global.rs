@@ -26,12 +26,16 @@ pub(crate) struct GlobalArgs {
     /// Field forms of new certificates and lists
     #[arg(long, global = true, value_enum, default_value_t, env = env::POSTERN_PROFILE, hide_env_values = true)]
     pub(crate) profile: ProfileArgument,
-    /// Passphrase of an existing key: pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin
+    /// Passphrase of an existing key: file:PATH, fd:NUMBER, stdin, env:NAME, credential:NAME (of systemd), or pass:TEXT,
+    /// which every user of the machine can read
     #[arg(long, global = true, value_name = "SOURCE")]
     pub(crate) passin: Option<PassphraseArgument>,
     /// Passphrase of a new key, likewise
     #[arg(long, global = true, value_name = "SOURCE")]
     pub(crate) passout: Option<PassphraseArgument>,
+    /// How the passphrase of a new key is turned into its encryption key
+    #[arg(long, global = true, value_enum, default_value_t)]
+    pub(crate) kdf: DerivationArgument,
     /// Go on although the clock shows a time before something that was already signed
     #[arg(long, global = true)]
     pub(crate) ignore_clock: bool,
@@ -48,6 +52,16 @@ impl GlobalArgs {
     pub(crate) fn lock_timeout(&self) -> Duration {
         Duration::from_secs(self.lock_timeout)
     }
+}
+
+/// How keys are derived from passphrases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DerivationArgument {
+    /// PBKDF2-HMAC-SHA256 with 600,000 rounds, which everything reads
+    #[default]
+    Pbkdf2,
+    /// scrypt, which costs a guesser memory as well
+    Scrypt,
 }
 
 /// Whose field forms new certificates and lists follow.

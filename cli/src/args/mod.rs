@@ -1,6 +1,7 @@
 //! The command line of `postern`: one file per command, joined here.
 
 pub(crate) mod build_ca;
+pub(crate) mod ca;
 pub(crate) mod config;
 pub(crate) mod expiry;
 pub(crate) mod export;
@@ -58,6 +59,8 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     /// Show what ends soon; exit code 3 if something does, 4 if something has ended
     Expiry(expiry::ExpiryArgs),
+    /// Roll the authority over, and see what depends on it
+    Ca(ca::CaArgs),
     /// Check and repair the PKI directory, and verify its audit log
     Pki(pki::PkiArgs),
     /// Judge a certificate by files: exit code 0 accepted, 1 rejected, 2 nothing was judged

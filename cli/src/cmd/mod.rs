@@ -1,6 +1,7 @@
 //! What each command of `postern` does: build a request, call a library, hand the answer to `output`.
 
 mod build_ca;
+mod ca;
 mod config;
 mod daemon;
 mod detach;
@@ -64,6 +65,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::List(arguments) => return list::run(&session, &arguments),
         Command::Show(arguments) => show::run(&session, &arguments),
         Command::Expiry(arguments) => return expiry::run(&session, &arguments),
+        Command::Ca(arguments) => ca::run(&session, &arguments),
         Command::Pki(arguments) => return pki::run(&session, &arguments),
         Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),

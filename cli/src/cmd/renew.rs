@@ -1,7 +1,7 @@
 //! `postern renew`: one certificate, or all that end soon.
 
 use pki_core::Authority;
-use pki_core::ca::{Place, Record, RecordState, Renew, Renewed, RenewedKey, SerialNumbers};
+use pki_core::ca::{NextGeneration, Place, Record, RecordState, Renewed, RenewedKey, SerialNumbers};
 use pki_core::cert::build::Validity;
 use pki_core::name::FileBase;
 use pki_core::{Explain, ca::Warning};
@@ -29,7 +29,7 @@ fn one(
     arguments: &RenewArgs,
 ) -> Result<Exit, CliError> {
     let name = FileBase::parse(name)?;
-    let old = authority.renewable(&name)?;
+    let old = authority.current_generation(&name)?;
     session.prompter().confirm(&format!("Renew {} (serial {})?", old.subject_line(), old.serial()))?;
     let renewed = renew(session, authority, &name, arguments)?;
     session.output.answer(&Answer {
@@ -101,14 +101,14 @@ fn renew(
     } else {
         RenewedKey::Same
     };
-    let request = Renew {
+    let request = NextGeneration {
         name: name.clone(),
         key,
         digest: None,
         validity: Validity::days_from(session.now, arguments.days)?,
         serial_numbers: SerialNumbers::Random159,
     };
-    session.run(|context| authority.renew(&request, context))
+    session.run(|context| authority.next_generation(&request, context))
 }
 
 fn to_value(name: &FileBase, renewed: &Renewed) -> Value {

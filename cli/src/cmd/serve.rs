@@ -11,7 +11,7 @@ use super::logging::{self, LogPlan};
 use crate::args::serve::ServeArgs;
 use crate::error::CliError;
 use crate::output::Answer;
-use crate::passphrase::PassphraseArgument;
+use crate::passphrase::{PassphraseArgument, credential_file};
 
 pub(super) fn run(session: &Session, arguments: &ServeArgs) -> Result<Answer, CliError> {
     let filter = arguments.log_level.as_str();
@@ -63,6 +63,9 @@ fn passphrase_file(session: &Session) -> Result<Option<String>, CliError> {
     match session.passin() {
         None => Ok(None),
         Some(PassphraseArgument::File(path)) => Ok(Some(path.clone())),
+        Some(PassphraseArgument::Credential(name)) => {
+            credential_file(name).map(|path| Some(path.display().to_string()))
+        }
         Some(
             PassphraseArgument::Literal(_)
             | PassphraseArgument::Environment(_)

@@ -12,6 +12,7 @@ use pki_core::time::Timestamp;
 use pki_core::{LockPolicy, PkiReader};
 
 use crate::args::GlobalArgs;
+use crate::args::global::DerivationArgument;
 use crate::error::CliError;
 use crate::output::Output;
 use crate::passphrase::PassphraseArgument;
@@ -65,7 +66,7 @@ impl Session {
     /// Protection of a new key: `--passout` beats `nopass`, and without either somebody is asked.
     pub(crate) fn protection(&self, is_unprotected: bool, question: &str) -> Result<Protection, CliError> {
         if let Some(argument) = self.global.passout.clone() {
-            return argument.resolve(&self.prompter).map(Protection::with);
+            return argument.resolve(&self.prompter).map(|passphrase| self.protected_by(passphrase));
         }
         if is_unprotected {
             return Ok(Protection::None);
@@ -73,7 +74,14 @@ impl Session {
         if self.prompter.is_batch() {
             return Err(CliError::NoPassphrase("nobody is asked in batch mode".into()));
         }
-        self.prompter.new_passphrase(question).map(Protection::with)
+        self.prompter.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
+    }
+
+    fn protected_by(&self, passphrase: Passphrase) -> Protection {
+        match self.global.kdf {
+            DerivationArgument::Pbkdf2 => Protection::with(passphrase),
+            DerivationArgument::Scrypt => Protection::Scrypt { passphrase },
+        }
     }
 
     /// The passphrase of an existing key, from `--passin` or by asking.

@@ -7,7 +7,7 @@ use crate::store::{ChangeSet, FileMode, layout};
 
 impl Authority {
     /// Makes the event a part of the change; the caller holds the lock.
-    pub(super) fn record(&self, events: &[Event<'_>], changes: &mut ChangeSet) -> Result<(), PkiError> {
+    pub(super) fn log(&self, events: &[Event<'_>], changes: &mut ChangeSet) -> Result<(), PkiError> {
         let path = layout::audit_log();
         let present = self.store.read_end(&path, LONGEST_LINE)?;
         let end = String::from_utf8_lossy(present.as_deref().unwrap_or_default()).into_owned();

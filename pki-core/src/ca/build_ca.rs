@@ -93,7 +93,7 @@ impl Authority {
             serial: &serial.to_string(),
             detail: &certificate.subject_line(),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),

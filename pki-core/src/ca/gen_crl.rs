@@ -73,7 +73,7 @@ impl Authority {
             serial: &number.to_string(),
             detail: &format!("{entries} entries"),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(PublishedCrl {
             file: self.store.full_path(&layout::revocation_list()),

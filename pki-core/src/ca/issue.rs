@@ -203,7 +203,7 @@ impl Authority {
             .iter()
             .map(|(serial, detail)| Event { action: Action::Issue, at: now, serial, detail })
             .collect();
-        self.record(&events, changes)
+        self.log(&events, changes)
     }
 
     /// What the caller is told of a certificate in issued/.

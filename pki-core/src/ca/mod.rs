@@ -12,11 +12,12 @@ mod gen_crl;
 mod init;
 mod issue;
 mod issue_many;
+mod next_generation;
 mod reader;
 mod records;
-mod renew;
 mod revoke;
 mod revoke_found;
+mod roll_over;
 mod signing;
 
 use std::path::{Path, PathBuf};
@@ -28,11 +29,12 @@ pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};
 pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};
+pub use next_generation::{NextGeneration, Renewed, RenewedKey};
 pub use reader::PkiReader;
 pub use records::{Record, RecordState, Records, RevocationMark};
-pub use renew::{Renew, Renewed, RenewedKey};
 pub use revoke::{Revoke, Revoked};
 pub use revoke_found::Revocable;
+pub use roll_over::{AuthorityKey, AuthorityStatus, Generation, RollOver, RolledOver};
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;

@@ -80,7 +80,7 @@ impl Authority {
             serial: &serial.to_string(),
             detail: &revocation_detail(&subject, request.reason),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Revoked { serial, subject, certificate, at: context.now })
     }

@@ -57,7 +57,7 @@ impl Authority {
     ) -> Result<Revoked, PkiError> {
         match found {
             Revocable::Current(name) => self.revoke(&Revoke { name, reason }, context),
-            Revocable::Other(found) => self.revoke_generation(&found, reason, context),
+            Revocable::Other(found) => self.revoke_generation(&found, reason, context.now),
         }
     }
 
@@ -73,11 +73,11 @@ impl Authority {
         &self,
         found: &Found,
         reason: Option<RevocationReason>,
-        context: &mut Context<'_>,
+        now: Timestamp,
     ) -> Result<Revoked, PkiError> {
         let serial = &found.record.serial;
         let locked = self.store.lock(&self.settings.lock)?;
-        let (old, new) = self.revised_row(serial, reason, context.now)?;
+        let (old, new) = self.revised_row(serial, reason, now)?;
         let mut changes = ChangeSet::default();
         for directory in layout::revocation_directories() {
             changes.directory(directory);
@@ -92,14 +92,14 @@ impl Authority {
         }
         let event = Event {
             action: Action::Revoke,
-            at: context.now,
+            at: now,
             serial: &serial.to_string(),
             detail: &revocation_detail(&found.record.subject, reason),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         let subject = found.record.subject.clone();
-        Ok(Revoked { serial: serial.clone(), subject, certificate, at: context.now })
+        Ok(Revoked { serial: serial.clone(), subject, certificate, at: now })
     }
 }
 

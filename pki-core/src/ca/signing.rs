@@ -53,7 +53,7 @@ impl Authority {
     }
 
     /// ca.crt may hold further certificates below the authority's own; the first one counts.
-    fn authority_certificate(&self) -> Result<Certificate, PkiError> {
+    pub(super) fn authority_certificate(&self) -> Result<Certificate, PkiError> {
         let path = layout::authority_certificate();
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoAuthority { missing })?;
         let wrong = |cause| PkiError::Certificate { path: self.store.full_path(&path), cause };

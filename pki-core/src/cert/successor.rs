@@ -23,6 +23,19 @@ pub struct Successor<'a> {
 }
 
 impl Successor<'_> {
+    /// Signs the certificate of an authority with its own key: a root in the place of a root.
+    ///
+    /// # Errors
+    /// As [`Self::sign`].
+    pub fn sign_itself(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
+        let own = Signer {
+            identifier: key_identifier(self.public_key_info),
+            name: self.of.subject_der().to_vec(),
+            serial: self.serial.clone(),
+        };
+        self.sign_as(self.of.subject_der(), &own, signer)
+    }
+
     /// Signs the certificate with the key of `authority`, which need not be the one that signed the predecessor.
     ///
     /// # Errors
@@ -32,12 +45,31 @@ impl Successor<'_> {
         authority: &Certificate,
         signer: &dyn CaSigner,
     ) -> Result<Certificate, CertificateError> {
+        let above = Signer {
+            identifier: authority.key_identifier().into_owned(),
+            name: authority.issuer_der().to_vec(),
+            serial: authority.serial(),
+        };
+        self.sign_as(authority.subject_der(), &above, signer)
+    }
+
+    fn sign_as(
+        &self,
+        issuer: &[u8],
+        above: &Signer,
+        signer: &dyn CaSigner,
+    ) -> Result<Certificate, CertificateError> {
         let extensions = extensions_of(self.of).map_err(crate::x509::CertificateError::from)?;
-        let extensions: Vec<Extension> =
-            extensions.into_iter().map(|extension| self.adapted(extension, authority)).collect();
+        let mut extensions: Vec<Extension> =
+            extensions.into_iter().map(|extension| self.adapted(extension, above)).collect();
+        let names_authority = extensions.iter().any(|found| found.oid == oid::AUTHORITY_KEY_IDENTIFIER);
+        if !names_authority && self.public_key_info != signer.public_key_info() {
+            // A root needs none, but the same certificate signed by somebody else does (RFC 5280 section 4.2.1.1).
+            extensions.push(self.authority_key_identifier(above));
+        }
         let fields = Fields {
             serial: self.serial,
-            issuer: authority.subject_der(),
+            issuer,
             subject: self.of.subject_der(),
             validity: self.validity,
             public_key_info: self.public_key_info,
@@ -47,26 +79,32 @@ impl Successor<'_> {
     }
 
     /// Key identifiers name the keys of this certificate; everything else stays octet by octet.
-    fn adapted(&self, extension: Extension, authority: &Certificate) -> Extension {
+    fn adapted(&self, extension: Extension, above: &Signer) -> Extension {
         let is_critical = extension.is_critical;
         if extension.oid == oid::SUBJECT_KEY_IDENTIFIER && self.public_key_info != self.of.public_key_info() {
             let identifier = key_identifier(self.public_key_info);
             return Extension::subject_key_identifier(&identifier).critical(is_critical);
         }
         if extension.oid == oid::AUTHORITY_KEY_IDENTIFIER {
-            return self.authority_key_identifier(authority).critical(is_critical);
+            return self.authority_key_identifier(above).critical(is_critical);
         }
         extension
     }
 
     /// In the form that the predecessor has.
-    fn authority_key_identifier(&self, authority: &Certificate) -> Extension {
+    fn authority_key_identifier(&self, above: &Signer) -> Extension {
         let present = self.of.extensions().authority_key_identifier.as_ref();
         let is_long = present.is_some_and(|present| present.value.names_issuer_certificate);
-        let serial = authority.serial();
-        let issuer = IssuerAndSerial { issuer: authority.issuer_der(), serial: &serial };
-        Extension::authority_key_identifier(&authority.key_identifier(), is_long.then_some(issuer))
+        let issuer = IssuerAndSerial { issuer: &above.name, serial: &above.serial };
+        Extension::authority_key_identifier(&above.identifier, is_long.then_some(issuer))
     }
+}
+
+/// What an authority key identifier tells of the certificate above: its key, its issuer, its number.
+struct Signer {
+    identifier: Vec<u8>,
+    name: Vec<u8>,
+    serial: Serial,
 }
 
 /// The extensions as they stand in the certificate, in their order.
@@ -154,6 +192,21 @@ mod tests {
             assert_eq!(new.key_identifier(), old.key_identifier(), "{path}");
             assert_eq!(shape(&new), shape(&old), "{path}");
         }
+    }
+
+    #[test]
+    fn a_root_follows_a_root_with_the_same_name_and_its_own_number() {
+        let old = easy_rsas("rsa/ca.crt");
+        let key = generate(KeyAlgorithm::P256, &mut CountingSource(6)).unwrap();
+        let signer = SigningKey::new(&key, Digest::Sha256).unwrap();
+        let validity = Validity::days_from(NOW, 3650).unwrap();
+        let serial = Serial::from_be_bytes(&[11]);
+        let next = Successor { of: &old, public_key_info: key.public_key_info(), validity, serial: &serial };
+        let root = next.sign_itself(&signer).unwrap();
+        assert!(root.is_ca() && root.verify_signed_by(&root).is_ok());
+        assert_eq!(root.subject_der(), old.subject_der());
+        assert_eq!(root.authority_key(), Some(&*root.key_identifier()));
+        assert_eq!(shape(&root), shape(&old));
     }
 
     #[test]

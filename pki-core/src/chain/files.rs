@@ -123,9 +123,11 @@ fn revocation_index(
     anchors: &TrustAnchors,
     sent: &[Vec<u8>],
 ) -> Result<RevocationIndex, FileRejection> {
-    let lists = Crl::parse_file(file).map_err(|error| match error {
-        CrlError::Pem(cause) => FileRejection::NothingToJudge { role: "revocation lists", cause },
-        unreadable => CrlRefusal::Unreadable(unreadable).into(),
+    let lists = Crl::parse_file(file).map_err(|error| {
+        if let CrlError::Pem(cause) = error {
+            return FileRejection::NothingToJudge { role: "revocation lists", cause };
+        }
+        CrlRefusal::Unreadable(error).into()
     })?;
     let issuers: Vec<Certificate> = sent[1..].iter().flat_map(|der| Certificate::parse(der)).collect();
     let mut builder = RevocationIndexBuilder::new(anchors.crl_issuers().chain(&issuers));

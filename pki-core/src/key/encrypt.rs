@@ -28,6 +28,11 @@ pub enum Protection {
         /// PBKDF2 rounds; [`Protection::ROUNDS`] unless there is a reason.
         rounds: u32,
     },
+    /// With a passphrase whose guessing costs memory as well; not every program reads it.
+    Scrypt {
+        /// At least [`Passphrase::MIN_LENGTH`] octets.
+        passphrase: Passphrase,
+    },
 }
 
 impl Protection {
@@ -54,7 +59,17 @@ impl PrivateKey {
         match protection {
             Protection::None => Ok(self.to_plain_pem()),
             Protection::Passphrase { passphrase, rounds } => {
-                self.to_encrypted_pem(passphrase, *rounds, random)
+                let derive = |salt: &[u8], vector| {
+                    pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(*rounds, salt, vector)
+                };
+                self.to_encrypted_pem(passphrase, derive, random)
+            }
+            Protection::Scrypt { passphrase } => {
+                let (log_n, r, p) = SCRYPT;
+                let cost = pkcs5::scrypt::Params::new(log_n, r, p).map_err(|_| KeyError::Damaged)?;
+                let derive =
+                    |salt: &[u8], vector| pbes2::Parameters::generate_scrypt_aes256cbc(cost, salt, vector);
+                self.to_encrypted_pem(passphrase, derive, random)
             }
         }
     }
@@ -62,17 +77,16 @@ impl PrivateKey {
     fn to_encrypted_pem(
         &self,
         passphrase: &Passphrase,
-        rounds: u32,
+        derive: impl FnOnce(&[u8], [u8; 16]) -> pkcs5::Result<pbes2::Parameters>,
         random: &mut dyn RandomSource,
     ) -> Result<Zeroizing<String>, KeyError> {
         if !passphrase.is_acceptable() {
             return Err(KeyError::PassphraseTooShort);
         }
-        let (mut salt, mut initialisation) = ([0; 16], [0; 16]);
+        let (mut salt, mut vector) = ([0; 16], [0; 16]);
         random.fill(&mut salt)?;
-        random.fill(&mut initialisation)?;
-        let parameters = pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(rounds, &salt, initialisation)
-            .map_err(|_| KeyError::Damaged)?;
+        random.fill(&mut vector)?;
+        let parameters = derive(&salt, vector).map_err(|_| KeyError::Damaged)?;
         let encrypted = pkcs8::PrivateKeyInfoRef::from_der(self.pkcs8_der())
             .and_then(|info| {
                 info.encrypt_with_params(parameters, passphrase.as_bytes())
@@ -292,6 +306,8 @@ fn unreadable_scheme(der: &[u8]) -> KeyError {
     }
 }
 
+/// log2 N, r, p: as much memory as OpenSSL agrees to (16 MiB), five times over.
+const SCRYPT: (u8, u32, u32) = (14, 8, 5);
 const MAX_ROUNDS: u32 = 10_000_000;
 const MAX_SCRYPT_OCTETS: u64 = 256 << 20;
 
@@ -310,6 +326,17 @@ mod tests {
         let protection = Protection::Passphrase { passphrase: passphrase("correct horse"), rounds };
         let text = key.to_pem(&protection, &mut CountingSource(4)).unwrap();
         (key, text)
+    }
+
+    #[test]
+    fn pki_10_scrypt_is_written_so_that_it_reads_back_and_is_not_called_weak() {
+        let key = generate(KeyAlgorithm::P256, &mut CountingSource(3)).unwrap();
+        let protection = Protection::Scrypt { passphrase: passphrase("correct horse") };
+        let locked = locked(&key.to_pem(&protection, &mut CountingSource(4)).unwrap());
+        assert_eq!(locked.weakness(), None);
+        let unlocked = locked.unlock(&passphrase("correct horse")).unwrap();
+        assert_eq!(unlocked.pkcs8_der(), key.pkcs8_der());
+        assert_eq!(locked.unlock(&passphrase("wrong horse")).err(), Some(KeyError::WrongPassphrase));
     }
 
     fn locked(text: &str) -> EncryptedKey {

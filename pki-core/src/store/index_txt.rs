@@ -126,7 +126,7 @@ impl<'a> Row<'a> {
         let Some((at, prefix)) = escaped else {
             return String::new();
         };
-        unescaped(self.subject[at + prefix.len()..].as_bytes())
+        unescaped(&self.subject.as_bytes()[at + prefix.len()..])
     }
 
     fn is_escaped(&self, at: usize) -> bool {

@@ -12,6 +12,16 @@ pub(crate) fn authority_key() -> PkiPath {
     PkiPath::of("private/ca.key")
 }
 
+/// The new key of the authority certified by the old one, for clients that know only the old one.
+pub(crate) fn cross_certificate() -> PkiPath {
+    PkiPath::of("ca-cross.crt")
+}
+
+/// Where certificate and key of an earlier generation of the authority lie.
+pub(crate) fn authority_history(serial: &Serial) -> [PkiPath; 2] {
+    ["crt", "key"].map(|ending| PkiPath::of(format!("ca-history/{serial}.{ending}")))
+}
+
 pub(crate) fn index() -> PkiPath {
     PkiPath::of("index.txt")
 }

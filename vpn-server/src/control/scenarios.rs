@@ -278,7 +278,8 @@ fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
 fn a_connection_that_is_closed_ends_its_session_at_once() {
     let mut world = World::new();
     let (alice, bob) = (world.issue("alice"), world.issue("bob"));
-    let (mut of_alice, mut of_bob) = (world.client(&alice, 1), world.client(&bob, 2));
+    let (mut of_alice, mut of_bob) =
+        (world.client_over(Transport::Tcp, &alice, 1), world.client_over(Transport::Tcp, &bob, 2));
     let address = world.connect(&mut of_alice).address;
     world.connect(&mut of_bob);
     world.disconnect(&of_alice);
@@ -292,7 +293,7 @@ fn a_connection_that_is_closed_ends_its_session_at_once() {
 fn a_client_that_takes_leave_before_its_connection_ends_is_not_lost() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    let mut client = world.client(&alice, 1);
+    let mut client = world.client_over(Transport::Tcp, &alice, 1);
     world.connect(&mut client);
     client.client.exit(world.clock.now());
     world.exchange(&mut client);
@@ -306,7 +307,8 @@ fn the_transport_hears_how_each_connection_stands() {
     let mut world = World::new();
     let alice = world.issue("alice");
     let stranger = TestPki::new().issue_client("alice");
-    let (mut of_alice, mut of_stranger) = (world.client(&alice, 1), world.client(&stranger, 2));
+    let (mut of_alice, mut of_stranger) =
+        (world.client_over(Transport::Tcp, &alice, 1), world.client_over(Transport::Tcp, &stranger, 2));
     world.connect(&mut of_alice);
     world.run(&mut [&mut of_stranger], |clients| clients[0].has_failed());
     world.revoke(&alice);
@@ -325,9 +327,9 @@ fn the_transport_hears_how_each_connection_stands() {
 
 /// What the data plane says when it hears the client elsewhere.
 fn report_float(world: &World, client: &mut TestClient, pushed: &Pushed, port: u16) {
-    client.remote.set_port(port);
+    client.path.remote.set_port(port);
     let peer = Arc::clone(world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap());
-    let path = Path { remote: client.remote, ..peer.channel.path() };
+    let path = Path { remote: client.path.remote, ..peer.channel.path() };
     (world.sink)(ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path });
 }
 
@@ -358,10 +360,10 @@ fn net_10_nobody_moves_to_another_clients_place_whatever_the_shards() {
     let pushed = world.connect(&mut of_alice);
     let mut bobs: Vec<_> = (2000..2003).map(|port| world.client(&bob, port)).collect();
     for of_bob in &mut bobs {
-        let place = of_bob.remote.port();
+        let place = of_bob.path.remote.port();
         world.connect(of_bob);
         report_float(&world, &mut of_alice, &pushed, place);
-        of_alice.remote.set_port(1000);
+        of_alice.path.remote.set_port(1000);
         of_alice.client.renegotiate(world.clock.now());
         world.wait_for_renegotiation(&mut of_alice);
         let path = world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap().channel.path();
@@ -389,7 +391,7 @@ struct World {
 
 struct TestClient {
     client: Client,
-    remote: SocketAddr,
+    path: Path,
     events: Vec<ClientEvent>,
 }
 
@@ -488,6 +490,10 @@ impl World {
     }
 
     fn client(&self, issued: &Issued, port: u16) -> TestClient {
+        self.client_over(Transport::Udp, issued, port)
+    }
+
+    fn client_over(&self, transport: Transport, issued: &Issued, port: u16) -> TestClient {
         let tls = ClientTls::new(
             vec![issued.certificate.clone()],
             issued.key.clone_key(),
@@ -495,10 +501,10 @@ impl World {
             TlsVersion::Tls12,
         );
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
-        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None };
+        let path = Path { listener: ListenerId(0), transport, remote, local: None };
         let config = Arc::new(ClientConfig::new(tls));
         let client = Client::connect(config, path, self.clock.now(), Box::new(OperatingSystem));
-        TestClient { client, remote, events: Vec::new() }
+        TestClient { client, path, events: Vec::new() }
     }
 
     fn connect(&mut self, client: &mut TestClient) -> Pushed {
@@ -529,10 +535,8 @@ impl World {
 
     /// Closes the client's connection, as the transport tells it, and waits until the server knows.
     fn disconnect(&mut self, client: &TestClient) {
-        let path =
-            Path { listener: ListenerId(0), transport: Transport::Udp, remote: client.remote, local: None };
-        (self.sink)(ControlInput::Disconnected { path });
-        let (handle, remote) = (self.plane().handle().clone(), client.remote);
+        (self.sink)(ControlInput::Disconnected { path: client.path });
+        let (handle, remote) = (self.plane().handle().clone(), client.path.remote);
         self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));
     }
 
@@ -555,14 +559,14 @@ impl World {
         while let Ok((path, datagram)) = self.sent.try_recv() {
             self.undelivered.entry(path.remote).or_default().push(datagram);
         }
-        for mut datagram in self.undelivered.remove(&client.remote).unwrap_or_default() {
+        for mut datagram in self.undelivered.remove(&client.path.remote).unwrap_or_default() {
             client.client.handle_datagram(now, &mut datagram);
         }
         if client.client.poll_timeout().is_some_and(|wakeup| wakeup.at <= now) {
             client.client.handle_timeout(now);
         }
         while let Some(transmit) = client.client.poll_transmit() {
-            let path = Path { remote: client.remote, ..transmit.path };
+            let path = Path { remote: client.path.remote, ..transmit.path };
             (self.sink)(ControlInput::Datagram { path, bytes: transmit.payload });
         }
         client.events.extend(std::iter::from_fn(|| client.client.poll_event()));

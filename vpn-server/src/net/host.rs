@@ -115,9 +115,11 @@ impl HostNetwork {
 
     fn apply(&mut self) -> Result<(), NetworkError> {
         let HostNetworkSettings { tun, inside, routes, listening_ports, .. } = &self.settings;
-        let ipv6 = inside.client_cidrs.v6.is_some();
+        let between_clients = self.settings.forwards_between_clients;
         let forwarded: &[RoutedNetwork] = if self.settings.forwarding { routes } else { &[] };
-        if !forwarded.is_empty() || self.settings.forwards_between_clients {
+        let ipv6 = inside.client_cidrs.v6.is_some()
+            && (between_clients || forwarded.iter().any(|route| route.network.is_ipv6()));
+        if !forwarded.is_empty() || between_clients {
             match &mut self.forwarding {
                 Some(forwarding) => forwarding.extend(tun, forwarded, ipv6)?,
                 None => {
@@ -222,6 +224,7 @@ mod tests {
             run("ip", &["route", "del", "10.20.0.0/16"]);
             std::mem::forget(HostNetwork::set_up(settings.clone()).unwrap());
             run("ip", &["route", "del", "10.20.0.0/16"]);
+            assert_eq!(forwards(), "1");
             let v4_only = HostNetworkSettings {
                 inside: inside(&["10.8.0.0/24"]),
                 routes: routes(&["10.7.0.0/24@eth1"]),

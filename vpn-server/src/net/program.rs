@@ -29,9 +29,12 @@ pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Result<Stri
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound => Failure::Missing,
-            _ => Failure::NotRunnable(error),
+        .map_err(|error| {
+            if error.kind() == io::ErrorKind::NotFound {
+                Failure::Missing
+            } else {
+                Failure::NotRunnable(error)
+            }
         })?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input.as_bytes()) {
@@ -70,9 +73,9 @@ mod tests {
 
     #[test]
     fn a_refusal_is_told_in_one_line() {
-        let refused = |stderr| match refusal(stderr) {
-            Failure::Refused(line) => line,
-            other => panic!("{other:?}"),
+        let refused = |stderr| {
+            let Failure::Refused(line) = refusal(stderr) else { panic!("{stderr}") };
+            line
         };
         let stderr = "\n/dev/stdin:1:1-3: Error: syntax error, unexpected string\nfoo\n^^^\n";
         assert_eq!(refused(stderr), "/dev/stdin:1:1-3: Error: syntax error, unexpected string");

@@ -123,7 +123,7 @@ impl PkiReader<'_> {
             certificates::check(&mut check, self)?;
             list::check(&mut check)?;
         }
-        check.findings.sort_by(|left, right| right.severity.cmp(&left.severity));
+        check.findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
         Ok(CheckReport { certificates: check.records.records.len(), findings: check.findings })
     }
 }
@@ -172,7 +172,7 @@ impl Authority {
         }
         let detail = format!("{} {}", finding.code, finding.about);
         let event = Event { action: Action::Repair, at: now, serial: "", detail: &detail };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         Ok(locked.commit(changes)?)
     }
 }

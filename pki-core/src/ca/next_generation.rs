@@ -1,4 +1,4 @@
-//! `renew`: the next generation of a certificate, with everything that the last one said, and both in force side by side.
+//! The next generation of a certificate (`postern renew`): everything that the last one said, both in force side by side.
 //!
 //! The old certificate stays valid until it expires or is revoked. Its file goes where easy-rsa puts it, to
 //! renewed/issued/; what lay there before goes to renewed/certs_by_serial/, so that every generation keeps a file.
@@ -20,7 +20,7 @@ use crate::store::index_txt::{Index, Status, demands_unique_subjects, issued_row
 use crate::store::{ChangeSet, FileMode, PkiPath, layout};
 
 /// A request to renew the certificate in issued/NAME.crt.
-pub struct Renew {
+pub struct NextGeneration {
     /// Name of the files.
     pub name: FileBase,
     /// Which key it certifies.
@@ -68,11 +68,15 @@ impl Authority {
     /// # Errors
     /// [`PkiError::NoCertificate`], [`PkiError::NotInIndex`], [`PkiError::AlreadyRevoked`], [`PkiError::ClockSetBack`];
     /// what unlocking the CA key, key generation, signing and the store answer.
-    pub fn renew(&self, request: &Renew, context: &mut Context<'_>) -> Result<Renewed, PkiError> {
-        self.renewable(&request.name)?;
+    pub fn next_generation(
+        &self,
+        request: &NextGeneration,
+        context: &mut Context<'_>,
+    ) -> Result<Renewed, PkiError> {
+        self.current_generation(&request.name)?;
         let signing = self.unlock(request.digest, context)?;
         let locked = self.store.lock(&self.settings.lock)?;
-        let old = self.renewable(&request.name)?;
+        let old = self.current_generation(&request.name)?;
         let new_key = self.new_key(request, &old, context)?;
         let serial = self.next_serial(request.serial_numbers, context.random)?;
         let successor = Successor {
@@ -91,7 +95,7 @@ impl Authority {
             serial: &serial.to_string(),
             detail: &format!("{} after {}", old.subject_line(), old.serial()),
         };
-        self.record(&[event], &mut changes)?;
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Renewed {
             issued: self.described(&request.name, &certificate, &signing),
@@ -102,8 +106,8 @@ impl Authority {
     /// The certificate that would be renewed.
     ///
     /// # Errors
-    /// As [`Self::renew`].
-    pub fn renewable(&self, name: &FileBase) -> Result<Certificate, PkiError> {
+    /// As [`Self::next_generation`].
+    pub fn current_generation(&self, name: &FileBase) -> Result<Certificate, PkiError> {
         self.require_authority()?;
         let path = layout::certificate(name);
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoCertificate { missing })?;
@@ -122,7 +126,7 @@ impl Authority {
 
     fn new_key(
         &self,
-        request: &Renew,
+        request: &NextGeneration,
         old: &Certificate,
         context: &mut Context<'_>,
     ) -> Result<Option<NewKey>, PkiError> {
