@@ -44,6 +44,16 @@ pub enum ConfigError {
         /// The option that was probably meant.
         suggestion: Option<&'static str>,
     },
+    /// The file has a directive of OpenVPN that is left out on purpose.
+    #[error("'{key}' in {} is not supported: {reason}", path.display())]
+    RefusedKey {
+        /// The file.
+        path: PathBuf,
+        /// The directive.
+        key: &'static str,
+        /// Why it is left out, and what does instead.
+        reason: &'static str,
+    },
     /// A value does not parse.
     #[error("{} {}: {problem}", written(option), value.escape_debug())]
     InvalidValue {
@@ -200,6 +210,7 @@ impl ConfigError {
             Self::Unreadable { .. } => "config-file-unreadable",
             Self::NotToml { .. } => "config-file-invalid",
             Self::UnknownKey { .. } => "config-key-unknown",
+            Self::RefusedKey { .. } => "config-key-refused",
             Self::InvalidValue { .. } => "config-value-invalid",
             Self::Missing { .. } => "config-option-missing",
             Self::NoCredentials => "config-credentials-missing",
@@ -225,6 +236,7 @@ impl ConfigError {
                  listen = [\"udp:0.0.0.0:1194\"]"
                 .to_owned(),
             Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
+            Self::RefusedKey { key, .. } => format!("remove '{key}' from the file"),
             Self::InvalidValue { problem, .. } => problem.help().to_owned(),
             Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
             Self::NoCredentials => {

@@ -32,6 +32,9 @@ impl Options {
             message: error.to_string().trim_end().to_owned(),
         };
         let table: toml::Table = text.parse().map_err(not_toml)?;
+        if let Some((key, reason)) = REFUSED.into_iter().find(|(key, _)| table.contains_key(*key)) {
+            return Err(ConfigError::RefusedKey { path: path.to_owned(), key, reason });
+        }
         let is_known = |key: &str| Self::NAMES.contains(&key) || Self::TABLES.contains(&key);
         if let Some(key) = table.keys().find(|key| !is_known(key)) {
             return Err(ConfigError::UnknownKey {
@@ -43,6 +46,18 @@ impl Options {
         toml::from_str(text).map_err(not_toml)
     }
 }
+
+/// Directives of OpenVPN that are left out on purpose, with the reason.
+const REFUSED: [(&str, &str); 6] = [
+    ("fragment", "packets are not cut up by the tunnel; mssfix and tun-mtu make them fit"),
+    ("compress", COMPRESSION),
+    ("comp-lzo", COMPRESSION),
+    ("allow-compression", COMPRESSION),
+    ("secret", "static keys keep no old traffic secret; clients have certificates"),
+    ("ncp-disable", "ciphers are always negotiated; data-ciphers and cbc-ciphers say which"),
+];
+const COMPRESSION: &str = "compressed traffic betrays its content (VORACLE); clients with compression in their profile are told to \
+                           compress nothing";
 
 /// The option name that `key` is a likely misspelling of.
 fn nearest_name(key: &str) -> Option<&'static str> {
@@ -98,6 +113,18 @@ mod tests {
                 panic!("{error:?}");
             };
             assert_eq!((found.as_str(), *suggested), (key, suggestion));
+        }
+    }
+
+    #[test]
+    fn key_01_what_is_left_out_on_purpose_is_refused_with_the_reason() {
+        for key in ["fragment", "compress", "comp-lzo", "allow-compression", "secret", "ncp-disable"] {
+            let error = parse(&format!("tun = 'a'\n{key} = 1300")).unwrap_err();
+            assert_eq!(error.code(), "config-key-refused", "{key}");
+            assert!(
+                error.to_string().starts_with(&format!("'{key}' in postern.toml is not supported: ")),
+                "{error}"
+            );
         }
     }
 
