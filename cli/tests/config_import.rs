@@ -50,7 +50,7 @@ fn the_file_is_one_that_serve_reads_and_says_what_was_changed() {
     fs::write(directory.path().join("postern.toml"), &file).unwrap();
     let checked = postern(directory.path(), &["--json", "serve", "--check", "--config", "postern.toml"]);
     let error: Value = serde_json::from_slice(&checked.stderr).unwrap();
-    assert_eq!(error["code"], "credential-unreadable", "only the certificates are missing: {error}");
+    assert_eq!(error["error"]["code"], "ca-missing", "only the certificates are missing: {error}");
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn every_directive_that_is_refused_is_named_with_a_code() {
     let output = postern(directory.path(), &["--json", "config", "import", "server.conf"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
     let error: Value = serde_json::from_slice(&output.stderr).unwrap();
-    assert_eq!(error["code"], "stock-directive-refused");
+    assert_eq!(error["error"]["code"], "stock-directive-refused");
     let message = error.to_string();
     assert!(
         message.contains(":15: fragment: refused:") && message.contains(":16: protto: refused:"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use test_support::lab::TARGET;
 use test_support::traffic::ping;
-use test_support::{Implementation, Lab, ServerPlan, Vpn, wait};
+use test_support::{Context, Failure, Implementation, Lab, Result, ServerPlan, Vpn, wait};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
 const LIMIT: Duration = Duration::from_secs(10);
@@ -20,13 +20,15 @@ fn python() -> PathBuf {
     place
 }
 
-fn read_status(lab: &Lab, further: &[&str]) -> serde_json::Result<Value> {
+fn read_status(lab: &Lab, further: &[&str]) -> Result<Value> {
     let mut command = lab.server().command(python());
     command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/monitors/read_status.py"));
     command.args([lab.scratch().join("status"), lab.scratch().join("management")]).args(further);
-    let output = command.output().map_err(serde_json::Error::io)?;
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout)
+    let output = command.output().context("running the monitors")?;
+    if !output.status.success() {
+        return Err(Failure::new(String::from_utf8_lossy(&output.stderr)));
+    }
+    serde_json::from_slice(&output.stdout).context("reading what the monitors saw")
 }
 
 #[test]

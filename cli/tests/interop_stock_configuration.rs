@@ -186,7 +186,7 @@ fn files_of_single_clients_give_addresses_networks_and_routes() {
     let lab = Lab::new(3).unwrap();
     let site = Site::new(&lab, &["alice", "bob", "carol"]).unwrap();
     fs::create_dir(site.path("ccd")).unwrap();
-    let alice = "ifconfig-push 10.8.0.50 255.255.255.0\niroute 10.20.0.0 255.255.255.0\npush \"echo hers\"\n";
+    let alice = "ifconfig-push 10.8.0.50 255.255.255.0\niroute 10.20.0.0 255.255.255.0\npush \"route 10.9.0.0 255.255.0.0\"\n";
     fs::write(site.path("ccd/alice"), alice).unwrap();
     fs::write(site.path("ccd/bob"), "").unwrap();
     let directives = "client-config-dir ccd\nccd-exclusive\nroute 10.20.0.0 255.255.255.0\nclient-to-client\n\
@@ -195,7 +195,7 @@ fn files_of_single_clients_give_addresses_networks_and_routes() {
 
     let alice = site.connect(1, "alice", &[]).unwrap();
     assert_eq!(alice.tunnel_address().unwrap().to_string(), "10.8.0.50");
-    assert!(alice.pushed_options().unwrap().contains(&"echo hers".to_owned()));
+    assert!(alice.pushed_options().unwrap().contains(&"route 10.9.0.0 255.255.0.0".to_owned()));
     lab.client(1).namespace().ip(["address", "add", "10.20.0.1/24", "dev", "lo"]).unwrap();
     let bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
     ping::require(lab.client(2), "10.20.0.1".parse::<Ipv4Addr>().unwrap(), LIMIT).unwrap();

@@ -6,8 +6,8 @@
 //!      log, states, clients ── Notice ┘
 //! ```
 //!
-//! [`Conversation`] is the protocol without sockets and clocks: octets in, octets out. What it may ask of the server is
-//! [`Managed`]; no rule of the server is made here. Its texts are those of OpenVPN 2.6.14, against whose transcripts it is
+//! `Conversation` is the protocol without sockets and clocks: octets in, octets out. What it may ask of the server is
+//! `Managed`; no rule of the server is made here. Its texts are those of OpenVPN 2.6.14, against whose transcripts it is
 //! tested (protocol reference, section 11.4).
 
 mod command;

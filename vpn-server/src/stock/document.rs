@@ -1,6 +1,6 @@
 //! The text of an OpenVPN configuration: directives in their order, each with its words and its inline block.
 //!
-//! Pure: reads no file, knows no directive. What a directive means is decided in [`super::translate`].
+//! Pure: reads no file, knows no directive. What a directive means is decided in [`super::translate()`].
 
 use std::fmt;
 

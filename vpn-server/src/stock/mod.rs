@@ -7,7 +7,7 @@
 //!
 //! [`translate()`] says of every directive what becomes of it: done, adapted, ignored with the reason, or refused with the
 //! way out. No rule of the server is made here: what is translated is checked by [`Config::check`](crate::config::Config).
-//! Only [`load`] reads files; everything else is pure.
+//! Files are read by [`load()`], by [`ClientConfigDirectory`] and by [`free_device`]; everything else is pure.
 
 mod client_file;
 mod device;
