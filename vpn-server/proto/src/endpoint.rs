@@ -129,7 +129,7 @@ impl Endpoint {
 
     /// Decides about a session that asked by [`Event::AuthorizationRequested`].
     pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
-        self.with_session(now, session, |session, context| session.authorize(context, decision));
+        self.identify(now, session, |session, context| session.authorize(context, decision));
     }
 
     /// Decides about a session that asked by [`Event::ReauthorizationRequested`].
@@ -239,11 +239,20 @@ impl Endpoint {
         }
     }
 
-    /// Hands a packet to a session and, if that made a client known, lets it take the place of its former session.
     fn feed(&mut self, now: Moment, handle: SessionHandle, packet: &ControlPacket<'_>) {
+        self.identify(now, handle, |session, context| session.receive(context, packet));
+    }
+
+    /// Lets a session do something and, if that made its client known, lets it take the place of its former session.
+    fn identify(
+        &mut self,
+        now: Moment,
+        handle: SessionHandle,
+        act: impl FnOnce(&mut Session, &mut Context<'_>),
+    ) {
         let was_known = self.is_identified(handle);
         let earlier = std::mem::take(&mut self.events);
-        self.with_session(now, handle, |session, context| session.receive(context, packet));
+        self.with_session(now, handle, act);
         let news = std::mem::replace(&mut self.events, earlier);
         if !was_known && self.is_identified(handle) {
             self.replace_former_session(now, handle);

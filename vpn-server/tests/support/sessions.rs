@@ -141,6 +141,7 @@ impl Sessions {
                 Event::Closed { .. } | Event::HandshakeBegun { .. } | Event::PathSettled { .. } => {}
                 Event::Floated { .. }
                 | Event::Renegotiated { .. }
+                | Event::Abandoned { .. }
                 | Event::AttemptFailed { .. }
                 | Event::ChallengeResponse { .. }
                 | Event::ReauthorizationRequested { .. } => panic!("{event:?}"),

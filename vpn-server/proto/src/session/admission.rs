@@ -9,7 +9,7 @@ use super::closing::Closing;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
-use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Pending, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
 use crate::keys::{DYNAMIC_TLS_CRYPT_LABEL, KeySources};
 use crate::moment::Moment;
@@ -106,11 +106,9 @@ impl Admission {
             Authorization::DenyFor { denial, .. } => Standing::refused(denial.public),
             Authorization::DenyToken(denial) => Standing::refused(format!("SESSION:{}", denial.public)),
             Authorization::Challenge(challenge) => Standing::refused(challenge.to_reason()),
-            Authorization::Pending(Pending { timeout, prompt }) => {
-                self.give_up_at = context.now + timeout;
-                let seconds = client.negotiated.takes_pending_timeout.then_some(timeout.as_secs());
-                self.outgoing.push(ServerMessage::AuthPending(seconds));
-                self.outgoing.extend(prompt.map(|prompt| ServerMessage::InfoPre(prompt.to_text())));
+            Authorization::Pending(pending) => {
+                self.give_up_at = context.now + pending.timeout;
+                self.outgoing.extend(pending.into_messages(client.negotiated.takes_pending_timeout));
                 Standing::Undecided(client)
             }
         };
@@ -162,8 +160,10 @@ impl Admission {
         reason: CloseReason,
         farewell: Farewell,
     ) -> Phase {
-        if matches!(self.standing, Standing::Granted(..)) {
-            context.closed(reason);
+        match self.standing {
+            Standing::Granted(..) => context.closed(reason),
+            Standing::Undecided(_) => context.events.push_back(Event::Abandoned { session: context.handle }),
+            Standing::Refused(_) => {}
         }
         match farewell.into_message() {
             Some(message) => {
@@ -189,6 +189,7 @@ impl Admission {
             Standing::Granted(..) => context.closed(CloseReason::HandshakeTimeout),
             Standing::Undecided(client) => {
                 let identity = Some(client.identity);
+                context.events.push_back(Event::Abandoned { session: context.handle });
                 context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
             }
             Standing::Refused(_) => {}
@@ -207,9 +208,13 @@ impl Admission {
         ])
     }
 
-    pub(super) const fn identity(&self) -> Option<&PeerIdentity> {
+    /// Who the client is. Without a certificate that is a claim until the decision is there.
+    pub(super) fn identity(&self) -> Option<&PeerIdentity> {
         match &self.standing {
-            Standing::Undecided(client) | Standing::Granted(client, _) => Some(&client.identity),
+            Standing::Undecided(client) => {
+                Some(&client.identity).filter(|identity| identity.has_certificate())
+            }
+            Standing::Granted(client, _) => Some(&client.identity),
             Standing::Refused(_) => None,
         }
     }
