@@ -9,7 +9,9 @@ use std::time::Duration;
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
 use super::error::{ConfigError, InvalidValue};
+use super::hooks::HookSettings;
 use super::listen::ListenAddress;
+use super::login::{LoginSettings, SessionLimits};
 use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
@@ -44,6 +46,12 @@ pub struct Config {
     pub client_cidr: ClientCidr,
     /// How sessions are kept.
     pub sessions: SessionSettings,
+    /// How many sessions a client may have, and how long.
+    pub limits: SessionLimits,
+    /// How clients log in.
+    pub login: LoginSettings,
+    /// Programs that are run when something happens.
+    pub hooks: HookSettings,
     /// Whether client addresses are translated towards routed networks.
     pub nat: bool,
     /// The file that connection records are appended to.
@@ -123,6 +131,9 @@ impl Config {
         let live = LiveSettings::check(&options, client_cidr)?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
+        let limits = SessionLimits::check(&options)?;
+        let login = LoginSettings::check(&options)?;
+        let hooks = HookSettings::check(&options)?;
         Ok(Self {
             credentials,
             passphrase_file: options.askpass,
@@ -131,6 +142,9 @@ impl Config {
             port_share,
             client_cidr,
             sessions,
+            limits,
+            login,
+            hooks,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,
             state_directory: options
@@ -230,7 +244,6 @@ impl SessionSettings {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
-            per_client: at_least_one("duplicate-cn", options.duplicate_cn)?.unwrap_or(1),
         })
     }
 }
@@ -296,7 +309,7 @@ fn required<T: Clone>(
     value.cloned().ok_or(ConfigError::Missing { option, meaning })
 }
 
-fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
+pub(super) fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
     match value {
         Some(0) => {
             Err(ConfigError::InvalidValue { option, value: "0".to_owned(), problem: InvalidValue::Zero })
@@ -305,7 +318,7 @@ fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>,
     }
 }
 
-fn parse<T>(option: &'static str, text: Option<&str>) -> Result<Option<T>, ConfigError>
+pub(super) fn parse<T>(option: &'static str, text: Option<&str>) -> Result<Option<T>, ConfigError>
 where
     T: FromStr,
     InvalidValue: From<T::Err>,
@@ -329,7 +342,7 @@ where
     Ok(values)
 }
 
-fn checked<T, E>(
+pub(super) fn checked<T, E>(
     option: &'static str,
     text: Option<&str>,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -358,7 +371,7 @@ mod tests {
         assert_eq!(config.state_directory, PathBuf::from("/var/lib/postern/postern0"));
         assert_eq!(config.live.tunnel, TunnelMode::Full);
         assert_eq!(config.live.max_sessions, None);
-        assert_eq!(config.sessions.per_client, 1);
+        assert_eq!(config.limits.per_client, 1);
         assert_eq!(config.sessions.data_ciphers, DataCipher::DEFAULT);
         assert_eq!(config.sessions.renegotiate_after, Some(Duration::from_secs(3600)));
         assert_eq!(config.crl_grace, Duration::ZERO);

@@ -6,20 +6,27 @@
 
 mod advice;
 mod check;
+mod client_directives;
 mod error;
+mod hooks;
 mod listen;
 mod load;
+mod login;
 mod network;
 mod options;
 mod reload;
 mod session;
 mod show;
+pub mod words;
 mod wrapping;
 
 pub use advice::Advice;
 pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
+pub use client_directives::{ClientDirectives, IgnoredLine};
 pub use error::{ConfigError, InvalidValue};
+pub use hooks::{HookCommand, HookSettings, InvalidHook, VerifyCommand, VerifyMethod};
 pub use listen::{InvalidListenAddress, ListenAddress};
+pub use login::{DuplicatePolicy, IdleLimit, LoginSettings, SessionLimits, UnknownWord};
 pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
 pub use options::Options;
 pub use reload::ConfigChange;

@@ -1,15 +1,17 @@
-//! Whether a client whose certificate was accepted gets in, and with what.
+//! Whether a client that has proved who it is gets in, and with what.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
-use vpn_proto::{AuthorizationRequest, Denial, Grant, PeerIdentity, PeerInfo};
+use vpn_proto::{AuthorizationRequest, Denial, Grant, PeerIdentity, PeerInfo, PushOption};
 
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
 use super::push::options_for;
 use super::registry::{Admission, ClientKey, Limits, NoPlace, Registry, SessionKey};
-use crate::config::{ClientCidr, LiveSettings};
+use crate::auth::login::{Authenticator, ClientFacts, ClientNumber, Username};
+use crate::config::{ClientCidr, ClientDirectives, LiveSettings, SessionLimits};
 use crate::random;
 
 /// Decides about admissions.
@@ -17,45 +19,49 @@ pub(super) struct Admissions {
     pub(super) registry: Registry,
     pub(super) live: ArcSwap<LiveSettings>,
     pub(super) client_cidr: ClientCidr,
-    pub(super) sessions_per_client: u32,
+    pub(super) limits: SessionLimits,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) next_number: AtomicU64,
 }
 
-/// A client that was let in.
+/// A client that has a place.
 pub(super) struct Admitted {
     pub(super) connection: Arc<Connection>,
     pub(super) admission: Admission,
-    pub(super) grant: Grant,
 }
 
 impl Admissions {
+    /// A number for a client that wants in.
+    pub(super) fn count_client(&self) -> ClientNumber {
+        ClientNumber(self.next_number.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Finds a place for the client, at the cost of its oldest session where it has too many.
     pub(super) fn admit(
         &self,
         key: SessionKey,
         request: &AuthorizationRequest,
+        facts: &ClientFacts,
+        username: Option<&Username>,
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
-        let client = client_key(&request.identity)
-            .ok_or_else(|| internal("the verified path of the certificate is empty"))?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
-        let limits = Limits { sessions: live.max_sessions, per_client: self.sessions_per_client };
-        let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
-        let grant = Grant {
-            peer_id: admission.slot.peer_id(),
-            address: admission.address,
-            netmask: self.client_cidr.netmask(),
-            gateway: self.client_cidr.server_address(),
-            reauthenticate: false,
-            options: options_for(&live, &request.peer_info),
+        let limits = Limits {
+            sessions: live.max_sessions,
+            per_client: self.limits.per_client,
+            when_exceeded: self.limits.when_exceeded,
         };
+        let client = self.client_key(&request.identity, username);
+        let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
         let connection = Arc::new(Connection {
             id: ConnectionId::from_random(id),
+            number: facts.number,
             started: now,
             remote: request.path.remote,
             address: admission.address,
             client: certificate_facts(&request.identity),
-            username: request.username.clone(),
+            username: username.map(ToString::to_string),
             device: device_facts(&request.peer_info),
             negotiated: Negotiated {
                 tls_version: request.tls.version,
@@ -63,18 +69,48 @@ impl Admissions {
                 data_cipher: request.cipher.name(),
             },
         });
-        Ok(Admitted { connection, admission, grant })
+        Ok(Admitted { connection, admission })
+    }
+
+    /// What a client with a place is told, as things stand now.
+    pub(super) fn options(&self, peer_info: &PeerInfo, directives: &ClientDirectives) -> Vec<PushOption> {
+        directives.apply(options_for(&self.live.load(), peer_info))
+    }
+
+    pub(super) fn grant(&self, admission: &Admission, options: Vec<PushOption>) -> Grant {
+        Grant {
+            peer_id: admission.slot.peer_id(),
+            address: admission.address,
+            netmask: self.client_cidr.netmask(),
+            gateway: self.client_cidr.server_address(),
+            reauthenticate: self.authenticator.asks(),
+            options,
+        }
+    }
+
+    /// By what sessions of the same client are known. Without a certificate, and where user names count instead, that is
+    /// the user name.
+    fn client_key(&self, identity: &PeerIdentity, username: Option<&Username>) -> ClientKey {
+        match (username, identity.path.first()) {
+            (Some(username), _) if self.limits.username_as_common_name => {
+                ClientKey { issuer_key: [0; 32], common_name: username.to_string() }
+            }
+            (_, Some(leaf)) => {
+                ClientKey { issuer_key: leaf.issuer_key, common_name: identity.common_name.clone() }
+            }
+            (_, None) => ClientKey { issuer_key: [0; 32], common_name: identity.common_name.clone() },
+        }
     }
 }
 
-/// The leaf as logs name it.
+/// The leaf as logs name it; without a certificate only the name that was claimed.
 pub(super) fn certificate_facts(identity: &PeerIdentity) -> CertificateFacts {
     let leaf = identity.path.first();
     CertificateFacts {
         common_name: identity.common_name.clone(),
         serial: leaf.map_or_else(String::new, |leaf| hexadecimal_upper(&leaf.serial)),
         issuer_key: leaf.map_or_else(String::new, |leaf| hexadecimal(&leaf.issuer_key)),
-        fingerprint: hexadecimal(&identity.fingerprint),
+        fingerprint: leaf.map_or_else(String::new, |_| hexadecimal(&identity.fingerprint)),
     }
 }
 
@@ -82,26 +118,21 @@ pub(super) fn device_facts(peer_info: &PeerInfo) -> DeviceFacts {
     DeviceFacts {
         platform: peer_info.platform().map(ToOwned::to_owned),
         version: peer_info.version().map(ToOwned::to_owned),
+        peer_info: peer_info.clone(),
     }
-}
-
-fn client_key(identity: &PeerIdentity) -> Option<ClientKey> {
-    let issuer_key = identity.path.first()?.issuer_key;
-    Some(ClientKey { issuer_key, common_name: identity.common_name.clone() })
 }
 
 fn no_place(reason: NoPlace) -> Denial {
-    let code = match reason {
-        NoPlace::TooManySessions(_) => "too-many-sessions",
-        NoPlace::NoAddress(_) => "address-pool-exhausted",
-        NoPlace::NoPeerId => "peer-ids-exhausted",
+    let (code, public) = match reason {
+        NoPlace::TooManyOfClient(_) => ("already-connected", "this client is connected already"),
+        NoPlace::TooManySessions(_) => ("too-many-sessions", NO_ROOM),
+        NoPlace::NoAddress(_) => ("address-pool-exhausted", NO_ROOM),
+        NoPlace::NoPeerId => ("peer-ids-exhausted", NO_ROOM),
     };
-    Denial {
-        code,
-        public: "the server has no room for another client".to_owned(),
-        detail: reason.to_string(),
-    }
+    Denial { code, public: public.to_owned(), detail: reason.to_string() }
 }
+
+const NO_ROOM: &str = "the server has no room for another client";
 
 pub(super) fn internal(detail: &str) -> Denial {
     Denial { code: "internal-error", public: "internal error".to_owned(), detail: detail.to_owned() }

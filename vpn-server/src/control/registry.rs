@@ -12,7 +12,8 @@ use vpn_proto::{DataChannel, SessionHandle};
 
 use super::connection::{Connection, Usage};
 use crate::addr::{AddressPool, PoolExhausted};
-use crate::config::ClientCidr;
+use crate::auth::login::ClientNumber;
+use crate::config::{ClientCidr, DuplicatePolicy};
 use crate::dataplane::{InsertError, Peer, PeerSlot, Tables};
 
 /// Names a session of any shard.
@@ -35,6 +36,7 @@ pub(super) struct ClientKey {
 pub(super) struct Limits {
     pub(super) sessions: Option<u32>,
     pub(super) per_client: u32,
+    pub(super) when_exceeded: DuplicatePolicy,
 }
 
 /// A place for a session.
@@ -49,6 +51,8 @@ pub(super) struct Admission {
 /// Why there is no place for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
+    #[error("the client has {0} sessions already, which is as many as --duplicate-cn allows")]
+    TooManyOfClient(u32),
     #[error("all {0} sessions that --max-sessions allows are in use")]
     TooManySessions(u32),
     #[error(transparent)]
@@ -106,7 +110,7 @@ impl Registry {
         Self { tables, state: Mutex::new(state) }
     }
 
-    /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many.
+    /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many and may.
     pub(super) fn admit(
         &self,
         key: SessionKey,
@@ -115,6 +119,9 @@ impl Registry {
     ) -> Result<Admission, NoPlace> {
         let mut state = self.lock();
         let evicted = state.oldest_beyond(&client, limits.per_client);
+        if evicted.is_some() && limits.when_exceeded == DuplicatePolicy::Refuse {
+            return Err(NoPlace::TooManyOfClient(limits.per_client));
+        }
         let remaining = state.places.len() - usize::from(evicted.is_some());
         if let Some(maximum) = limits.sessions
             && remaining >= usize::try_from(maximum).unwrap_or(usize::MAX)
@@ -169,6 +176,13 @@ impl Registry {
             usage: usage(&live.channel),
         })
         .collect()
+    }
+
+    /// Where the connection of this client is looked after.
+    pub(super) fn find(&self, number: ClientNumber) -> Option<SessionKey> {
+        let state = self.lock();
+        let is_it = |place: &Place| place.live.as_ref().is_some_and(|live| live.connection.number == number);
+        state.places.iter().find(|(_, place)| is_it(place)).map(|(key, _)| *key)
     }
 
     fn vacate(&self, state: &mut State, key: SessionKey) {

@@ -10,6 +10,7 @@ pub mod file_watch;
 pub(crate) mod files;
 mod hardening;
 mod listeners;
+mod logins;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -22,6 +23,7 @@ mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};
+pub use logins::LoginError;
 pub use reload::ReloadReport;
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};

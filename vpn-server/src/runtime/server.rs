@@ -12,13 +12,15 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, TlsSettings, WrappingSettings};
+use vpn_proto::{EndpointConfig, Farewell, TlsSettings, WrappingSettings};
 
 use super::error::StartError;
 use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::listeners::Listeners;
+use super::logins::Logins;
 use super::state_directory::StateDirectory;
+use crate::auth::login::ClientNumber;
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings};
@@ -26,6 +28,7 @@ use crate::control::{
     ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
 };
 use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
+use crate::hooks::ServerHooks;
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
@@ -49,6 +52,7 @@ pub struct Server {
     watch: Option<FileWatch>,
     control: ControlPlane,
     plane: Plane,
+    programs: ServerHooks,
     pub(super) network: HostNetwork,
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
@@ -92,11 +96,17 @@ impl Server {
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
+        let logins = Logins::start(&config, state.path(), TUN_MTU)?;
+        if logins.describes_certificates {
+            keeper.trust().keep_chains();
+        }
         let listeners = Listeners::bind(&config)?;
         let listen = listeners.addresses.clone();
         let tun = TunDevice::create(&tun_settings(&config))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+        let mut programs = ServerHooks::new(&config, TUN_MTU);
+        programs.started()?;
 
         let clock = Clock::start();
         let policy = policy(&config.live, config.client_cidr);
@@ -106,7 +116,9 @@ impl Server {
             shards,
             ControlSettings {
                 client_cidr: config.client_cidr,
-                sessions_per_client: config.sessions.per_client,
+                limits: config.limits.clone(),
+                authenticator: logins.authenticator,
+                hooks: logins.hooks,
                 live: config.live.clone(),
                 tables: Arc::clone(&tables),
                 trust: Arc::clone(keeper.trust()),
@@ -127,6 +139,7 @@ impl Server {
             watch,
             control,
             plane,
+            programs,
             network,
             keeper,
             log,
@@ -149,6 +162,12 @@ impl Server {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionSnapshot> {
         self.control.handle().connections()
+    }
+
+    /// Ends the connection of a client with a last word to it; answers whether there was one. `reason` is a kebab-case
+    /// code and stands in the connection log.
+    pub fn close_connection(&self, client: ClientNumber, farewell: Farewell, reason: &'static str) -> bool {
+        self.control.handle().close(client, farewell, reason)
     }
 
     /// What its control plane counted.
@@ -180,9 +199,10 @@ impl Server {
     pub fn stop(mut self) {
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
-        let Self { control, plane, network, log, .. } = self;
+        let Self { control, plane, programs, network, log, .. } = self;
         control.stop();
         plane.stop();
+        drop(programs);
         drop(network);
         drop(log);
         info!("the server has stopped");
@@ -312,6 +332,7 @@ fn endpoint_config(
     Arc::new(EndpointConfig {
         wrapping,
         unix_time_of_origin: clock.unix_time_of_origin(),
+        client_certificate: config.login.client_certificate,
         data_ciphers: config.sessions.data_ciphers.clone(),
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,

@@ -4,7 +4,10 @@
 //! acknowledged (OpenVPN 3 loses what comes before that), the client has asked for its configuration, and the
 //! decision is there. Until then it has neither address nor keys (ACL-01).
 
+use std::time::Duration;
+
 use super::active::{Active, Client};
+use super::allowance::Allowance;
 use super::closing::Closing;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
@@ -19,12 +22,18 @@ use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::Password;
 use crate::wire::message::{ClientMessage, ServerMessage};
 
+/// How many answers of the person count at once (ACL-06); after that one in [`ANSWER_INTERVAL`].
+const ANSWER_BURST: u32 = 3;
+const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
+
 pub(super) struct Admission {
     channel: ControlChannel,
     standing: Standing,
     asked: bool,
     /// Waits until our key-method-2 message was acknowledged.
     outgoing: Vec<ServerMessage>,
+    /// How often the person may answer: each answer is work for whoever decides.
+    answers: Allowance,
     give_up_at: Moment,
 }
 
@@ -56,7 +65,14 @@ impl Admission {
         asked: bool,
         give_up_at: Moment,
     ) -> Self {
-        Self { channel, standing, asked, outgoing: vec![], give_up_at }
+        Self {
+            channel,
+            standing,
+            asked,
+            outgoing: vec![],
+            answers: Allowance::new(ANSWER_BURST, ANSWER_INTERVAL),
+            give_up_at,
+        }
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -83,8 +99,8 @@ impl Admission {
         self.advance(context)
     }
 
-    fn take_answer(&self, context: &mut Context<'_>, answer: String) {
-        if matches!(self.standing, Standing::Undecided(_)) {
+    fn take_answer(&mut self, context: &mut Context<'_>, answer: String) {
+        if matches!(self.standing, Standing::Undecided(_)) && self.answers.spend(context.now) {
             let response = Password::new(answer);
             context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
         }

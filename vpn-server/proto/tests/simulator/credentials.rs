@@ -106,6 +106,22 @@ fn a_question_is_asked_and_its_answer_comes_back() {
 }
 
 #[test]
+fn acl_06_three_answers_count_at_once_and_then_one_a_second() {
+    let mut world = world();
+    world.server.decisions.push_back(pending(Some(Prompt::Question(question()))));
+    world.start_client(PORT, Arc::new(client(990)));
+    world.run(SECOND);
+    for _ in 0..4 {
+        world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+    }
+    world.run(2 * SECOND);
+    assert_eq!(world.server.answers_to_questions.len(), 3);
+    world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+    world.run(SECOND);
+    assert_eq!(world.server.answers_to_questions.len(), 4);
+}
+
+#[test]
 fn a_dynamic_challenge_refuses_with_a_question() {
     let mut world = world();
     let challenge = DynamicChallenge {
