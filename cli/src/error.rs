@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
+use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
 use vpn_server::config::ConfigError;
 use vpn_server::runtime::ServeError;
 
@@ -24,6 +25,16 @@ pub(crate) enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Users(#[from] PasswordFileError),
+    #[error("'{}' is not a user name: {cause}", name.escape_debug())]
+    Username { name: String, cause: InvalidUsername },
+    #[error("there is no user '{name}' in {}", path.display())]
+    NoSuchUser { name: String, path: PathBuf },
+    #[error("there is a user '{name}' in {} already", path.display())]
+    UserExists { name: String, path: PathBuf },
+    #[error("the password {0}")]
+    BadPassword(&'static str),
     #[error("ended at once by a second signal")]
     EndedAtOnce,
     #[error("aborted without confirmation")]
@@ -47,9 +58,17 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
-            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) => Exit::Usage,
+            Self::Usage(_)
+            | Self::Reason(_)
+            | Self::Algorithm(_)
+            | Self::Config(_)
+            | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Serve(_)
+            | Self::Users(_)
+            | Self::NoSuchUser { .. }
+            | Self::UserExists { .. }
+            | Self::BadPassword(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
@@ -67,6 +86,11 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.code(),
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
+            Self::Users(cause) => cause.code(),
+            Self::Username { .. } => "user-name-invalid",
+            Self::NoSuchUser { .. } => "user-unknown",
+            Self::UserExists { .. } => "user-exists",
+            Self::BadPassword(_) => "password-unusable",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
             Self::Algorithm(_) => "curve-unknown",
@@ -85,7 +109,11 @@ impl Explain for CliError {
         match self {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
-            Self::EndedAtOnce => ErrorKind::Environment,
+            Self::Users(_) | Self::EndedAtOnce => ErrorKind::Environment,
+            Self::Username { .. }
+            | Self::NoSuchUser { .. }
+            | Self::UserExists { .. }
+            | Self::BadPassword(_) => ErrorKind::User,
             Self::Config(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
@@ -102,6 +130,11 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.help(),
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
+            Self::Users(cause) => cause.help().to_owned(),
+            Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
+            Self::NoSuchUser { .. } => "See `postern user list`.".into(),
+            Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
+            Self::BadPassword(_) => "Nothing was changed. Choose another one.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),
             Self::NotConfirmed => "Nothing was changed. Answer with the word yes, or use --batch.".into(),

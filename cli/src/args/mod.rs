@@ -9,6 +9,7 @@ pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod revoke;
 pub(crate) mod serve;
+pub(crate) mod user;
 
 use clap::{Parser, Subcommand};
 
@@ -44,4 +45,7 @@ pub(crate) enum Command {
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),
+    /// Look after the users that log in by password
+    #[command(subcommand)]
+    User(user::UserCommand),
 }

@@ -8,6 +8,7 @@ mod issue;
 mod revoke;
 mod serve;
 mod session;
+mod user;
 
 use pki_core::cert::CertificateKind;
 
@@ -44,6 +45,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
+        Command::User(command) => user::run(&session, &command),
     }?;
     output.answer(&answer)
 }
