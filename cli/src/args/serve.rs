@@ -233,6 +233,33 @@ pub(crate) struct ServeArgs {
     /// How long each program may take [default: 20]
     #[arg(long, value_name = "SECONDS", help_heading = "Programs")]
     hook_timeout: Option<u32>,
+    /// Seconds from a client's first packet to its tunnel [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    hand_window: Option<u32>,
+
+    /// Clients that may be on their way in at once; the oldest of the busiest network gives way [default: 4096]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open: Option<u32>,
+
+    /// The same from one network, /24 of IPv4 or /56 of IPv6 [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open_per_network: Option<u32>,
+
+    /// First packets from one network answered per second; those of clients that go on do not count [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    replies_per_network: Option<u32>,
+
+    /// TCP connections of clients that have not been let in [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers: Option<u32>,
+
+    /// The same from one network [default: 32]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers_per_network: Option<u32>,
+
+    /// Seconds until such a connection must have brought a complete first packet [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    tcp_stranger_timeout: Option<u32>,
 
     /// Append connection records to this file, one JSON object per line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
@@ -316,6 +343,13 @@ impl ServeArgs {
             duplicate_cn_policy: self.duplicate_cn_policy.clone(),
             session_timeout: self.session_timeout,
             idle_timeout: self.idle_timeout,
+            hand_window: self.hand_window,
+            max_half_open: self.max_half_open,
+            max_half_open_per_network: self.max_half_open_per_network,
+            replies_per_network: self.replies_per_network,
+            max_tcp_strangers: self.max_tcp_strangers,
+            max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
+            tcp_stranger_timeout: self.tcp_stranger_timeout,
         }
     }
 }

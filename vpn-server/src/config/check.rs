@@ -15,6 +15,7 @@ use super::login::{LoginSettings, SessionLimits};
 use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
+use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
@@ -60,6 +61,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
+    /// What those get who have not been let in.
+    pub strangers: StrangerSettings,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -134,6 +137,7 @@ impl Config {
         let limits = SessionLimits::check(&options)?;
         let login = LoginSettings::check(&options)?;
         let hooks = HookSettings::check(&options)?;
+        let strangers = StrangerSettings::check(&options)?;
         Ok(Self {
             credentials,
             passphrase_file: options.askpass,
@@ -151,6 +155,7 @@ impl Config {
                 .state_dir
                 .unwrap_or_else(|| PathBuf::from(STATE_ROOT).join(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
+            strangers,
             live,
             tun,
         })

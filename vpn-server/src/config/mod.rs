@@ -18,6 +18,7 @@ mod reload;
 mod session;
 mod show;
 pub mod words;
+mod strangers;
 mod wrapping;
 
 pub use advice::Advice;
@@ -31,4 +32,5 @@ pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
 pub use options::Options;
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

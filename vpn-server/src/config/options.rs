@@ -123,11 +123,25 @@ pub struct Options {
     pub session_timeout: Option<u32>,
     /// Seconds, and octets that a session has to move in them.
     pub idle_timeout: Option<[u32; 2]>,
+    /// Seconds from a client's first packet to its tunnel.
+    pub hand_window: Option<u32>,
+    /// Places for clients that have not been let in.
+    pub max_half_open: Option<u32>,
+    /// The same for clients from one network.
+    pub max_half_open_per_network: Option<u32>,
+    /// First packets from one network that are answered in a second.
+    pub replies_per_network: Option<u32>,
+    /// TCP connections of clients that have not been let in.
+    pub max_tcp_strangers: Option<u32>,
+    /// The same from one network.
+    pub max_tcp_strangers_per_network: Option<u32>,
+    /// Seconds that such a connection has until its first packets are there.
+    pub tcp_stranger_timeout: Option<u32>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 55] = [
+    pub const NAMES: [&'static str; 62] = [
         "pki",
         "server-name",
         "ca",
@@ -183,6 +197,13 @@ impl Options {
         "duplicate-cn-policy",
         "session-timeout",
         "idle-timeout",
+        "hand-window",
+        "max-half-open",
+        "max-half-open-per-network",
+        "replies-per-network",
+        "max-tcp-strangers",
+        "max-tcp-strangers-per-network",
+        "tcp-stranger-timeout",
     ];
 
     /// These options where they are given, `fallback` elsewhere.
@@ -247,6 +268,15 @@ impl Options {
             duplicate_cn_policy: self.duplicate_cn_policy.or(fallback.duplicate_cn_policy),
             session_timeout: self.session_timeout.or(fallback.session_timeout),
             idle_timeout: self.idle_timeout.or(fallback.idle_timeout),
+            hand_window: self.hand_window.or(fallback.hand_window),
+            max_half_open: self.max_half_open.or(fallback.max_half_open),
+            max_half_open_per_network: self.max_half_open_per_network.or(fallback.max_half_open_per_network),
+            replies_per_network: self.replies_per_network.or(fallback.replies_per_network),
+            max_tcp_strangers: self.max_tcp_strangers.or(fallback.max_tcp_strangers),
+            max_tcp_strangers_per_network: self
+                .max_tcp_strangers_per_network
+                .or(fallback.max_tcp_strangers_per_network),
+            tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
         }
     }
 
@@ -329,6 +359,9 @@ mod tests {
             "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "auth-timeout" => "7",
             "auth-gen-token" | "auth-gen-token-renewal" | "hook-timeout" | "session-timeout" => "7",
             "idle-timeout" => "[60, 7]",
+            "hand-window" => "7",
+            "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
+            "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };

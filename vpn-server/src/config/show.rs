@@ -49,6 +49,13 @@ impl From<&Config> for Options {
             username_as_common_name: limits.username_as_common_name.then_some(true),
             session_timeout: limits.session_timeout.map(seconds),
             idle_timeout: limits.idle.map(|idle| [seconds(idle.period), saturating(idle.octets)]),
+            hand_window: Some(seconds(config.strangers.handshake_timeout)),
+            max_half_open: Some(config.strangers.half_open),
+            max_half_open_per_network: Some(config.strangers.half_open_per_network),
+            replies_per_network: Some(config.strangers.replies_per_network.get()),
+            max_tcp_strangers: Some(config.strangers.connections),
+            max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
+            tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
         }
     }

@@ -130,11 +130,7 @@ impl fmt::Display for TlsAuthFile {
 }
 
 fn parse_digest(text: &str) -> Result<AuthDigest, InvalidWrappingOption> {
-    let digests = [AuthDigest::Sha1, AuthDigest::Sha256, AuthDigest::Sha384, AuthDigest::Sha512];
-    digests
-        .into_iter()
-        .find(|digest| digest.name().eq_ignore_ascii_case(text))
-        .ok_or_else(|| InvalidWrappingOption::UnknownDigest(text.to_owned()))
+    AuthDigest::named(text).ok_or_else(|| InvalidWrappingOption::UnknownDigest(text.to_owned()))
 }
 
 #[cfg(test)]

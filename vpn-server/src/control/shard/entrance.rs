@@ -345,7 +345,9 @@ impl Shard {
         };
         self.sessions.insert(handle, session);
         self.shared.whereabouts.settle(request.path, holder);
-        self.endpoint.authorize(now, handle, Authorization::Grant(grant));
+        if !self.endpoint.authorize(now, handle, Authorization::Grant(grant)) {
+            self.forget(handle, "client-gone");
+        }
     }
 
     /// Sends a client away and tells the operator.
