@@ -162,7 +162,10 @@ fn with_a_token_that_spares_the_person_the_next_renegotiations() {
     let client = vpn.connect(lab.client(1), "alice", &["--auth-user-pass", &login]).unwrap();
     let mark = client.log().mark();
     for _ in 0..2 {
-        client.log().wait_for_since(mark, "PUSH: Received control message: 'PUSH_REPLY,auth-token", LIMIT).unwrap();
+        client
+            .log()
+            .wait_for_since(mark, "PUSH: Received control message: 'PUSH_REPLY,auth-token", LIMIT)
+            .unwrap();
     }
     std::thread::sleep(Duration::from_secs(7));
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
@@ -175,14 +178,14 @@ fn programs_hear_of_clients_that_come_and_go() {
     let trace = lab.scratch().join("trace");
     let text = format!(
         "echo \"$script_type $1 $common_name $trusted_ip $ifconfig_pool_remote_ip $X509_0_CN $IV_PLAT $dev\" \
-         >> {}\ntest $script_type != client-connect || echo 'push \"echo hello\"' > $1",
+         >> {}\ntest $script_type != client-connect || echo 'push \"route 10.99.0.0 255.255.255.0\"' > $1",
         trace.display()
     );
     let hook = script(&lab, "hook", &text).unwrap();
     let options = ["--client-connect", &hook, "--client-disconnect", &hook, "--learn-address", &hook];
     let vpn = vpn(&lab, &options).unwrap();
     let mut client = vpn.connect(lab.client(1), "alice", &["--explicit-exit-notify", "1"]).unwrap();
-    assert!(client.pushed_options().unwrap().contains(&"echo hello".to_owned()));
+    assert!(client.pushed_options().unwrap().contains(&"route 10.99.0.0 255.255.255.0".to_owned()));
     client.stop().unwrap();
     let facts = "alice 192.0.2.11 10.8.0.2 alice linux vpn0";
     let lines = lines(&trace, 4).unwrap();

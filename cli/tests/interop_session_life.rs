@@ -47,7 +47,8 @@ fn a_second_session_of_a_client_is_refused_where_that_is_wanted() {
 #[test]
 fn a_client_that_cannot_change_begins_anew_with_the_new_routes() {
     let lab = Lab::new(1).unwrap();
-    let pki = Pki::by_postern(lab.scratch().join("pki"), POSTERN.as_ref(), test_support::KeyKind::P256).unwrap();
+    let pki =
+        Pki::by_postern(lab.scratch().join("pki"), POSTERN.as_ref(), test_support::KeyKind::P256).unwrap();
     pki.build_server("server").unwrap();
     pki.build_client("alice").unwrap();
     let file = lab.scratch().join("postern.toml");

@@ -13,9 +13,9 @@ pub(crate) mod pki;
 pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod serve;
-pub(crate) mod user;
 pub(crate) mod show;
 pub(crate) mod span;
+pub(crate) mod user;
 pub(crate) mod verify_chain;
 
 use clap::{Parser, Subcommand};

@@ -13,8 +13,8 @@ mod renew;
 mod revoke;
 mod serve;
 mod session;
-mod user;
 mod show;
+mod user;
 mod verify_chain;
 
 use pki_core::cert::CertificateKind;

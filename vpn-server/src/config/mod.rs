@@ -17,8 +17,8 @@ mod options;
 mod reload;
 mod session;
 mod show;
-pub mod words;
 mod strangers;
+pub mod words;
 mod wrapping;
 
 pub use advice::Advice;

@@ -325,7 +325,7 @@ mod tests {
             match updates.recv_timeout(Duration::from_secs(20)).unwrap() {
                 LoginUpdate::Decided(Verdict::Accept(_)) => "accepted".to_owned(),
                 LoginUpdate::Decided(Verdict::Deny(denial)) => denial.code.to_owned(),
-                other => panic!("{other:?}"),
+                other @ (LoginUpdate::Wait(_) | LoginUpdate::Decided(_)) => panic!("{other:?}"),
             }
         }
     }
@@ -341,9 +341,9 @@ mod tests {
 
     #[test]
     fn a_client_does_not_learn_whether_a_user_exists() {
-        let said = |verdict| match verdict {
-            Verdict::Deny(denial) => denial.public,
-            other => panic!("{other:?}"),
+        let said = |verdict| {
+            let Verdict::Deny(denial) = verdict else { panic!("{verdict:?}") };
+            denial.public
         };
         let world = World::new(&[("alice", "secret")]);
         let judge = |name| said(world.decider.kept.judge(&attempt(name, "wrong")));
