@@ -13,4 +13,5 @@ mod help;
 mod renew;
 mod reports;
 mod support;
+mod users;
 mod verify_chain;

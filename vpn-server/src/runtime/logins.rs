@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::StartError;
 use crate::auth::login::{
-    Authenticator, Decider, PasswordFile, PasswordFileDecider, PasswordFileError, TokenKey, TokenKeyError,
-    TokenMint,
+    Authenticator, Decider, LoginPlugins, PasswordFile, PasswordFileDecider, PasswordFileError, TokenKey,
+    TokenKeyError, TokenMint,
 };
 use crate::config::{Config, LoginSettings};
 use crate::errands::Errands;
@@ -77,7 +77,12 @@ impl LoginError {
 
 impl Logins {
     /// Prepares everybody who is asked; `mtu` is that of the tunnel.
-    pub(super) fn start(config: &Config, state_directory: &Path, mtu: u16) -> Result<Self, StartError> {
+    pub(super) fn start(
+        config: &Config,
+        plugins: LoginPlugins,
+        state_directory: &Path,
+        mtu: u16,
+    ) -> Result<Self, StartError> {
         let parts = hooks::start(config, state_directory, mtu)
             .map_err(StartError::system("threads or files for programs"))?;
         let HookParts { checks, mut deciders, clients, describes_certificates } = parts;
@@ -88,6 +93,7 @@ impl Logins {
         }
         let tokens = token_mint(&config.login)?;
         let authenticator = Authenticator::new(config.login.policy, deciders, tokens).with_checks(checks);
+        let authenticator = authenticator.with_plugins(plugins);
         Ok(Self { authenticator: Arc::new(authenticator), hooks: clients, describes_certificates })
     }
 }
@@ -134,7 +140,7 @@ mod tests {
     #[test]
     fn without_options_nobody_is_asked_and_nothing_is_made() {
         let state = tempfile::tempdir().unwrap();
-        let logins = Logins::start(&config(""), state.path(), 1500).unwrap();
+        let logins = Logins::start(&config(""), LoginPlugins::default(), state.path(), 1500).unwrap();
         assert!(!logins.authenticator.asks() && logins.hooks.is_none() && !logins.describes_certificates);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
     }
@@ -144,7 +150,7 @@ mod tests {
         let config = config("users='/nonexistent/users'");
         assert!(check(&config.login).is_err());
         let state = tempfile::tempdir().unwrap();
-        assert!(Logins::start(&config, state.path(), 1500).is_err());
+        assert!(Logins::start(&config, LoginPlugins::default(), state.path(), 1500).is_err());
     }
 
     #[test]
@@ -165,10 +171,18 @@ mod tests {
     #[test]
     fn any_program_about_clients_is_prepared() {
         let state = tempfile::tempdir().unwrap();
-        let logins = Logins::start(&config("client-disconnect='/bin/true'"), state.path(), 1500).unwrap();
+        let logins = Logins::start(
+            &config("client-disconnect='/bin/true'"),
+            LoginPlugins::default(),
+            state.path(),
+            1500,
+        )
+        .unwrap();
         assert!(logins.hooks.is_some_and(|hooks| !hooks.introduces()));
         assert!(!logins.authenticator.asks());
-        let logins = Logins::start(&config("tls-verify='/bin/true'"), state.path(), 1500).unwrap();
+        let logins =
+            Logins::start(&config("tls-verify='/bin/true'"), LoginPlugins::default(), state.path(), 1500)
+                .unwrap();
         assert!(logins.authenticator.asks() && logins.hooks.is_none() && logins.describes_certificates);
     }
 }

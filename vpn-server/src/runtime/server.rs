@@ -20,7 +20,7 @@ use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::listeners::Listeners;
 use super::logins::Logins;
 use super::state_directory::StateDirectory;
-use crate::auth::login::ClientNumber;
+use crate::auth::login::{ClientNumber, LoginPlugins};
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings, StrangerSettings};
@@ -86,6 +86,15 @@ impl Server {
     ///
     /// [`StartError`]; everything that was done until then is undone.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with(config, LoginPlugins::default())
+    }
+
+    /// The same, with others who decide about logins beside those that the configuration names.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; everything that was done until then is undone.
+    pub fn start_with(config: Config, plugins: LoginPlugins) -> Result<Self, StartError> {
         for advice in config.advice() {
             warn!(code = advice.code, "{}", advice.message);
         }
@@ -94,7 +103,7 @@ impl Server {
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
-        let logins = Logins::start(&config, state.path(), TUN_MTU)?;
+        let logins = Logins::start(&config, plugins, state.path(), TUN_MTU)?;
         if logins.describes_certificates {
             keeper.trust().keep_chains();
         }

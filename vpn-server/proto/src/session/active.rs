@@ -211,7 +211,9 @@ impl Active {
 
     /// Changes the configuration of a client that takes changes; says whether it does.
     pub(super) fn push_update(&mut self, changes: &[PushChange]) -> bool {
-        let takes_it = self.client.negotiated.takes_push_update;
+        // Stock clients hear nothing on the old key once a renegotiation has begun.
+        let listens = !self.rekey.as_ref().is_some_and(Rekey::is_heard);
+        let takes_it = self.client.negotiated.takes_push_update && listens;
         if takes_it {
             for part in push_update(changes) {
                 // A TLS session that broke is replaced by the next renegotiation.

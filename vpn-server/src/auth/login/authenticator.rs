@@ -34,6 +34,15 @@ pub struct Authenticator {
     tokens: Option<Arc<TokenMint>>,
 }
 
+/// Those who decide beside what the configuration names: the management interface, or a program that embeds the server.
+#[derive(Clone, Default)]
+pub struct LoginPlugins {
+    /// Asked about everybody, whether credentials were sent or not.
+    pub checks: Vec<Arc<dyn Decider>>,
+    /// Asked about user names and passwords.
+    pub deciders: Vec<Arc<dyn Decider>>,
+}
+
 /// A login that is on its way from one decider to the next.
 struct Round {
     attempt: Arc<LoginAttempt>,
@@ -59,6 +68,18 @@ impl Authenticator {
     #[must_use]
     pub fn with_checks(self, checks: Vec<Arc<dyn Decider>>) -> Self {
         Self { checks, ..self }
+    }
+
+    /// The same, with others beside those that are asked already. Where nobody was asked about user names, they are needed
+    /// from then on if `plugins` has deciders.
+    #[must_use]
+    pub fn with_plugins(mut self, plugins: LoginPlugins) -> Self {
+        if self.policy == LoginPolicy::NotAsked && !plugins.deciders.is_empty() {
+            self.policy = LoginPolicy::Required;
+        }
+        self.checks.extend(plugins.checks);
+        self.deciders.extend(plugins.deciders);
+        self
     }
 
     /// Whether anybody is asked at all, at the first time and at renegotiations.
@@ -371,6 +392,19 @@ mod tests {
         let alone = Authenticator::without_logins().with_checks(vec![Table::new("a")]);
         assert!(alone.asks() && !alone.checks_credentials());
         assert_eq!(code(&verdict(&alone, nobody(true))), "wrong-password");
+    }
+
+    #[test]
+    fn plugins_are_asked_beside_the_others_and_make_user_names_count() {
+        let plugins = LoginPlugins { checks: Vec::new(), deciders: vec![Table::new("a")] };
+        let authenticator = Authenticator::without_logins().with_plugins(plugins);
+        assert!(authenticator.checks_credentials());
+        assert_eq!(code(&verdict(&authenticator, nobody(true))), "no-credentials");
+        assert_eq!(code(&verdict(&authenticator, attempt("alice", "a"))), "accepted");
+        let plugins = LoginPlugins { checks: vec![Table::new("b")], deciders: Vec::new() };
+        let authenticator = Authenticator::without_logins().with_plugins(plugins);
+        assert!(authenticator.asks() && !authenticator.checks_credentials());
+        assert_eq!(code(&verdict(&authenticator, attempt("alice", "b"))), "accepted");
     }
 
     #[test]

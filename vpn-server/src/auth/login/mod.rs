@@ -25,7 +25,7 @@ mod username;
 
 pub use answer::{Acceptance, Answer, LoginUpdate, Verdict};
 pub use attempt::{ClientFacts, ClientNumber, LoginAttempt, Occasion, TokenStanding};
-pub use authenticator::{Authenticator, LoginPolicy};
+pub use authenticator::{Authenticator, LoginPlugins, LoginPolicy};
 pub use decider::Decider;
 pub use password_file::{BadUserLine, PasswordFile, PasswordFileDecider, PasswordFileError};
 pub use password_hash::{HashParameters, InvalidPasswordHash, PasswordHash};
