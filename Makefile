@@ -7,7 +7,9 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock stress bench bench-pki dependencies format format-check lint docs deny
+RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
+
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies monitors format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -16,16 +18,28 @@ demo: dependencies ## Show the main job: connect two stock clients, revoke one, 
 	$(CARGO) build --package postern --package test-support
 	$(CARGO) $(RUNNER) run --quiet --package test-support --bin demo
 
-test: dependencies ## Run every test, the interop tests included (these as root)
+test: dependencies monitors ## Run every test, the interop tests included (these as root)
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast
 
-test-ring: dependencies ## Run every test with the ring crypto backend
+test-ring: dependencies monitors ## Run every test with the ring crypto backend
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast --no-default-features --features ring
 
 interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN server: proves the harness
 	INTEROP_SERVER=openvpn $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
 		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
 		-- --skip by_postern
+
+abuse: dependencies ## Attack a running server at length and print what it did to everybody else
+	ABUSE=full RUST_TEST_THREADS=1 $(RUN_AS_ROOT) interop_abuse -- --nocapture
+
+abuse-stock: dependencies ## The same attacks on a stock OpenVPN server, for comparison
+	ABUSE=full INTEROP_SERVER=openvpn RUST_TEST_THREADS=1 $(RUN_AS_ROOT) interop_abuse -- --nocapture
+
+worlds: ## Live in 10,000 simulated worlds; make test does so in 1,000
+	POSTERN_WORLDS=10000 $(CARGO) test --package vpn-proto --test simulator worlds
+
+fuzz: ## Fuzz every target for SECONDS_EACH seconds (60)
+	scripts/fuzz
 
 stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
 	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
@@ -40,6 +54,9 @@ bench-pki: dependencies ## Time the PKI commands with 100,000 and 1,000,000 cert
 
 dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
 	@scripts/install-test-dependencies
+
+monitors: dependencies ## Install the monitors that the tests read a server with, below target/
+	@scripts/install-monitors
 
 format: ## Format the code
 	$(CARGO) fmt --all

@@ -8,3 +8,9 @@ pub(crate) const EASYRSA_PKI: &str = "EASYRSA_PKI";
 
 /// `strict` or `easyrsa`: whose field forms new certificates and lists follow, in both front ends. Since 0.1.
 pub(crate) const POSTERN_PROFILE: &str = "POSTERN_PROFILE";
+
+/// Set by `postern openvpn` for the process that it leaves in the background; not for users. Since 0.1.
+pub(crate) const POSTERN_DETACHED: &str = "POSTERN_DETACHED";
+
+/// Set by systemd for services that say when they are ready: these stay in the foreground.
+pub(crate) const NOTIFY_SOCKET: &str = "NOTIFY_SOCKET";

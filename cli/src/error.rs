@@ -9,7 +9,9 @@ use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
 use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
 use vpn_server::config::ConfigError;
-use vpn_server::runtime::ServeError;
+use vpn_server::control::ClientLookupError;
+use vpn_server::runtime::{RereadError, ServeError};
+use vpn_server::stock::StockError;
 
 use crate::exit::Exit;
 
@@ -36,6 +38,12 @@ pub(crate) enum CliError {
     UserExists { name: String, path: PathBuf },
     #[error("the password {0}")]
     BadPassword(&'static str),
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    #[error(transparent)]
+    Clients(#[from] ClientLookupError),
+    #[error("the server in the background ended with {0}")]
+    DaemonFailed(std::process::ExitStatus),
     #[error("ended at once by a second signal")]
     EndedAtOnce,
     #[error("aborted without confirmation")]
@@ -69,6 +77,7 @@ impl CliError {
             | Self::Reason(_)
             | Self::Algorithm(_)
             | Self::Config(_)
+            | Self::Stock(_)
             | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Chain(_)
@@ -77,6 +86,8 @@ impl CliError {
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_)
+            | Self::Clients(_)
+            | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
@@ -99,6 +110,9 @@ impl Explain for CliError {
             Self::NoSuchUser { .. } => "user-unknown",
             Self::UserExists { .. } => "user-exists",
             Self::BadPassword(_) => "password-unusable",
+            Self::Stock(cause) => cause.code(),
+            Self::Clients(cause) => cause.code(),
+            Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
             Self::Algorithm(_) => "curve-unknown",
@@ -119,12 +133,12 @@ impl Explain for CliError {
         match self {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
-            Self::Users(_) | Self::EndedAtOnce => ErrorKind::Environment,
+            Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
             Self::Username { .. }
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
-            Self::Config(_) => ErrorKind::User,
+            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -150,6 +164,11 @@ impl Explain for CliError {
             Self::NoSuchUser { .. } => "See `postern user list`.".into(),
             Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
             Self::BadPassword(_) => "Nothing was changed. Choose another one.".into(),
+            Self::Stock(cause) => cause.help().into(),
+            Self::Clients(_) => {
+                "Correct the file; a client whose file is not understood may not connect.".into()
+            }
+            Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),
             Self::NotConfirmed => "Nothing was changed. Answer with the word yes, or use --batch.".into(),
@@ -187,3 +206,16 @@ from_pki_parts!(
     pki_core::cert::CertificateError,
     pki_core::bundle::ovpn::ProfileError,
 );
+
+impl From<RereadError> for CliError {
+    fn from(error: RereadError) -> Self {
+        match error {
+            RereadError::Config(cause) => Self::Config(cause),
+            RereadError::Stock(cause) => Self::Stock(cause),
+            RereadError::InlineFile { path, source } => {
+                Self::File { operation: "write", path, cause: source }
+            }
+            other => Self::Usage(other.to_string()),
+        }
+    }
+}

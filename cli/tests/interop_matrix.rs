@@ -5,9 +5,9 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use test_support::command::{finish, tool};
 use test_support::lab::TARGET;
 use test_support::stock::client::CONNECTED;
+use test_support::stock::program::Program;
 use test_support::traffic::ping;
 use test_support::{Context, Host, Implementation, Lab, Result, ServerPlan, StockClient, Vpn};
 
@@ -19,6 +19,44 @@ const TRANSPORTS: [&str; 2] = ["udp", "tcp"];
 const FAMILIES: [(&str, &str); 2] = [("IPv4", "192.0.2.1"), ("IPv6", "fd00:192::1")];
 const TLS_VERSIONS: [&str; 2] = ["1.2", "1.3"];
 const CIPHERS: [&str; 3] = ["AES-256-GCM", "AES-128-GCM", "CHACHA20-POLY1305"];
+
+/// What clients of a version can do.
+struct Abilities {
+    version: String,
+    wrappings: &'static [&'static str],
+    cipher_option: &'static str,
+    /// Whether it offers what `cipher` of its profile says, too.
+    adds_cipher: bool,
+    has_chacha: bool,
+    has_tls_1_3: bool,
+}
+
+impl Abilities {
+    /// 2.4 is built with mbedTLS 2, as the distributions of its time and routers had it.
+    fn of(version: &str) -> Self {
+        let is_old = version.starts_with("2.4.");
+        Self {
+            version: version.to_owned(),
+            wrappings: if is_old { &["plain", "tls-auth", "tls-crypt"] } else { &WRAPPINGS },
+            cipher_option: if is_old { "--ncp-ciphers" } else { "--data-ciphers" },
+            adds_cipher: is_old || version.starts_with("2.5."),
+            has_chacha: !is_old,
+            has_tls_1_3: !is_old,
+        }
+    }
+
+    fn can(&self, cell: &Cell) -> bool {
+        (self.has_chacha || cell.cipher != "CHACHA20-POLY1305") && (self.has_tls_1_3 || cell.tls != "1.3")
+    }
+
+    /// What it says about the cipher that was agreed on.
+    fn cipher_line(&self, cipher: &str) -> String {
+        match self.version.get(..3) {
+            Some("2.4" | "2.5") => format!("Data Channel: Cipher '{cipher}' initialized"),
+            _ => format!("Data Channel: cipher '{cipher}'"),
+        }
+    }
+}
 
 /// One combination.
 struct Cell {
@@ -48,15 +86,17 @@ fn every_combination_connects_and_carries_packets() {
         ]),
     )
     .unwrap();
-    println!("server postern {}, client {}", env!("CARGO_PKG_VERSION"), version_of_the_client());
+    let client = Abilities::of(&Program::client().version().unwrap());
+    println!("server postern {}, client OpenVPN {}", env!("CARGO_PKG_VERSION"), client.version);
     println!("milliseconds from the start of the client to its tunnel:\n{}", header());
     let tables: Vec<Result<Vec<String>>> = thread::scope(|scope| {
         let columns: Vec<_> = WRAPPINGS
             .into_iter()
             .zip(lab.clients())
+            .filter(|(wrapping, _)| client.wrappings.contains(wrapping))
             .map(|(wrapping, host)| {
-                let (vpn, options) = (&vpn, keys.options_of(wrapping));
-                scope.spawn(move || rows_of(vpn, host, wrapping, &options))
+                let (vpn, client, options) = (&vpn, &client, keys.options_of(wrapping));
+                scope.spawn(move || rows_of(vpn, host, client, wrapping, &options))
             })
             .collect();
         columns.into_iter().map(|column| column.join().unwrap()).collect()
@@ -67,7 +107,13 @@ fn every_combination_connects_and_carries_packets() {
 }
 
 /// The rows of one wrapping; its clients come one after the other.
-fn rows_of(vpn: &Vpn<'_>, host: &Host, wrapping: &str, options: &[String]) -> Result<Vec<String>> {
+fn rows_of(
+    vpn: &Vpn<'_>,
+    host: &Host,
+    client: &Abilities,
+    wrapping: &str,
+    options: &[String],
+) -> Result<Vec<String>> {
     let profile = vpn.profile(wrapping)?;
     let mut rows = Vec::new();
     for transport in TRANSPORTS {
@@ -76,7 +122,11 @@ fn rows_of(vpn: &Vpn<'_>, host: &Host, wrapping: &str, options: &[String]) -> Re
             for tls in TLS_VERSIONS {
                 for cipher in CIPHERS {
                     let cell = Cell { transport, family, remote, tls, cipher };
-                    let took = cell.try_with(host, &profile, options);
+                    if !client.can(&cell) {
+                        row += " - |";
+                        continue;
+                    }
+                    let took = cell.try_with(host, client, &profile, options);
                     let took = took.context(format!("{wrapping} {transport} {family} TLS {tls} {cipher}"))?;
                     row += &format!(" {} |", took.as_millis());
                 }
@@ -89,18 +139,27 @@ fn rows_of(vpn: &Vpn<'_>, host: &Host, wrapping: &str, options: &[String]) -> Re
 
 impl Cell {
     /// Connects, looks whether it is as it was asked for, sends packets, leaves.
-    fn try_with(&self, host: &Host, profile: &str, options: &[String]) -> Result<Duration> {
+    fn try_with(
+        &self,
+        host: &Host,
+        abilities: &Abilities,
+        profile: &str,
+        options: &[String],
+    ) -> Result<Duration> {
         let profile = profile
             .replace("proto udp", &format!("proto {}", self.transport))
             .replace("192.0.2.1 ", &format!("{} ", self.remote));
         let mut options: Vec<&str> = options.iter().map(String::as_str).collect();
-        options.extend(["--tls-version-max", self.tls, "--data-ciphers", self.cipher]);
+        options.extend(["--tls-version-max", self.tls, abilities.cipher_option, self.cipher]);
+        if abilities.adds_cipher {
+            options.extend(["--cipher", self.cipher]);
+        }
         let began = Instant::now();
         let mut client = StockClient::start(host, &profile, &options)?;
         let connected = client.log().wait_for(CONNECTED, LIMIT)?;
         for expected in [
             format!("Control Channel: TLSv{}", self.tls),
-            format!("Data Channel: cipher '{}'", self.cipher),
+            abilities.cipher_line(self.cipher),
             self.remote_in_the_log(),
         ] {
             client.log().wait_for(&expected, LIMIT)?;
@@ -110,19 +169,11 @@ impl Cell {
         Ok(connected.at.saturating_duration_since(began))
     }
 
+    /// What all versions say of where they connect to.
     fn remote_in_the_log(&self) -> String {
-        let protocol = if self.transport == "udp" { "UDP" } else { "TCP" };
-        let (version, family) = if self.family == "IPv4" { ("v4", "AF_INET") } else { ("v6", "AF_INET6") };
-        let role = if self.transport == "udp" { "" } else { "_CLIENT" };
-        format!("{protocol}{version}{role} link remote: [{family}]{}:1194", self.remote)
+        let family = if self.family == "IPv4" { "AF_INET" } else { "AF_INET6" };
+        format!("link remote: [{family}]{}:1194", self.remote)
     }
-}
-
-fn version_of_the_client() -> String {
-    let mut command = tool("openvpn");
-    command.arg("--version");
-    let said = finish(command).unwrap().stdout;
-    said.split_whitespace().take(2).collect::<Vec<_>>().join(" ")
 }
 
 fn header() -> String {

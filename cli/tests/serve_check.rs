@@ -31,7 +31,7 @@ fn as_json_the_configuration_has_the_names_of_the_flags() {
     let output = pki.check(&["--json", "--client-cidr", "10.8.0.0/24", "--split-tunnel"]);
     let value: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(value["event"], "checked");
-    assert_eq!(value["config"]["client-cidr"], "10.8.0.0/24");
+    assert_eq!(value["config"]["client-cidr"], serde_json::json!(["10.8.0.0/24"]));
     assert_eq!(value["config"]["split-tunnel"], true);
 }
 

@@ -23,11 +23,14 @@ pub mod control;
 pub mod dataplane;
 pub mod errands;
 pub mod hooks;
+pub mod management;
 pub mod net;
 pub mod observe;
 pub mod policy;
 mod random;
 pub mod runtime;
+pub mod status;
+pub mod stock;
 #[cfg(test)]
 mod testing;
 pub mod transport;

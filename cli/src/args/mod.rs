@@ -1,6 +1,7 @@
 //! The command line of `postern`: one file per command, joined here.
 
 pub(crate) mod build_ca;
+pub(crate) mod config;
 pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
@@ -9,6 +10,7 @@ pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod openvpn;
 pub(crate) mod pki;
 pub(crate) mod renew;
 pub(crate) mod revoke;
@@ -67,4 +69,8 @@ pub(crate) enum Command {
     /// Look after the users that log in by password
     #[command(subcommand)]
     User(user::UserCommand),
+    #[command(name = "openvpn")]
+    OpenVpn(openvpn::OpenVpnArgs),
+    /// Convert configuration files
+    Config(config::ConfigArgs),
 }

@@ -90,9 +90,21 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     tun: Option<String>,
 
-    /// The network of client addresses, /29 to /12; its first address is the server's
+    /// The network of client addresses, /29 to /12; its first address is the server's. Once more for IPv6, /124 to /48
     #[arg(long, value_name = "CIDR", help_heading = "Network")]
-    client_cidr: Option<String>,
+    client_cidr: Vec<String>,
+
+    /// The part of the IPv4 client addresses that is leased [default: all]
+    #[arg(long, value_name = "FIRST-LAST", help_heading = "Network")]
+    client_pool: Option<String>,
+
+    /// A network behind some client, repeatable; the file's [client] tables say behind which
+    #[arg(long, value_name = "CIDR", help_heading = "Network")]
+    client_route: Vec<String>,
+
+    /// Clients may reach each other and what is behind them
+    #[arg(long, help_heading = "Network")]
+    client_to_client: bool,
 
     /// A network behind the server, repeatable; @INTERFACE names the interface it lies behind
     #[arg(long, value_name = "CIDR[@INTERFACE]", help_heading = "Network")]
@@ -106,9 +118,41 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Network")]
     no_nat: bool,
 
+    /// Leave forwarding as it is: the administrator of the host switches it on
+    #[arg(long, help_heading = "Network")]
+    no_forwarding: bool,
+
     /// A name server that clients are told, up to two
     #[arg(long, value_name = "ADDRESS", help_heading = "Clients")]
     dns: Vec<String>,
+
+    /// The domain of the connection
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_domain: Option<String>,
+
+    /// A domain in which clients look up names without a dot, repeatable
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_search: Vec<String>,
+
+    /// Windows clients register their names with the name servers
+    #[arg(long, help_heading = "Clients")]
+    register_dns: bool,
+
+    /// How a full tunnel takes the place of the default route: flags such as 'def1 bypass-dhcp' [default: def1]
+    #[arg(long, value_name = "FLAGS", help_heading = "Clients")]
+    redirect_gateway: Option<String>,
+
+    /// A greeting that clients with windows show
+    #[arg(long, value_name = "TEXT", help_heading = "Clients")]
+    banner: Option<String>,
+
+    /// An option that clients are told as it is, repeatable, e.g. 'dhcp-option NTP 10.7.0.1'
+    #[arg(long, value_name = "OPTION", help_heading = "Clients")]
+    push: Vec<String>,
+
+    /// Refuse clients that have no [client] table in the file
+    #[arg(long, help_heading = "Clients")]
+    listed_clients_only: bool,
 
     /// Clients send only what goes to routed networks through the tunnel
     #[arg(long, conflicts_with = "full_tunnel", help_heading = "Clients")]
@@ -117,6 +161,10 @@ pub(crate) struct ServeArgs {
     /// Clients send everything through the tunnel, which is the default
     #[arg(long, help_heading = "Clients")]
     full_tunnel: bool,
+
+    /// Clients are told nothing but what --push says; routes are for the server alone
+    #[arg(long, conflicts_with_all = ["full_tunnel", "split_tunnel"], help_heading = "Clients")]
+    push_only: bool,
 
     /// How many sessions at once [default: as many as there are client addresses]
     #[arg(long, value_name = "N", help_heading = "Clients")]
@@ -137,6 +185,26 @@ pub(crate) struct ServeArgs {
     /// Data channel ciphers in order of preference [default: AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305]
     #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
     data_ciphers: Option<String>,
+
+    /// CBC ciphers for clients too old for those, in order of preference [default: none]
+    #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
+    cbc_ciphers: Option<String>,
+
+    /// The digest for CBC clients that say none [default: SHA1]
+    #[arg(long, value_name = "DIGEST", help_heading = "Clients")]
+    cbc_digest: Option<String>,
+
+    /// How many packets a packet may be late [default: 2048]
+    #[arg(long, value_name = "PACKETS", help_heading = "Clients")]
+    replay_window: Option<u32>,
+
+    /// The longest packet inside the tunnel [default: 1500]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    tun_mtu: Option<u16>,
+
+    /// The longest packet outside the tunnel that TCP inside is shaped for, 0 for no shaping [default: 1492]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    mssfix: Option<u16>,
 
     /// The oldest TLS version that is spoken [default: 1.2]
     #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
@@ -265,9 +333,41 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     connection_log: Option<PathBuf>,
 
+    /// The file that remembers which client had which address [default: addresses in --state-dir]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    address_file: Option<PathBuf>,
+
     /// The directory that belongs to this server alone [default: /var/lib/postern/TUN]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
+
+    /// Write who is connected into this file, in OpenVPN's form
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    status: Option<PathBuf>,
+
+    /// Seconds between two versions of the status file [default: 60]
+    #[arg(long, value_name = "SECONDS", help_heading = "Operation")]
+    status_interval: Option<u32>,
+
+    /// The form of the status file [default: 1]
+    #[arg(long, value_name = "1|2|3", help_heading = "Operation")]
+    status_version: Option<u32>,
+
+    /// Offer OpenVPN's management interface here
+    #[arg(long, value_name = "unix:PATH|ADDRESS:PORT", help_heading = "Operation")]
+    management: Option<String>,
+
+    /// A file whose first line is the password of the management interface
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    management_password: Option<PathBuf>,
+
+    /// Start when the management interface is told 'hold release'
+    #[arg(long, help_heading = "Operation")]
+    management_hold: bool,
+
+    /// How many lines of the log the management interface can show afterwards [default: 250]
+    #[arg(long, value_name = "N", help_heading = "Operation")]
+    management_log_lines: Option<u32>,
 
     /// What to log: error, warn, info, debug, trace, or a filter as RUST_LOG takes it
     #[arg(long, value_name = "LEVEL", default_value = "info", env = "RUST_LOG", help_heading = "Operation")]
@@ -304,17 +404,34 @@ impl ServeArgs {
             listen: unless_empty(&self.listen),
             port_share: self.port_share.clone(),
             tun: self.tun.clone(),
-            client_cidr: self.client_cidr.clone(),
+            client_cidr: unless_empty(&self.client_cidr),
+            client_pool: self.client_pool.clone(),
+            client_route: unless_empty(&self.client_route),
+            client_to_client: self.client_to_client.then_some(true),
+            listed_clients_only: self.listed_clients_only.then_some(true),
+            address_file: self.address_file.clone(),
             route: unless_empty(&self.route),
             authorize: unless_empty(&self.authorize),
             dns: unless_empty(&self.dns),
+            dns_domain: self.dns_domain.clone(),
+            dns_search: unless_empty(&self.dns_search),
+            register_dns: self.register_dns.then_some(true),
+            redirect_gateway: self.redirect_gateway.clone(),
+            banner: self.banner.clone(),
+            push: unless_empty(&self.push),
             split_tunnel: self.split_tunnel.then_some(true),
             full_tunnel: self.full_tunnel.then_some(true),
+            push_only: self.push_only.then_some(true),
             max_sessions: self.max_sessions,
             duplicate_cn: self.duplicate_cn,
             keepalive: self.keepalive,
             reneg_sec: self.reneg_sec,
             data_ciphers: self.data_ciphers.clone(),
+            cbc_ciphers: self.cbc_ciphers.clone(),
+            cbc_digest: self.cbc_digest.clone(),
+            replay_window: self.replay_window,
+            tun_mtu: self.tun_mtu,
+            mssfix: self.mssfix,
             tls_version_min: self.tls_version_min.clone(),
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
@@ -343,6 +460,14 @@ impl ServeArgs {
             duplicate_cn_policy: self.duplicate_cn_policy.clone(),
             session_timeout: self.session_timeout,
             idle_timeout: self.idle_timeout,
+            no_forwarding: self.no_forwarding.then_some(true),
+            status: self.status.clone(),
+            status_interval: self.status_interval,
+            status_version: self.status_version,
+            management: self.management.clone(),
+            management_password: self.management_password.clone(),
+            management_hold: self.management_hold.then_some(true),
+            management_log_lines: self.management_log_lines,
             hand_window: self.hand_window,
             max_half_open: self.max_half_open,
             max_half_open_per_network: self.max_half_open_per_network,
@@ -350,6 +475,7 @@ impl ServeArgs {
             max_tcp_strangers: self.max_tcp_strangers,
             max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
             tcp_stranger_timeout: self.tcp_stranger_timeout,
+            client: None,
         }
     }
 }

@@ -1,9 +1,6 @@
 //! `postern export`
 
-use std::fs::OpenOptions;
-use std::io::{IsTerminal, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::io::IsTerminal;
 
 use pki_core::bundle::ovpn::{ClientIdentity, ClientProfile, Host, Port, ProfileKey, Protocol, Remote};
 use pki_core::key::EncodedKey;
@@ -12,6 +9,7 @@ use pki_core::{Authority, PkiError};
 use serde_json::json;
 
 use super::Session;
+use super::new_file::write_new;
 use crate::args::export::ExportArgs;
 use crate::error::CliError;
 use crate::output::Answer;
@@ -73,22 +71,6 @@ fn profile(
     let key = stored.unlock(passphrase.as_ref()).map_err(|cause| PkiError::Key { path, cause })?;
     let key = ProfileKey::Plain(&key);
     Ok(profile(Some(ClientIdentity { chain: &chain, key })).to_text()?)
-}
-
-/// A new file that only its owner can read, whatever the umask says.
-fn write_new(path: &Path, text: &str) -> Result<(), CliError> {
-    let failed = |cause| CliError::File { operation: "write", path: path.to_path_buf(), cause };
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(failed)?;
-    let written = file
-        .set_permissions(std::fs::Permissions::from_mode(0o600))
-        .and_then(|()| file.write_all(text.as_bytes()))
-        .and_then(|()| file.sync_all());
-    if let Err(cause) = written {
-        // Half a profile is worse than none; that it could not be removed would not change the answer.
-        let _ = std::fs::remove_file(path);
-        return Err(failed(cause));
-    }
-    Ok(())
 }
 
 fn answer(text: String, value: serde_json::Value) -> Answer {

@@ -1,6 +1,9 @@
 //! What each command of `postern` does: build a request, call a library, hand the answer to `output`.
 
 mod build_ca;
+mod config;
+mod daemon;
+mod detach;
 mod expiry;
 mod export;
 mod gen_crl;
@@ -8,6 +11,9 @@ mod init_pki;
 mod issue;
 mod issue_many;
 mod list;
+mod logging;
+mod new_file;
+mod openvpn;
 mod pki;
 mod renew;
 mod revoke;
@@ -64,6 +70,8 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
         Command::User(command) => user::run(&session, &command),
+        Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),
+        Command::Config(arguments) => config::run(&arguments),
     }?;
     output.answer(&answer)?;
     Ok(Exit::Success)

@@ -1,37 +1,27 @@
 //! `postern serve`: flags and file into a configuration, then the daemon.
-//!
-//! Standard output gets one line (or JSON object) for each event that a caller may wait for: ready, reloaded, stopped.
-//! Standard error gets the log and errors.
 
-use std::io::{self, IsTerminal};
-
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::warn;
-use tracing_subscriber::EnvFilter;
 use vpn_server::config::{Config, ConfigError, Options};
-use vpn_server::runtime::{Ending, Hooks, Ready, ReloadReport, ServeError, serve};
+use vpn_server::runtime::ServeError;
 
 use super::Session;
+use super::daemon::Daemon;
+use super::logging::{self, LogPlan};
 use crate::args::serve::ServeArgs;
 use crate::error::CliError;
 use crate::output::Answer;
 use crate::passphrase::PassphraseArgument;
 
 pub(super) fn run(session: &Session, arguments: &ServeArgs) -> Result<Answer, CliError> {
-    start_logging(arguments)?;
+    let filter = arguments.log_level.as_str();
+    let tap = logging::start(&LogPlan { filter, is_json: arguments.log_json, file: None })?;
     let source = Source { session, arguments, passphrase_file: passphrase_file(session)? };
     let config = source.read()?;
     if arguments.check {
         return check(session, &config);
     }
-    match serve(config, &mut Daemon(source))? {
-        Ending::Graceful => Ok(Answer {
-            text: "stopped\n".to_owned(),
-            value: json!({ "event": "stopped" }),
-            warnings: Vec::new(),
-        }),
-        Ending::Forced => Err(CliError::EndedAtOnce),
-    }
+    Daemon::new(session.output, tap, || Ok(source.read()?)).serve(config)
 }
 
 /// Everything that can be checked without privileges and without changing anything.
@@ -80,68 +70,4 @@ fn passphrase_file(session: &Session) -> Result<Option<String>, CliError> {
             | PassphraseArgument::Stdin,
         ) => Err(CliError::Usage("serve takes the passphrase from a file: --askpass FILE".to_owned())),
     }
-}
-
-struct Daemon<'a>(Source<'a>);
-
-impl Hooks for Daemon<'_> {
-    fn ready(&mut self, ready: &Ready) {
-        self.tell(&in_one_line(ready), "ready", json!(ready));
-    }
-
-    fn reread(&mut self) -> Result<Config, ConfigError> {
-        self.0.read()
-    }
-
-    fn reloaded(&mut self, report: &ReloadReport) {
-        let failed = report.failed.iter().map(|(part, reason)| json!({ "part": part, "reason": reason }));
-        let value = json!({
-            "live_settings_changed": report.live_settings_changed,
-            "needs_restart": report.needs_restart,
-            "failed": failed.collect::<Vec<_>>(),
-        });
-        let text = match report.failed.len() {
-            0 => "reloaded".to_owned(),
-            failed => format!("reloaded, except for {failed} parts; see the log"),
-        };
-        self.tell(&text, "reloaded", value);
-    }
-}
-
-impl Daemon<'_> {
-    /// A reader that went away does not stop a server.
-    fn tell(&self, text: &str, event: &str, mut value: Value) {
-        if let Value::Object(fields) = &mut value {
-            fields.insert("event".to_owned(), event.into());
-        }
-        if let Err(error) = self.0.session.output.event(text, &value) {
-            warn!(%error, event, "nobody was told");
-        }
-    }
-}
-
-fn in_one_line(ready: &Ready) -> String {
-    let routes = match ready.routes.as_slice() {
-        [] => "none".to_owned(),
-        routes => routes.join(", "),
-    };
-    format!(
-        "ready: listening on {}, device {} with {} of {}, routes: {routes}",
-        ready.addresses(),
-        ready.tun,
-        ready.address,
-        ready.client_cidr,
-    )
-}
-
-fn start_logging(arguments: &ServeArgs) -> Result<(), CliError> {
-    let filter = EnvFilter::try_new(&arguments.log_level)
-        .map_err(|error| CliError::Usage(format!("--log-level {}: {error}", arguments.log_level)))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false)
-        .with_ansi(io::stderr().is_terminal());
-    let outcome = if arguments.log_json { builder.json().try_init() } else { builder.try_init() };
-    outcome.map_err(|error| CliError::Usage(format!("logging: {error}")))
 }

@@ -1,7 +1,7 @@
 //! A machine of the laboratory: a network namespace and the programs that run in it.
 
 use std::ffi::OsStr;
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -81,24 +81,27 @@ impl Host {
     }
 
     /// A UDP socket of this machine.
-    pub fn udp_socket(&self, address: Ipv4Addr, port: u16) -> Result<UdpSocket> {
-        let address = SocketAddrV4::new(address, port);
+    pub fn udp_socket(&self, address: impl Into<IpAddr>, port: u16) -> Result<UdpSocket> {
+        let address = SocketAddr::new(address.into(), port);
         self.enter(|| UdpSocket::bind(address))?.context(format!("binding {address} on {}", self.name))
     }
 
     /// A TCP listener of this machine, on a free port.
-    pub fn tcp_listener(&self, address: Ipv4Addr) -> Result<TcpListener> {
+    pub fn tcp_listener(&self, address: impl Into<IpAddr>) -> Result<TcpListener> {
+        let address = address.into();
         self.enter(|| TcpListener::bind((address, 0)))?.context(format!("listening on {}", self.name))
     }
 
     /// A TCP connection from this machine.
-    pub fn tcp_connection(&self, to: SocketAddrV4) -> Result<TcpStream> {
-        self.enter(|| TcpStream::connect_timeout(&to.into(), CONNECT_LIMIT))?
+    pub fn tcp_connection(&self, to: impl Into<SocketAddr>) -> Result<TcpStream> {
+        let to = to.into();
+        self.enter(|| TcpStream::connect_timeout(&to, CONNECT_LIMIT))?
             .context(format!("connecting from {} to {to}", self.name))
     }
 
     /// Whether `address` is one of this machine's own.
-    pub fn has_address(&self, address: Ipv4Addr) -> Result<bool> {
+    pub fn has_address(&self, address: impl Into<IpAddr>) -> Result<bool> {
+        let address = address.into();
         Ok(self.enter(|| UdpSocket::bind((address, 0)))?.is_ok())
     }
 

@@ -10,7 +10,7 @@
 //! route back to the clients or into the tunnel: what arrives there has gone through the server and carries the server's address. Every laboratory has its own
 //! namespaces, so that addresses, ports and device names never clash.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,6 +31,12 @@ pub const LAN: &str = "10.7.0.0/24";
 pub const SERVER_IN_LAN: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
 /// The target in [`LAN`].
 pub const TARGET: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
+/// The same network for IPv6, after [`Lab::add_ipv6`].
+pub const LAN_V6: &str = "fd07::/64";
+/// The server's address in [`LAN_V6`].
+pub const SERVER_IN_LAN_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 1);
+/// The target in [`LAN_V6`].
+pub const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 2);
 /// A second network behind the server, for what is not allowed or not routed.
 pub const ANNEX: &str = "10.6.0.0/24";
 /// The target in [`ANNEX`].
@@ -84,6 +90,15 @@ impl Lab {
             scratch: leftovers::scratch_directory("lab")?,
             shelf,
         })
+    }
+
+    /// Gives the network behind the server IPv6 addresses.
+    pub fn add_ipv6(&self) -> Result<()> {
+        for (host, address) in [(&self.server, SERVER_IN_LAN_V6), (&self.target, TARGET_V6)] {
+            // Nobody else has it, and waiting to be sure would take a second.
+            host.run("ip", ["address", "add", &format!("{address}/64"), "dev", "lan", "nodad"])?;
+        }
+        Ok(())
     }
 
     /// The machine that serves the VPN.

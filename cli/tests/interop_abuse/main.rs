@@ -3,6 +3,9 @@
 //! Short by default; `ABUSE=full` lets every attack go on for longer, and `INTEROP_SERVER=openvpn` turns them on a stock
 //! server, of which nothing is demanded: its figures stand beside ours. Nothing leaves the machines of the laboratory.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a panic is how a test fails")]
+#![expect(clippy::print_stdout, reason = "the table is what this is for")]
+
 mod arena;
 mod connections;
 mod members;

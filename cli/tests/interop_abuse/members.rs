@@ -14,7 +14,8 @@ use vpn_proto::{Entropy, ListenerId, Moment, Path, TlsVersion, Transport};
 use crate::arena::{Attack, Course, MEMBER, Target};
 use crate::weapons::{Noise, keep_sending, socket};
 
-pub(crate) const ATTACKS: [Attack; 5] = [
+pub(crate) const ATTACKS: [Attack; 6] = [
+    Attack { name: "handshakes, eight at a time", run: handshakes },
     Attack { name: "replayed data, from elsewhere too", run: replayed_data },
     Attack { name: "forged inner sources and fragments", run: forged_inner_packets },
     Attack { name: "flood of push requests", run: push_requests },
@@ -52,9 +53,11 @@ impl Member {
     fn connect(mut self) -> Result<Self> {
         while self.origin.elapsed() < LIMIT {
             self.live();
-            match self.client.poll_event() {
-                Some(ClientEvent::Connected(_)) => return Ok(self),
-                Some(_) | None => {}
+            if let Some(ClientEvent::Connected(_)) = self.client.poll_event() {
+                return Ok(self);
+            }
+            if self.client.poll_timeout().is_none() {
+                break;
             }
         }
         Err(Failure::new(format!("{MEMBER} does not get in")))
@@ -157,6 +160,24 @@ fn peer_info(target: &Target<'_>, course: &Course) -> Result<()> {
             member.live();
         }
     }
+    Ok(())
+}
+
+/// Whole handshakes, each of which takes the place of the one before.
+fn handshakes(target: &Target<'_>, course: &Course) -> Result<()> {
+    course.is_under_way();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                while course.goes_on() {
+                    // Who loses its place to another of the eight does not get in, which is no news.
+                    if Member::join(target, None).and_then(Member::connect).is_ok() {
+                        course.count();
+                    }
+                }
+            });
+        }
+    });
     Ok(())
 }
 

@@ -56,7 +56,7 @@ fn acknowledgement_lies(target: &Target<'_>, course: &Course) -> Result<()> {
     keep_sending(course, 2000, || {
         number += 1;
         let id = 0x1000_0000 + number / 100;
-        if number % 100 == 0
+        if number.is_multiple_of(100)
             && let Some(cookie) = cookie(&socket, id)
         {
             let _ = socket.send(&acknowledgement(id, cookie));

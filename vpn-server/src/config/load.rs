@@ -32,7 +32,8 @@ impl Options {
             message: error.to_string().trim_end().to_owned(),
         };
         let table: toml::Table = text.parse().map_err(not_toml)?;
-        if let Some(key) = table.keys().find(|key| !Self::NAMES.contains(&key.as_str())) {
+        let is_known = |key: &str| Self::NAMES.contains(&key) || Self::TABLES.contains(&key);
+        if let Some(key) = table.keys().find(|key| !is_known(key)) {
             return Err(ConfigError::UnknownKey {
                 path: path.to_owned(),
                 key: key.clone(),
@@ -45,11 +46,15 @@ impl Options {
 
 /// The option name that `key` is a likely misspelling of.
 fn nearest_name(key: &str) -> Option<&'static str> {
-    let key = key.replace('_', "-").to_lowercase();
+    nearest(&key.replace('_', "-").to_lowercase(), Options::NAMES)
+}
+
+/// The name among `names` that `key` is a likely misspelling of.
+pub(crate) fn nearest(key: &str, names: impl IntoIterator<Item = &'static str>) -> Option<&'static str> {
     let tolerance = key.len() / 3 + 1;
-    Options::NAMES
+    names
         .into_iter()
-        .map(|name| (edit_distance(&key, name), name))
+        .map(|name| (edit_distance(key, name), name))
         .filter(|(distance, _)| *distance <= tolerance)
         .min()
         .map(|(_, name)| name)

@@ -6,14 +6,19 @@
 
 mod advice;
 mod check;
+mod client;
 mod client_directives;
+mod data_channel;
 mod error;
 mod hooks;
+mod inside;
 mod listen;
 mod load;
 mod login;
 mod network;
+mod operation;
 mod options;
+mod push;
 mod reload;
 mod session;
 mod show;
@@ -22,14 +27,25 @@ pub mod words;
 mod wrapping;
 
 pub use advice::Advice;
-pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
+pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
+pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
 pub use client_directives::{ClientDirectives, IgnoredLine};
+pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
 pub use error::{ConfigError, InvalidValue};
 pub use hooks::{HookCommand, HookSettings, InvalidHook, VerifyCommand, VerifyMethod};
+pub use inside::InsideSettings;
 pub use listen::{InvalidListenAddress, ListenAddress};
+pub(crate) use load::nearest;
 pub use login::{DuplicatePolicy, IdleLimit, LoginSettings, SessionLimits, UnknownWord};
-pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
+pub use network::{
+    AddressRange, ClientCidr, ClientCidrV6, ClientCidrs, InvalidNetwork, Network, RoutedNetwork,
+};
+pub use operation::InvalidOperationOption;
 pub use options::Options;
+pub use push::{
+    Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
+    parse_option,
+};
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;

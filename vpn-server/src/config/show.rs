@@ -11,13 +11,21 @@ impl Config {
     /// The configuration as a TOML file, defaults written out.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        toml::to_string(&Options::from(self)).unwrap_or_default()
+        Options::from(self).to_toml()
+    }
+}
+
+impl Options {
+    /// The options that are given, as a TOML file.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).unwrap_or_default()
     }
 }
 
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
-        let Config { sessions, limits, live, wrapping, .. } = config;
+        let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
         Self {
             askpass: config.passphrase_file.clone(),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
@@ -29,17 +37,34 @@ impl From<&Config> for Options {
             listen: Some(printed(&config.listen)),
             port_share: config.port_share.as_ref().map(ToString::to_string),
             tun: Some(config.tun.to_string()),
-            client_cidr: Some(config.client_cidr.to_string()),
+            client_cidr: Some(inside.client_cidrs.networks().map(|network| network.to_string()).collect()),
+            client_pool: inside.pool.as_ref().map(ToString::to_string),
+            client_route: Some(printed(&inside.client_networks)),
+            client_to_client: Some(live.client_to_client),
+            listed_clients_only: Some(live.listed_clients_only),
+            address_file: inside.address_file.clone(),
             route: Some(printed(&live.routes)),
             authorize: Some(printed(&live.authorized)),
-            dns: Some(printed(&live.dns)),
+            dns: Some(printed(&live.push.dns)),
+            dns_domain: live.push.dns_domain.as_ref().map(ToString::to_string),
+            dns_search: Some(printed(&live.push.dns_search)),
+            register_dns: Some(live.push.register_dns),
+            redirect_gateway: Some(live.push.redirect.to_string()),
+            banner: live.push.banner.as_ref().map(ToString::to_string),
+            push: Some(live.push.options.iter().map(|option| option.as_str().to_owned()).collect()),
             split_tunnel: (live.tunnel == TunnelMode::Split).then_some(true),
             full_tunnel: (live.tunnel == TunnelMode::Full).then_some(true),
+            push_only: (live.tunnel == TunnelMode::AsPushed).then_some(true),
             max_sessions: live.max_sessions,
             duplicate_cn: Some(limits.per_client),
             keepalive: Some([sessions.keepalive.ping, sessions.keepalive.ping_restart].map(seconds)),
             reneg_sec: Some(sessions.renegotiate_after.map_or(0, seconds)),
             data_ciphers: Some(print_data_ciphers(&sessions.data_ciphers)),
+            cbc_ciphers: data_channel.print_cbc_ciphers(),
+            cbc_digest: Some(data_channel.cbc_digest.name().to_owned()),
+            replay_window: Some(data_channel.replay_window.get()),
+            tun_mtu: Some(data_channel.tun_mtu),
+            mssfix: Some(data_channel.outer_limit.octets().unwrap_or(0)),
             tls_version_min: Some(print_tls_version(sessions.minimum_tls_version).to_owned()),
             no_nat: Some(!config.nat),
             connection_log: config.connection_log.clone(),
@@ -49,6 +74,17 @@ impl From<&Config> for Options {
             username_as_common_name: limits.username_as_common_name.then_some(true),
             session_timeout: limits.session_timeout.map(seconds),
             idle_timeout: limits.idle.map(|idle| [seconds(idle.period), saturating(idle.octets)]),
+            no_forwarding: (!config.forwarding).then_some(true),
+            status: config.status.as_ref().map(|status| status.path.clone()),
+            status_interval: config.status.as_ref().map(|status| seconds(status.interval)),
+            status_version: config.status.as_ref().map(|status| status.version.number()),
+            management: config.management.as_ref().map(|management| management.address.to_string()),
+            management_password: config.management.as_ref().and_then(|given| given.password_file.clone()),
+            management_hold: config.management.as_ref().and_then(|given| given.is_held.then_some(true)),
+            management_log_lines: config
+                .management
+                .as_ref()
+                .and_then(|management| u32::try_from(management.log_lines).ok()),
             hand_window: Some(seconds(config.strangers.handshake_timeout)),
             max_half_open: Some(config.strangers.half_open),
             max_half_open_per_network: Some(config.strangers.half_open_per_network),
@@ -56,6 +92,7 @@ impl From<&Config> for Options {
             max_tcp_strangers: Some(config.strangers.connections),
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
+            client: live.clients.options(),
             ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
         }
     }
@@ -132,7 +169,9 @@ mod tests {
             "ca='a'\ncert='b'\nkey='c'\ncrl='d'\naskpass='e'\nclient-cidr='10.8.0.0/12'\nlisten=['tcp:[::]:443','udp:0.0.0.0:443']\nport-share='web:8443'\n\
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
-             data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'",
+             data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
+             no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             management-hold=true\nmanagement-log-lines=9",
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
              auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\
@@ -140,6 +179,13 @@ mod tests {
              client-connect='/bin/c'\nclient-disconnect='/bin/d'\nlearn-address='/bin/l'\nup='/bin/u'\n\
              route-up='/bin/ru'\ndown='/bin/do'\nhook-timeout=3\nduplicate-cn-policy='refuse'\nsession-timeout=60\n\
              idle-timeout=[60, 1000]",
+            "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
+             client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
+             dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\
+             redirect-gateway='def1 local'\nbanner=\"hello\\nyou\"\npush=['echo x','inactive 600']\n\
+             cbc-ciphers='AES-256-CBC:AES-128-CBC'\ncbc-digest='SHA512'\nreplay-window=64\ntun-mtu=1400\nmssfix=0\n\
+             [client.\"alice@example.org\"]\naddress=['10.8.0.5','fd00:8::5']\nnetwork='10.20.0.0/24'\n\
+             route='10.9.0.0/16'\npush='echo y'\npush-remove='echo'\npush-reset=true\n[client.bob]\ndisabled=true",
         ];
         for text in given {
             let text = text

@@ -5,20 +5,23 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
-use vpn_proto::{AuthorizationRequest, Denial, Grant, PeerIdentity, PeerInfo, PushOption};
+use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo, PushOption};
 
+use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
-use super::push::options_for;
-use super::registry::{Admission, ClientKey, Limits, NoPlace, Registry, SessionKey};
+use super::push::{Audience, options_for};
+use super::registry::{Admission, Applicant, ClientKey, Limits, NoPlace, Registry, SessionKey};
 use crate::auth::login::{Authenticator, ClientFacts, ClientNumber, Username};
-use crate::config::{ClientCidr, ClientDirectives, LiveSettings, SessionLimits};
+use crate::config::{ClientDirectives, ClientSettings, InsideSettings, LiveSettings, SessionLimits};
 use crate::random;
 
 /// Decides about admissions.
 pub(super) struct Admissions {
     pub(super) registry: Registry,
     pub(super) live: ArcSwap<LiveSettings>,
-    pub(super) client_cidr: ClientCidr,
+    pub(super) inside: InsideSettings,
+    /// Where to look single clients up, instead of in the live settings.
+    pub(super) directory: Option<Arc<dyn ClientDirectory>>,
     pub(super) limits: SessionLimits,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) next_number: AtomicU64,
@@ -46,20 +49,23 @@ impl Admissions {
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
+        let client = self.client_key(&request.identity, username);
+        let settings = self.settings_of(&live, &client.common_name)?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
         let limits = Limits {
             sessions: live.max_sessions,
             per_client: self.limits.per_client,
             when_exceeded: self.limits.when_exceeded,
         };
-        let client = self.client_key(&request.identity, username);
-        let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
+        let applicant = self.applicant(facts.number, client, &settings);
+        let admission = self.registry.admit(key, applicant, limits).map_err(no_place)?;
         let connection = Arc::new(Connection {
             id: ConnectionId::from_random(id),
             number: facts.number,
             started: now,
             remote: request.path.remote,
-            address: admission.address,
+            address: admission.lease.v4,
+            address_v6: admission.lease.v6,
             client: certificate_facts(&request.identity),
             username: username.map(ToString::to_string),
             device: device_facts(&request.peer_info),
@@ -73,16 +79,32 @@ impl Admissions {
     }
 
     /// What a client with a place is told, as things stand now.
-    pub(super) fn options(&self, peer_info: &PeerInfo, directives: &ClientDirectives) -> Vec<PushOption> {
-        directives.apply(options_for(&self.live.load(), peer_info))
+    pub(super) fn options(
+        &self,
+        facts: &ClientFacts,
+        directives: &ClientDirectives,
+        has_ipv6: bool,
+    ) -> Result<Vec<PushOption>, Denial> {
+        let live = self.live.load();
+        let settings = self.settings_of(&live, &facts.common_name)?;
+        let audience =
+            Audience { inside: &self.inside, settings: &settings, peer_info: &facts.peer_info, has_ipv6 };
+        Ok(directives.apply(options_for(&live, &audience)))
     }
 
     pub(super) fn grant(&self, admission: &Admission, options: Vec<PushOption>) -> Grant {
+        let (cidrs, lease) = (self.inside.client_cidrs, admission.lease);
+        let ipv6 = lease.v6.zip(cidrs.v6).map(|(address, cidr)| GrantV6 {
+            address,
+            prefix_length: cidr.net().prefix_len(),
+            gateway: cidr.server_address(),
+        });
         Grant {
             peer_id: admission.slot.peer_id(),
-            address: admission.address,
-            netmask: self.client_cidr.netmask(),
-            gateway: self.client_cidr.server_address(),
+            address: lease.v4,
+            netmask: cidrs.v4.netmask(),
+            gateway: cidrs.v4.server_address(),
+            ipv6,
             reauthenticate: self.authenticator.asks(),
             options,
         }
@@ -100,6 +122,19 @@ impl Admissions {
             }
             (_, None) => ClientKey { issuer_key: [0; 32], common_name: identity.common_name.clone() },
         }
+    }
+
+    fn settings_of(&self, live: &LiveSettings, common_name: &str) -> Result<ClientSettings, Denial> {
+        let directory: &dyn ClientDirectory = match &self.directory {
+            Some(directory) => &**directory,
+            None => &live.clients,
+        };
+        look_up(directory, live, common_name)
+    }
+
+    fn applicant(&self, number: ClientNumber, client: ClientKey, settings: &ClientSettings) -> Applicant {
+        let networks = networks_behind(settings, &self.inside, &client.common_name);
+        Applicant { number, client, wish: address_wish(settings), networks }
     }
 }
 
@@ -126,7 +161,7 @@ fn no_place(reason: NoPlace) -> Denial {
     let (code, public) = match reason {
         NoPlace::TooManyOfClient(_) => ("already-connected", "this client is connected already"),
         NoPlace::TooManySessions(_) => ("too-many-sessions", NO_ROOM),
-        NoPlace::NoAddress(_) => ("address-pool-exhausted", NO_ROOM),
+        NoPlace::NoAddress(reason) => (reason.code(), NO_ROOM),
         NoPlace::NoPeerId => ("peer-ids-exhausted", NO_ROOM),
     };
     Denial { code, public: public.to_owned(), detail: reason.to_string() }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::connection::Usage;
+
 /// Counters that shards write and anybody reads.
 #[derive(Debug, Default)]
 pub(super) struct ControlCounters {
@@ -13,6 +15,8 @@ pub(super) struct ControlCounters {
     send_failures: AtomicU64,
     floats_refused: AtomicU64,
     panics: AtomicU64,
+    ingress_bytes: AtomicU64,
+    egress_bytes: AtomicU64,
 }
 
 /// The counters at one moment.
@@ -34,6 +38,10 @@ pub struct ControlTotals {
     pub floats_refused: u64,
     /// Panics that were contained.
     pub panics: u64,
+    /// Bytes from clients whose connections ended.
+    pub ingress_bytes: u64,
+    /// Bytes to clients whose connections ended.
+    pub egress_bytes: u64,
 }
 
 /// What is counted.
@@ -54,6 +62,12 @@ impl ControlCounters {
         self.counter(what).fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Adds what a connection moved that has ended.
+    pub(super) fn moved(&self, usage: Usage) {
+        self.ingress_bytes.fetch_add(usage.ingress_bytes, Ordering::Relaxed);
+        self.egress_bytes.fetch_add(usage.egress_bytes, Ordering::Relaxed);
+    }
+
     pub(super) fn totals(&self) -> ControlTotals {
         let total = |what| self.counter(what).load(Ordering::Relaxed);
         ControlTotals {
@@ -65,6 +79,8 @@ impl ControlCounters {
             send_failures: total(Counted::SendFailure),
             floats_refused: total(Counted::FloatRefused),
             panics: total(Counted::Panic),
+            ingress_bytes: self.ingress_bytes.load(Ordering::Relaxed),
+            egress_bytes: self.egress_bytes.load(Ordering::Relaxed),
         }
     }
 

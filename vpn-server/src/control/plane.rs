@@ -1,6 +1,7 @@
 //! All shards together: started, told what changed, stopped.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
@@ -13,15 +14,17 @@ use vpn_proto::{EndpointConfig, Farewell, Transport};
 use super::SendDatagrams;
 use super::admission::Admissions;
 use super::chronicle::Chronicle;
+use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
 use super::registry::{ConnectionSnapshot, Registry, SessionKey};
 use super::shard::{Command, Shard, Shared};
 use super::whereabouts::Whereabouts;
+use crate::addr::AddressBook;
 use crate::auth::Trust;
 use crate::auth::login::{Authenticator, ClientNumber};
 use crate::clock::Clock;
-use crate::config::{ClientCidr, LiveSettings, SessionLimits};
+use crate::config::{InsideSettings, LiveSettings, SessionLimits};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::hooks::ClientHooks;
 use crate::observe::connection_log::ConnectionLog;
@@ -34,8 +37,12 @@ const LAST_PROGRAMS: Duration = Duration::from_secs(10);
 
 /// What the control plane is made of.
 pub(crate) struct ControlSettings {
-    /// The network of client addresses.
-    pub(crate) client_cidr: ClientCidr,
+    /// The addresses inside the tunnel.
+    pub(crate) inside: InsideSettings,
+    /// Those that clients get, with what is remembered of former times.
+    pub(crate) addresses: AddressBook,
+    /// Where to look single clients up, instead of in the live settings.
+    pub(crate) directory: Option<Arc<dyn ClientDirectory>>,
     /// How many sessions a client may have, and how long.
     pub(crate) limits: SessionLimits,
     /// Who has to agree to a login.
@@ -74,11 +81,14 @@ pub(crate) struct Mailroom {
 impl Mailroom {
     /// Mailboxes for `shards` shards.
     pub(crate) fn open(shards: usize, settings: ControlSettings) -> Self {
+        let registry = Registry::new(settings.addresses, settings.tables);
+        registry.keep_addresses(settings.live.clients.addresses());
         let shared = Shared {
             admissions: Admissions {
-                registry: Registry::new(settings.client_cidr, settings.tables),
+                registry,
                 live: ArcSwap::from_pointee(settings.live),
-                client_cidr: settings.client_cidr,
+                inside: settings.inside,
+                directory: settings.directory,
                 limits: settings.limits,
                 authenticator: settings.authenticator,
                 next_number: AtomicU64::new(0),
@@ -168,6 +178,7 @@ impl ControlHandle {
     /// What clients are told and how many may connect, from now on. Connected clients are told what changed for them,
     /// or to begin anew where they cannot change.
     pub(crate) fn set_live(&self, live: LiveSettings) {
+        self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
         self.shared.tell_all(|| Command::LiveSettingsChanged);
     }
@@ -180,9 +191,15 @@ impl ControlHandle {
         self.shared.command(shard, Command::Close { session, farewell, reason })
     }
 
+    /// The addresses that clients have or had, if there are others than when the number of changes was `known`; and the
+    /// number now.
+    pub(crate) fn address_history(&self, known: u64) -> Option<(u64, Vec<(IpAddr, String)>)> {
+        self.shared.admissions.registry.address_history(known)
+    }
+
     /// The established connections.
     pub(crate) fn connections(&self) -> Vec<ConnectionSnapshot> {
-        self.shared.admissions.registry.connections()
+        self.shared.admissions.registry.connections(self.shared.clock.now())
     }
 
     /// What was counted so far.

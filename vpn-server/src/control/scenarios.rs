@@ -17,10 +17,14 @@ use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion, Transport};
 
 use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
+use crate::addr::{AddressBook, AddressPool};
 use crate::auth::login::Authenticator;
 use crate::auth::{Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
-use crate::config::{DuplicatePolicy, LiveSettings, SessionLimits, TunnelMode};
+use crate::config::{
+    ClientCidrs, DuplicatePolicy, InsideSettings, LiveSettings, Network, PushSettings, SessionLimits,
+    TunnelMode,
+};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Policy, Ruleset, TunnelNetwork};
@@ -218,7 +222,10 @@ fn an_exhausted_pool_is_a_reason_of_its_own() {
 fn a_changed_configuration_holds_for_the_next_client() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    world.plane().handle().set_live(LiveSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..live() });
+    world.plane().handle().set_live(LiveSettings {
+        push: PushSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..PushSettings::default() },
+        ..live()
+    });
     let mut client = world.client(&alice, 1);
     let pushed = world.connect(&mut client);
     assert!(pushed.options.contains(&"dhcp-option DNS 10.7.0.53".to_owned()), "{:?}", pushed.options);
@@ -277,7 +284,8 @@ fn net_12_a_panic_costs_the_one_whose_datagram_caused_it_and_nobody_else() {
 fn a_connection_that_is_closed_ends_its_session_at_once() {
     let mut world = World::new();
     let (alice, bob) = (world.issue("alice"), world.issue("bob"));
-    let (mut of_alice, mut of_bob) = (world.client(&alice, 1), world.client(&bob, 2));
+    let (mut of_alice, mut of_bob) =
+        (world.client_over(Transport::Tcp, &alice, 1), world.client_over(Transport::Tcp, &bob, 2));
     let address = world.connect(&mut of_alice).address;
     world.connect(&mut of_bob);
     world.disconnect(&of_alice);
@@ -291,7 +299,7 @@ fn a_connection_that_is_closed_ends_its_session_at_once() {
 fn a_client_that_takes_leave_before_its_connection_ends_is_not_lost() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    let mut client = world.client(&alice, 1);
+    let mut client = world.client_over(Transport::Tcp, &alice, 1);
     world.connect(&mut client);
     client.client.exit(world.clock.now());
     world.exchange(&mut client);
@@ -305,7 +313,8 @@ fn the_transport_hears_how_each_connection_stands() {
     let mut world = World::new();
     let alice = world.issue("alice");
     let stranger = TestPki::new().issue_client("alice");
-    let (mut of_alice, mut of_stranger) = (world.client(&alice, 1), world.client(&stranger, 2));
+    let (mut of_alice, mut of_stranger) =
+        (world.client_over(Transport::Tcp, &alice, 1), world.client_over(Transport::Tcp, &stranger, 2));
     world.connect(&mut of_alice);
     world.run(&mut [&mut of_stranger], |clients| clients[0].has_failed());
     world.revoke(&alice);
@@ -324,9 +333,9 @@ fn the_transport_hears_how_each_connection_stands() {
 
 /// What the data plane says when it hears the client elsewhere.
 fn report_float(world: &World, client: &mut TestClient, pushed: &Pushed, port: u16) {
-    client.remote.set_port(port);
+    client.path.remote.set_port(port);
     let peer = Arc::clone(world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap());
-    let path = Path { remote: client.remote, ..peer.channel.path() };
+    let path = Path { remote: client.path.remote, ..peer.channel.path() };
     (world.sink)(ControlInput::PeerFloated { session: peer.session, shard: peer.shard, path });
 }
 
@@ -357,10 +366,10 @@ fn net_10_nobody_moves_to_another_clients_place_whatever_the_shards() {
     let pushed = world.connect(&mut of_alice);
     let mut bobs: Vec<_> = (2000..2003).map(|port| world.client(&bob, port)).collect();
     for of_bob in &mut bobs {
-        let place = of_bob.remote.port();
+        let place = of_bob.path.remote.port();
         world.connect(of_bob);
         report_float(&world, &mut of_alice, &pushed, place);
-        of_alice.remote.set_port(1000);
+        of_alice.path.remote.set_port(1000);
         of_alice.client.renegotiate(world.clock.now());
         world.wait_for_renegotiation(&mut of_alice);
         let path = world.tables.peer(pushed.peer_id.unwrap()).as_ref().unwrap().channel.path();
@@ -388,7 +397,7 @@ struct World {
 
 struct TestClient {
     client: Client,
-    remote: SocketAddr,
+    path: Path,
     events: Vec<ClientEvent>,
 }
 
@@ -441,7 +450,9 @@ impl World {
         let log = ConnectionLog::open(Some(&log_path), EndpointId::from_random([0; 9]), 0).unwrap();
         let (clock, tables) = (Clock::start(), Arc::new(Tables::new(5, policy())));
         let mut settings = ControlSettings {
-            client_cidr: "10.8.0.0/29".parse().unwrap(),
+            inside: inside(),
+            addresses: AddressBook::new(AddressPool::over_v4("10.8.0.0/29".parse().unwrap()), None),
+            directory: None,
             limits: SessionLimits {
                 per_client: 1,
                 when_exceeded: DuplicatePolicy::Replace,
@@ -501,20 +512,28 @@ impl World {
     }
 
     fn client(&self, issued: &Issued, port: u16) -> TestClient {
+        self.client_over(Transport::Udp, issued, port)
+    }
+
+    fn client_over(&self, transport: Transport, issued: &Issued, port: u16) -> TestClient {
         let tls = ClientTls::new(
             vec![issued.certificate.clone()],
             issued.key.clone_key(),
             self.certificate.clone(),
             TlsVersion::Tls12,
         );
-        self.client_of(ClientConfig::new(tls), port)
+        self.client_with(transport, ClientConfig::new(tls), port)
     }
 
     fn client_of(&self, config: ClientConfig, port: u16) -> TestClient {
+        self.client_with(Transport::Udp, config, port)
+    }
+
+    fn client_with(&self, transport: Transport, config: ClientConfig, port: u16) -> TestClient {
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
-        let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None };
+        let path = Path { listener: ListenerId(0), transport, remote, local: None };
         let client = Client::connect(Arc::new(config), path, self.clock.now(), Box::new(OperatingSystem));
-        TestClient { client, remote, events: Vec::new() }
+        TestClient { client, path, events: Vec::new() }
     }
 
     fn connect(&mut self, client: &mut TestClient) -> Pushed {
@@ -545,10 +564,8 @@ impl World {
 
     /// Closes the client's connection, as the transport tells it, and waits until the server knows.
     fn disconnect(&mut self, client: &TestClient) {
-        let path =
-            Path { listener: ListenerId(0), transport: Transport::Udp, remote: client.remote, local: None };
-        (self.sink)(ControlInput::Disconnected { path });
-        let (handle, remote) = (self.plane().handle().clone(), client.remote);
+        (self.sink)(ControlInput::Disconnected { path: client.path });
+        let (handle, remote) = (self.plane().handle().clone(), client.path.remote);
         self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));
     }
 
@@ -577,14 +594,14 @@ impl World {
         while let Ok((path, datagram)) = self.sent.try_recv() {
             self.undelivered.entry(path.remote).or_default().push(datagram);
         }
-        for mut datagram in self.undelivered.remove(&client.remote).unwrap_or_default() {
+        for mut datagram in self.undelivered.remove(&client.path.remote).unwrap_or_default() {
             client.client.handle_datagram(now, &mut datagram);
         }
         if client.client.poll_timeout().is_some_and(|wakeup| wakeup.at <= now) {
             client.client.handle_timeout(now);
         }
         while let Some(transmit) = client.client.poll_transmit() {
-            let path = Path { remote: client.remote, ..transmit.path };
+            let path = Path { remote: client.path.remote, ..transmit.path };
             (self.sink)(ControlInput::Datagram { path, bytes: transmit.payload });
         }
         client.events.extend(std::iter::from_fn(|| client.client.poll_event()));
@@ -621,15 +638,25 @@ fn live() -> LiveSettings {
     LiveSettings {
         routes: vec!["10.7.0.0/24".parse().unwrap()],
         authorized: vec!["10.7.0.0/24".parse().unwrap()],
-        dns: Vec::new(),
         tunnel: TunnelMode::Split,
-        max_sessions: None,
+        ..LiveSettings::default()
     }
+}
+
+fn inside() -> InsideSettings {
+    let v4 = "10.8.0.0/29".parse::<Network>().unwrap().try_into().unwrap();
+    let client_cidrs = ClientCidrs { v4, v6: None };
+    InsideSettings { client_cidrs, pool: None, client_networks: Vec::new(), address_file: None }
 }
 
 fn policy() -> Policy {
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork { network: "10.8.0.0/29".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) },
+        tunnel: TunnelNetwork {
+            network: "10.8.0.0/29".parse().unwrap(),
+            server: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
+        },
+        client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
     })

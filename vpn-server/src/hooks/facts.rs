@@ -35,6 +35,9 @@ pub(super) fn describe_connection(facts: &ClientFacts, connection: &Connection) 
         environment.set("username", username);
     }
     environment.set("ifconfig_pool_remote_ip", connection.address);
+    if let Some(address) = connection.address_v6 {
+        environment.set("ifconfig_pool_remote_ip6", address);
+    }
     let started = connection.started.unix_seconds();
     environment.set("time_unix", started);
     environment.set("time_ascii", connection.started);

@@ -23,7 +23,8 @@ impl ServerHooks {
     #[must_use]
     pub fn new(config: &Config, mtu: u16) -> Self {
         let HookSettings { up, route_up, down, timeout, .. } = config.hooks.clone();
-        let (address, netmask) = (config.client_cidr.server_address(), config.client_cidr.netmask());
+        let (address, netmask) =
+            (config.inside.client_cidrs.v4.server_address(), config.inside.client_cidrs.v4.netmask());
         let arguments = arguments(config.tun.as_str(), mtu, address, netmask);
         let server = describe_server(config, mtu);
         Self { up, route_up, down, arguments, server, runner: Runner::new(timeout), is_up: false }
@@ -76,9 +77,9 @@ pub(super) fn describe_server(config: &Config, mtu: u16) -> Environment {
     environment.set("dev", &config.tun);
     environment.set("dev_type", "tun");
     environment.set("tun_mtu", mtu);
-    environment.set("ifconfig_local", config.client_cidr.server_address());
-    environment.set("ifconfig_netmask", config.client_cidr.netmask());
-    environment.set("ifconfig_pool_netmask", config.client_cidr.netmask());
+    environment.set("ifconfig_local", config.inside.client_cidrs.v4.server_address());
+    environment.set("ifconfig_netmask", config.inside.client_cidrs.v4.netmask());
+    environment.set("ifconfig_pool_netmask", config.inside.client_cidrs.v4.netmask());
     environment.set("daemon", 1);
     environment.set("daemon_pid", std::process::id());
     for (listen, number) in config.listen.iter().zip(1_u32..) {

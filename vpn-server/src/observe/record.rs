@@ -54,6 +54,7 @@ pub(super) struct Record {
     tls_cipher_suite: &'static str,
     data_cipher: &'static str,
     client_version: String,
+    client_ipv6: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     peer_info: BTreeMap<String, String>,
 }
@@ -164,6 +165,7 @@ impl Record {
             tls_version: connection.negotiated.tls_version,
             tls_cipher_suite: connection.negotiated.tls_cipher_suite,
             data_cipher: connection.negotiated.data_cipher,
+            client_ipv6: or_not_available(connection.address_v6.as_ref()),
             ..Self::empty(endpoint, now)
         }
         .about_client(Some(&connection.client))
@@ -205,6 +207,7 @@ impl Record {
             tls_cipher_suite: NOT_AVAILABLE,
             data_cipher: NOT_AVAILABLE,
             client_version: absent(),
+            client_ipv6: absent(),
             peer_info: BTreeMap::new(),
         }
     }
@@ -319,6 +322,7 @@ mod tests {
         assert_eq!(record["connection-start-time"], "2026-11-20 07:21:48");
         assert_eq!(record["connection-end-time"], "NA");
         assert_eq!(record["client-ip"], "10.8.0.2");
+        assert_eq!(record["client-ipv6"], "fd00:8::1000");
         assert_eq!(record["device-ip"], "192.0.2.2");
         assert_eq!(record["port"], "59974");
         assert_eq!(record["username"], "NA");

@@ -1,6 +1,7 @@
 //! Why a server does not start, or does not go on.
 
 use std::io;
+use std::path::PathBuf;
 
 use pki_core::error::{ErrorKind, Explain};
 
@@ -9,6 +10,7 @@ use super::state_directory::StateError;
 use crate::auth::{CredentialsError, RevocationError, WrappingKeyError};
 use crate::config::ConfigError;
 use crate::hooks::HookFailure;
+use crate::management::ManagementError;
 use crate::net::NetworkError;
 use crate::observe::connection_log::ConnectionLogError;
 use crate::transport::bind::BindError;
@@ -56,6 +58,17 @@ pub enum StartError {
     /// Forwarding or address translation cannot be set up.
     #[error(transparent)]
     Network(#[from] NetworkError),
+    /// The status file cannot be written.
+    #[error("cannot write the status file {}: {source}", path.display())]
+    StatusFile {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The management interface cannot be offered.
+    #[error(transparent)]
+    Management(#[from] ManagementError),
     /// The operating system refused a thread, a file watch or randomness.
     #[error("the operating system refused {what}: {source}")]
     System {
@@ -98,6 +111,8 @@ impl Explain for StartError {
             Self::Bind(error) => error.code(),
             Self::Tun(error) => error.code(),
             Self::Network(error) => error.code(),
+            Self::StatusFile { .. } => "status-file-unwritable",
+            Self::Management(error) => error.code(),
             Self::System { .. } => "system-refused",
         }
     }
@@ -123,6 +138,8 @@ impl Explain for StartError {
             Self::Bind(error) => error.help(),
             Self::Tun(error) => error.help(),
             Self::Network(error) => error.help().to_owned(),
+            Self::StatusFile { .. } => "check the path and the permissions of its directory".to_owned(),
+            Self::Management(error) => error.help().to_owned(),
             Self::System { .. } => "check limits on processes and open files, and the free memory".to_owned(),
         }
     }

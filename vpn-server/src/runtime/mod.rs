@@ -3,6 +3,7 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod address_ledger;
 mod check;
 mod error;
 mod file_limit;
@@ -11,6 +12,7 @@ pub(crate) mod files;
 mod hardening;
 mod listeners;
 mod logins;
+mod managed;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -24,7 +26,7 @@ mod tcp_scenarios;
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
-pub use reload::ReloadReport;
+pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
 pub use state_directory::{StateDirectory, StateError};

@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::server::{Server, policy};
 use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
+use crate::stock::StockError;
 
 /// What a reload did. What failed is as it was before.
 #[derive(Debug, Default)]
@@ -20,15 +21,35 @@ pub struct ReloadReport {
     pub failed: Vec<(&'static str, String)>,
 }
 
+/// Why a configuration cannot be read again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RereadError {
+    /// Options that are no configuration.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A stock configuration that cannot be run.
+    #[error(transparent)]
+    Stock(#[from] StockError),
+    /// An inline block that cannot be written to its file.
+    #[error("cannot write {}: {source}", path.display())]
+    InlineFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// The operating system's answer.
+        source: std::io::Error,
+    },
+}
+
 impl Server {
     /// Takes over a configuration, reads certificates, key and revocation list again and reopens the connection log.
     ///
     /// `config` is the configuration as it is written now, or why it cannot be read.
-    pub fn reload(&mut self, config: Result<Config, ConfigError>) -> ReloadReport {
+    pub fn reload(&mut self, config: Result<Config, impl Into<RereadError>>) -> ReloadReport {
         let mut report = ReloadReport::default();
         match config {
             Ok(config) => self.reload_config(&config, &mut report),
-            Err(error) => report.fail("configuration", &error),
+            Err(error) => report.fail("configuration", &error.into()),
         }
         self.reload_credentials(&mut report);
         if let CrlReload::Kept(error) = self.reload_revocations() {
@@ -54,12 +75,12 @@ impl Server {
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        let lets_clients_meet = live.lets_clients_meet(self.config.client_cidr);
+        let lets_clients_meet = live.lets_clients_meet(&self.config.inside);
         if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
             report.fail("routes", &error);
             return;
         }
-        self.tables.set_policy(policy(&live, self.config.client_cidr));
+        self.tables.set_policy(policy(&live, &self.config.inside));
         self.control().set_live(live.clone());
         self.config.live = live;
         report.live_settings_changed = true;

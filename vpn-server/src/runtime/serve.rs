@@ -1,7 +1,9 @@
 //! The daemon: a server that obeys signals.
 //!
-//! SIGTERM and SIGINT stop it, and clients are told; a second one ends it at once. SIGHUP reloads.
+//! SIGTERM and SIGINT stop it, and clients are told; a second one ends it at once. SIGHUP reloads, and so does SIGUSR1,
+//! which restarts a stock server. SIGUSR2 writes the status into the log.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -11,10 +13,15 @@ use tracing::{info, warn};
 
 use super::error::{ServeError, StartError};
 use super::hardening::give_up_what_is_not_needed;
-use super::reload::ReloadReport;
+use super::managed::ManagedServer;
+use super::reload::{ReloadReport, RereadError};
 use super::server::{Ready, Server};
 use super::systemd;
-use crate::config::{Config, ConfigError};
+use crate::auth::login::LoginPlugins;
+use crate::config::Config;
+use crate::control::ClientDirectory;
+use crate::management::{LogTap, Management, ServerState};
+use crate::status::StatusVersion;
 
 /// How a daemon ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +37,15 @@ pub trait Hooks {
     /// The server is ready.
     fn ready(&mut self, ready: &Ready);
     /// Reads the configuration again, for a reload.
-    fn reread(&mut self) -> Result<Config, ConfigError>;
+    fn reread(&mut self) -> Result<Config, RereadError>;
     /// A reload is over.
     fn reloaded(&mut self, report: &ReloadReport);
+    /// Where the management interface can listen to the log.
+    fn log_tap(&self) -> Arc<LogTap>;
+    /// Where single clients are looked up, if not in the configuration.
+    fn client_directory(&self) -> Option<Arc<dyn ClientDirectory>> {
+        None
+    }
 }
 
 /// Runs a server until a signal ends it.
@@ -51,7 +64,17 @@ pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
 
 async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
     let mut signals = Signals::listen()?;
-    let mut server = Server::start(config)?;
+    let managed = Arc::new(ManagedServer::new(hooks.log_tap()));
+    let management = open_management(&config, &managed, hooks)?;
+    if !may_start(&config, &managed, &mut signals).await {
+        return Ok(Ending::Graceful);
+    }
+    tell(management.as_ref(), ServerState::Connecting);
+    let mut server = Server::start_with(config, hooks.client_directory(), LoginPlugins::default())?;
+    managed.attach(server.control().clone());
+    if let Some(address) = server.ready().addresses.first() {
+        tell(management.as_ref(), ServerState::Connected(*address));
+    }
     let status = status(server.ready());
     hooks.ready(server.ready());
     systemd::ready(&status);
@@ -60,13 +83,17 @@ async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
     loop {
         tokio::select! {
             wish = signals.next() => match wish {
-                Wish::End => return Ok(stop(server, signals).await),
+                Wish::End => {
+                    tell(management.as_ref(), ServerState::Exiting);
+                    return Ok(stop(server, signals).await);
+                }
                 Wish::Reload => {
                     systemd::reloading();
                     let report = server.reload(hooks.reread());
                     hooks.reloaded(&report);
                     systemd::ready(&status);
                 }
+                Wish::Status => server.log_status(),
             },
             _ = ticks.tick() => {
                 if !server.tick() {
@@ -74,6 +101,37 @@ async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
                 }
             }
         }
+    }
+}
+
+fn open_management(
+    config: &Config,
+    managed: &Arc<ManagedServer>,
+    hooks: &dyn Hooks,
+) -> Result<Option<Management>, StartError> {
+    let Some(settings) = &config.management else {
+        return Ok(None);
+    };
+    let version = config.status.as_ref().map_or_else(StatusVersion::default, |status| status.version);
+    let server = Arc::<ManagedServer>::clone(managed);
+    Ok(Some(Management::start(settings, version, server, hooks.log_tap())?))
+}
+
+/// Waits where the management interface is to say when the server starts; `false` when a signal ends that.
+async fn may_start(config: &Config, managed: &ManagedServer, signals: &mut Signals) -> bool {
+    if !config.management.as_ref().is_some_and(|settings| settings.is_held) {
+        return true;
+    }
+    info!("waiting for 'hold release' on the management interface");
+    tokio::select! {
+        () = managed.released() => true,
+        () = signals.end() => false,
+    }
+}
+
+fn tell(management: Option<&Management>, state: ServerState) {
+    if let Some(management) = management {
+        management.tell(state);
     }
 }
 
@@ -96,7 +154,7 @@ async fn stop(server: Server, mut signals: Signals) -> Ending {
 }
 
 fn status(ready: &Ready) -> String {
-    format!("listening on {}, device {}", ready.addresses(), ready.tun)
+    format!("listening on {}, device {}", ready.listen_addresses(), ready.tun)
 }
 
 /// What a signal asks for.
@@ -104,12 +162,15 @@ fn status(ready: &Ready) -> String {
 enum Wish {
     End,
     Reload,
+    Status,
 }
 
 struct Signals {
     terminate: Signal,
     interrupt: Signal,
     hang_up: Signal,
+    user_1: Signal,
+    user_2: Signal,
 }
 
 impl Signals {
@@ -119,6 +180,8 @@ impl Signals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             hang_up: listen(SignalKind::hangup())?,
+            user_1: listen(SignalKind::user_defined1())?,
+            user_2: listen(SignalKind::user_defined2())?,
         })
     }
 
@@ -127,6 +190,8 @@ impl Signals {
             _ = self.terminate.recv() => Wish::end("SIGTERM"),
             _ = self.interrupt.recv() => Wish::end("SIGINT"),
             _ = self.hang_up.recv() => Wish::Reload,
+            _ = self.user_1.recv() => Wish::Reload,
+            _ = self.user_2.recv() => Wish::Status,
         }
     }
 

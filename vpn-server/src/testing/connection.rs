@@ -16,6 +16,7 @@ pub(crate) fn connection() -> Connection {
         started: Timestamp::from_unix_seconds(1_795_159_308),
         remote: "192.0.2.2:59974".parse().unwrap(),
         address: Ipv4Addr::new(10, 8, 0, 2),
+        address_v6: Some("fd00:8::1000".parse().unwrap()),
         client: CertificateFacts {
             common_name: "alice@company.com".to_owned(),
             serial: "0A1B".to_owned(),

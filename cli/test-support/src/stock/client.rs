@@ -32,9 +32,9 @@ pub struct StockClient<'lab> {
 }
 
 impl<'lab> StockClient<'lab> {
-    /// Starts the distribution's client with `profile` and further command-line options.
+    /// Starts the client under test ([`Program::client`]) with `profile` and further command-line options.
     pub fn start(host: &'lab Host, profile: &str, options: &[&str]) -> Result<Self> {
-        Self::start_program(&Program::stock(), host, profile, options)
+        Self::start_program(&Program::client(), host, profile, options)
     }
 
     /// Starts `program` with `profile` and further command-line options.

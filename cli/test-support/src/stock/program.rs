@@ -21,6 +21,22 @@ impl Program {
         Self("openvpn".into())
     }
 
+    /// The client that `INTEROP_CLIENT` names, to try one that was built by hand, or the distribution's.
+    #[must_use]
+    pub fn client() -> Self {
+        std::env::var_os("INTEROP_CLIENT").map_or_else(Self::stock, |path| Self(path.into()))
+    }
+
+    /// Its version, such as 2.6.14.
+    pub fn version(&self) -> Result<String> {
+        let mut command = tool(&self.0);
+        command.arg("--version");
+        // Old ones end with 1 after they have said it.
+        let said = command::finish(command)?.stdout;
+        let version = said.split_whitespace().nth(1).map(str::to_owned);
+        version.ok_or_else(|| Failure::new(format!("{} does not say its version", self.0.display())))
+    }
+
     /// A copy of the distribution's in `directory` that announces only what a 2.4 client can do: data packets with a
     /// peer id. It cannot be told so by an option, so the text that it prints is replaced in the copy.
     ///

@@ -1,7 +1,7 @@
 //! Single UDP datagrams: who gets them, and from which address they seem to come.
 
 use std::io::ErrorKind;
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use crate::failure::{Context, Failure, Result};
@@ -17,7 +17,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// Waits on `host` at `address`, on a free port.
-    pub fn on(host: &Host, address: Ipv4Addr) -> Result<Self> {
+    pub fn on(host: &Host, address: impl Into<IpAddr>) -> Result<Self> {
         let socket = host.udp_socket(address, 0)?;
         socket.set_read_timeout(Some(PATIENCE)).context("setting a time limit")?;
         Ok(Self { socket })
@@ -40,7 +40,8 @@ impl Receiver {
 }
 
 /// Sends `text` from `host`, with `source` as its address, to `destination`.
-pub fn send(host: &Host, source: Ipv4Addr, destination: SocketAddr, text: &str) -> Result<()> {
+pub fn send(host: &Host, source: impl Into<IpAddr>, destination: SocketAddr, text: &str) -> Result<()> {
+    let source = source.into();
     let socket = host.udp_socket(source, 0)?;
     let sent = socket.send_to(text.as_bytes(), destination);
     sent.map(drop).context(format!("sending from {source} on {}", host.name()))

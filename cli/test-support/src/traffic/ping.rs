@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
@@ -20,8 +20,18 @@ const LAST_CALL: Duration = Duration::from_secs(2);
 const RECEIVE_SLICE: Duration = Duration::from_millis(100);
 /// Request and reply: type, code, checksum, identifier, sequence, then our 32-bit number.
 const MESSAGE_LENGTH: usize = 8 + 4;
-const ECHO_REQUEST: u8 = 8;
-const ECHO_REPLY: u8 = 0;
+
+/// What the two families call the same thing.
+#[derive(Clone, Copy)]
+struct Dialect {
+    request: u8,
+    reply: u8,
+    /// Whether what a raw socket receives begins with the IP header.
+    shows_header: bool,
+}
+
+const ICMP: Dialect = Dialect { request: 8, reply: 0, shows_header: true };
+const ICMP_V6: Dialect = Dialect { request: 128, reply: 129, shows_header: false };
 
 /// Tells the series of this process apart.
 static NEXT_IDENTIFIER: AtomicU16 = AtomicU16::new(1);
@@ -49,19 +59,24 @@ struct Echo {
 
 impl Ping {
     /// Starts to ping `destination` from `host`, once per `interval`.
-    pub fn start(host: &Host, destination: Ipv4Addr, interval: Duration) -> Result<Self> {
-        let socket = host.enter(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)))?;
+    pub fn start(host: &Host, destination: impl Into<IpAddr>, interval: Duration) -> Result<Self> {
+        let destination = destination.into();
+        let (domain, protocol, dialect) = match destination {
+            IpAddr::V4(_) => (Domain::IPV4, Protocol::ICMPV4, ICMP),
+            IpAddr::V6(_) => (Domain::IPV6, Protocol::ICMPV6, ICMP_V6),
+        };
+        let socket = host.enter(|| Socket::new(domain, Type::RAW, Some(protocol)))?;
         let socket = Arc::new(socket.context("making a raw socket")?);
         socket.set_read_timeout(Some(RECEIVE_SLICE)).context("setting a time limit")?;
         let identifier = NEXT_IDENTIFIER.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::<Shared>::default();
         let receiver = {
             let (socket, shared) = (Arc::clone(&socket), Arc::clone(&shared));
-            thread::spawn(move || shared.receive(&socket, identifier))
+            thread::spawn(move || shared.receive(&socket, identifier, dialect))
         };
         let sender = {
             let shared = Arc::clone(&shared);
-            thread::spawn(move || shared.send(&socket, destination, identifier, interval))
+            thread::spawn(move || shared.send(&socket, destination, identifier, interval, dialect))
         };
         Ok(Self {
             destination: format!("{destination} from {}", host.name()),
@@ -115,8 +130,15 @@ impl Shared {
     }
 
     /// Keeps to a fixed schedule, so that a late thread does not stretch the series.
-    fn send(&self, socket: &Socket, destination: Ipv4Addr, identifier: u16, interval: Duration) {
-        let destination = SocketAddrV4::new(destination, 0).into();
+    fn send(
+        &self,
+        socket: &Socket,
+        destination: IpAddr,
+        identifier: u16,
+        interval: Duration,
+        dialect: Dialect,
+    ) {
+        let destination = SocketAddr::new(destination, 0).into();
         let start = Instant::now();
         for number in 0.. {
             thread::sleep((start + interval * number).saturating_duration_since(Instant::now()));
@@ -125,17 +147,17 @@ impl Shared {
             }
             let echo = Echo { sent: Instant::now(), answered: None };
             self.series().insert(number, echo);
-            let _no_route_counts_as_lost = socket.send_to(&request(identifier, number), &destination);
+            let _no_route_counts_as_lost = socket.send_to(&dialect.request(identifier, number), &destination);
         }
     }
 
-    fn receive(&self, mut socket: &Socket, identifier: u16) {
+    fn receive(&self, mut socket: &Socket, identifier: u16, dialect: Dialect) {
         let mut packet = [0; 1500];
         while !self.receiving_stopped.load(Ordering::Relaxed) {
             let Ok(length) = socket.read(&mut packet) else {
                 continue;
             };
-            if let Some(number) = reply_number(&packet[..length], identifier)
+            if let Some(number) = dialect.reply_number(&packet[..length], identifier)
                 && let Some(echo) = self.series().get_mut(&number)
             {
                 echo.answered.get_or_insert_with(Instant::now);
@@ -175,37 +197,41 @@ impl PingReport {
 }
 
 /// Whether `destination` answers `host` within `limit`. Asks ten times a second.
-pub fn reaches(host: &Host, destination: Ipv4Addr, limit: Duration) -> Result<bool> {
+pub fn reaches(host: &Host, destination: impl Into<IpAddr>, limit: Duration) -> Result<bool> {
     let ping = Ping::start(host, destination, Duration::from_millis(100))?;
     Ok(ping.wait_for_replies(1, limit).is_ok())
 }
 
 /// `destination` must answer `host` within `limit`.
-pub fn require(host: &Host, destination: Ipv4Addr, limit: Duration) -> Result<()> {
+pub fn require(host: &Host, destination: impl Into<IpAddr>, limit: Duration) -> Result<()> {
+    let destination = destination.into();
     if reaches(host, destination, limit)? {
         return Ok(());
     }
     Err(Failure::new(format!("{destination} does not answer {} within {limit:?}", host.name())))
 }
 
-fn request(identifier: u16, number: u32) -> [u8; MESSAGE_LENGTH] {
-    let [_, _, high, low] = number.to_be_bytes();
-    let mut message = [0; MESSAGE_LENGTH];
-    message[0] = ECHO_REQUEST;
-    message[4..6].copy_from_slice(&identifier.to_be_bytes());
-    message[6..8].copy_from_slice(&[high, low]);
-    message[8..].copy_from_slice(&number.to_be_bytes());
-    let sum = checksum(&message);
-    message[2..4].copy_from_slice(&sum.to_be_bytes());
-    message
-}
+impl Dialect {
+    /// The kernel puts the checksum of ICMPv6 in by itself.
+    fn request(self, identifier: u16, number: u32) -> [u8; MESSAGE_LENGTH] {
+        let [_, _, high, low] = number.to_be_bytes();
+        let mut message = [0; MESSAGE_LENGTH];
+        message[0] = self.request;
+        message[4..6].copy_from_slice(&identifier.to_be_bytes());
+        message[6..8].copy_from_slice(&[high, low]);
+        message[8..].copy_from_slice(&number.to_be_bytes());
+        let sum = checksum(&message);
+        message[2..4].copy_from_slice(&sum.to_be_bytes());
+        message
+    }
 
-/// The number in a reply of series `identifier`; `packet` begins with its IP header.
-fn reply_number(packet: &[u8], identifier: u16) -> Option<u32> {
-    let header_length = usize::from(packet.first()? & 0x0f) * 4;
-    let message: &[u8; MESSAGE_LENGTH] = packet.get(header_length..)?.first_chunk()?;
-    let ours = message[0] == ECHO_REPLY && message[4..6] == identifier.to_be_bytes();
-    ours.then(|| message.last_chunk().map(|number| u32::from_be_bytes(*number)))?
+    /// The number in a reply of series `identifier`.
+    fn reply_number(self, packet: &[u8], identifier: u16) -> Option<u32> {
+        let header_length = if self.shows_header { usize::from(packet.first()? & 0x0f) * 4 } else { 0 };
+        let message: &[u8; MESSAGE_LENGTH] = packet.get(header_length..)?.first_chunk()?;
+        let ours = message[0] == self.reply && message[4..6] == identifier.to_be_bytes();
+        ours.then(|| message.last_chunk().map(|number| u32::from_be_bytes(*number)))?
+    }
 }
 
 /// The Internet checksum (RFC 1071) of a message of even length.
@@ -223,19 +249,22 @@ mod tests {
 
     #[test]
     fn a_message_with_its_checksum_sums_to_zero() {
-        assert_eq!(checksum(&request(0xfffe, 0xffff_fffe)), 0);
-        assert_eq!(checksum(&request(1, 0)), 0);
+        assert_eq!(checksum(&ICMP.request(0xfffe, 0xffff_fffe)), 0);
+        assert_eq!(checksum(&ICMP.request(1, 0)), 0);
     }
 
     #[test]
     fn a_reply_is_recognised_by_type_and_identifier() {
         let mut packet = vec![0x45; 20];
-        packet.extend_from_slice(&request(7, 70_000));
-        assert_eq!(reply_number(&packet, 7), None, "a request is not a reply");
-        packet[20] = ECHO_REPLY;
-        assert_eq!(reply_number(&packet, 7), Some(70_000));
-        assert_eq!(reply_number(&packet, 8), None);
-        assert_eq!(reply_number(&packet[..25], 7), None);
+        packet.extend_from_slice(&ICMP.request(7, 70_000));
+        assert_eq!(ICMP.reply_number(&packet, 7), None, "a request is not a reply");
+        packet[20] = ICMP.reply;
+        assert_eq!(ICMP.reply_number(&packet, 7), Some(70_000));
+        assert_eq!(ICMP.reply_number(&packet, 8), None);
+        assert_eq!(ICMP.reply_number(&packet[..25], 7), None);
+        let mut message = ICMP_V6.request(7, 70_000);
+        message[0] = ICMP_V6.reply;
+        assert_eq!(ICMP_V6.reply_number(&message, 7), Some(70_000));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use std::fmt;
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, SocketAddrV4, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -75,12 +75,9 @@ impl fmt::Display for Transfer {
 }
 
 /// Moves `load` between `client`, which connects, and `target` at `address`.
-pub fn transfer(client: &Host, target: &Host, address: Ipv4Addr, load: Load) -> Result<Transfer> {
+pub fn transfer(client: &Host, target: &Host, address: impl Into<IpAddr>, load: Load) -> Result<Transfer> {
     let listener = target.tcp_listener(address)?;
-    let to = match listener.local_addr().context("asking for the port")? {
-        SocketAddr::V4(to) => to,
-        SocketAddr::V6(to) => return Err(Failure::new(format!("{to} is no IPv4 address"))),
-    };
+    let to = listener.local_addr().context("asking for the port")?;
     thread::scope(|scope| {
         let far_end = scope.spawn(|| serve(&listener, load));
         let near_end = connect(client, to, load);
@@ -103,7 +100,7 @@ fn serve(listener: &TcpListener, load: Load) -> Result<()> {
     }
 }
 
-fn connect(client: &Host, to: SocketAddrV4, load: Load) -> Result<Transfer> {
+fn connect(client: &Host, to: SocketAddr, load: Load) -> Result<Transfer> {
     let start = Instant::now();
     let connection = client.tcp_connection(to)?;
     match load.direction {
@@ -198,6 +195,8 @@ fn split_mix(state: &mut u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]

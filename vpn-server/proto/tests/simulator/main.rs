@@ -8,6 +8,7 @@ mod connections;
 mod credentials;
 mod floats;
 mod formats;
+mod fuzzing;
 mod network;
 mod quiet;
 mod random;

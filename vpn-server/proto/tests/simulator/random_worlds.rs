@@ -55,6 +55,11 @@ fn run_share(share: u64) {
     }
 }
 
+/// Lives in the world in which happens what `script` says.
+pub(crate) fn live_by(script: &[u8]) {
+    Life::with(0, Random::scripted(script)).live();
+}
+
 /// One world with people in it, and a model of what must be true in it.
 struct Life {
     seed: u64,
@@ -82,7 +87,10 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 
 impl Life {
     fn new(seed: u64) -> Self {
-        let mut random = Random::new(seed ^ 0x706f_7374_6572_6e00);
+        Self::with(seed, Random::new(seed ^ 0x706f_7374_6572_6e00))
+    }
+
+    fn with(seed: u64, mut random: Random) -> Self {
         let rough = rough_conditions(&mut random);
         let server = Server::new(server_config(&mut random), random.fork());
         let people = (0..1 + random.below(3) as usize).map(|index| person(index, &mut random)).collect();

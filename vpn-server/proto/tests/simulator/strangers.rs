@@ -182,3 +182,19 @@ fn over_a_connection_the_server_says_everything_once() {
     }
     assert_eq!(sent, 1);
 }
+
+#[test]
+fn net_11_what_one_client_breaks_is_reported_of_nobody_else() {
+    let mut world = world_with(config_of_a_server());
+    connect(&mut world, PORT, CLIENTS[0].client_config());
+    let hostile = path_from([198, 51, 100, 7], 1);
+    half_open(&mut world, hostile);
+    world.start_client(PORT + 1, CLIENTS[1].client_config());
+    let no_tls = [&[0x20][..], &7_u64.to_be_bytes(), &[0], &[0, 0, 0, 1], &[0x55; 100]].concat();
+    world.with_server(|server, now| server.receive(now, hostile, no_tls));
+    world.with_server(|server, now| server.receive(now, path(PORT), vec![0x48; 200]));
+    assert!(world.run_until(SECOND, |world| world.hosts[&(PORT + 1)].connected.is_some()));
+    assert_eq!(world.server.failures.len(), 1, "{:?}", world.server.failures);
+    assert_eq!((world.server.closed.len(), world.server.endpoint.sessions()), (0, 2));
+    assert!(ping(&mut world, PORT) && ping(&mut world, PORT + 1));
+}

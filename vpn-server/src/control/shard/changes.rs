@@ -21,10 +21,12 @@ impl Shard {
 
     fn follow(&mut self, now: Moment, handle: SessionHandle) {
         let Some(session) = self.sessions.get_mut(&handle) else { return };
-        let wanted = self.shared.admissions.options(&session.facts.peer_info, &session.directives);
-        if wanted == session.pushed {
-            return;
-        }
+        let has_ipv6 = session.connection.address_v6.is_some();
+        let wanted = match self.shared.admissions.options(&session.facts, &session.directives, has_ipv6) {
+            Ok(wanted) if wanted == session.pushed => return,
+            Ok(wanted) => wanted,
+            Err(denial) => return self.close(now, handle, Farewell::AuthFailed(denial.public), denial.code),
+        };
         let changes = changes(&session.pushed, &wanted);
         session.pushed = wanted;
         let connection = &session.connection;

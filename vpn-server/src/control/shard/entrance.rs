@@ -324,7 +324,14 @@ impl Shard {
             self.shared.admissions.registry.release(self.key(handle));
             return self.refuse(now, handle, &request, Verdict::Deny(denial));
         }
-        let pushed = self.shared.admissions.options(&request.peer_info, &directives);
+        let has_ipv6 = admission.lease.v6.is_some();
+        let pushed = match self.shared.admissions.options(&facts, &directives, has_ipv6) {
+            Ok(pushed) => pushed,
+            Err(denial) => {
+                self.shared.admissions.registry.release(self.key(handle));
+                return self.refuse(now, handle, &request, Verdict::Deny(denial));
+            }
+        };
         let options: Vec<PushOption> = pushed.iter().cloned().chain(login.push).collect();
         let grant = self.shared.admissions.grant(&admission, options);
         let fingerprint = request.identity.fingerprint;

@@ -1,0 +1,269 @@
+//! A configuration of a stock server runs as it is: `postern openvpn --config server.conf`, with stock clients that keep
+//! their profiles.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use test_support::lab::{SERVER, TARGET};
+use test_support::traffic::ping;
+use test_support::{KeyKind, Lab, Pki, Result, Server, ServerPlan, StockClient, wait};
+
+const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The sample that OpenVPN's packages install, without comments, with the addresses of the laboratory.
+const SERVER_CONF: &str = "\
+port 1194
+proto udp
+dev tun
+ca pki/ca.crt
+cert pki/issued/server.crt
+key pki/private/server.key  # This file should be kept secret
+dh none
+topology subnet
+server 10.8.0.0 255.255.255.0
+push \"route 10.7.0.0 255.255.255.0\"
+keepalive 10 120
+persist-key
+persist-tun
+status openvpn-status.log 1
+status-version 2
+management management.sock unix
+verb 3
+explicit-exit-notify 1
+";
+
+/// A directory with an easy-rsa PKI beside `server.conf`, as on a stock server.
+struct Site<'lab> {
+    lab: &'lab Lab,
+    pki: Pki,
+}
+
+impl<'lab> Site<'lab> {
+    fn new(lab: &'lab Lab, clients: &[&str]) -> Result<Self> {
+        let pki = Pki::by_easy_rsa(lab.scratch().join("pki"), KeyKind::P256)?;
+        pki.build_server("server")?;
+        clients.iter().try_for_each(|client| pki.build_client(client))?;
+        // What the administrator of a stock server sets up beside it.
+        lab.server().run("sysctl", ["-qw", "net.ipv4.ip_forward=1"])?;
+        let way_back = ["route", "add", "10.8.0.0/24", "via", "10.7.0.1"];
+        lab.target().namespace().ip(way_back)?;
+        Ok(Self { lab, pki })
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.lab.scratch().join(file)
+    }
+
+    fn command(&self, configuration: &str, options: &[&str]) -> Command {
+        fs::write(self.path("server.conf"), configuration).unwrap_or_default();
+        let mut command = self.lab.server().command(POSTERN);
+        command.arg("openvpn").arg("--cd").arg(self.lab.scratch());
+        command.args(["--config", "server.conf", "--state-dir", "state"]).args(options);
+        command
+    }
+
+    fn start(&self, configuration: &str, options: &[&str]) -> Result<Server> {
+        let command = self.command(configuration, options);
+        Server::start_command("postern", self.lab.server(), command, &ServerPlan::default())
+    }
+
+    fn connect(&self, number: usize, name: &str, options: &[&str]) -> Result<StockClient<'lab>> {
+        let profile = self.pki.handmade_profile(name, SERVER, 1194)?;
+        StockClient::connect(self.lab.client(number), &profile, options)
+    }
+}
+
+/// A program that speaks to the management interface.
+struct Manager {
+    reader: BufReader<UnixStream>,
+}
+
+impl Manager {
+    fn connect(path: &std::path::Path) -> Result<Self> {
+        let stream = wait::until("a management interface", LIMIT, || Ok(UnixStream::connect(path).ok()))?;
+        stream.set_read_timeout(Some(LIMIT)).unwrap_or_default();
+        Ok(Self { reader: BufReader::new(stream) })
+    }
+
+    fn ask(&mut self, command: &str) {
+        writeln!(self.reader.get_mut(), "{command}").unwrap_or_default();
+    }
+
+    /// The next line that begins with `beginning`.
+    fn wait_for(&mut self, beginning: &str) -> String {
+        let mut seen = String::new();
+        loop {
+            let mut line = String::new();
+            let length = self.reader.read_line(&mut line).unwrap_or_default();
+            assert!(length > 0, "no line begins with {beginning}, only:\n{seen}");
+            if line.starts_with(beginning) {
+                return line.trim_end().to_owned();
+            }
+            seen.push_str(&line);
+        }
+    }
+}
+
+#[test]
+fn a_stock_client_connects_to_a_stock_configuration() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    let mut server = site.start(SERVER_CONF, &[]).unwrap();
+    let client = site.connect(1, "alice", &[]).unwrap();
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+    let pushed = client.pushed_options().unwrap();
+    assert!(pushed.contains(&"route 10.7.0.0 255.255.255.0".to_owned()), "{pushed:?}");
+    server.log().wait_for("persist-key: ignored", LIMIT).unwrap();
+
+    let shown = wait::until("a status file that shows the client", LIMIT, || {
+        let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
+        Ok(status.lines().find(|line| line.starts_with("CLIENT_LIST,alice,")).map(ToOwned::to_owned))
+    });
+    assert!(shown.unwrap().contains(",10.8.0.2,"));
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn the_management_interface_shows_clients_and_ends_their_sessions() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    let mut server = site.start(SERVER_CONF, &[]).unwrap();
+    let mut manager = Manager::connect(&site.path("management.sock")).unwrap();
+    manager.wait_for(">INFO:OpenVPN Management Interface Version 5");
+    for command in ["state on", "log on", "bytecount 1"] {
+        manager.ask(command);
+        manager.wait_for("SUCCESS:");
+    }
+    let client = site.connect(1, "alice", &[]).unwrap();
+    manager.wait_for(">CLIENT:ESTABLISHED,0");
+    manager.wait_for(">CLIENT:ENV,common_name=alice");
+    manager.wait_for(">BYTECOUNT_CLI:0,");
+    manager.ask("status 2");
+    assert!(manager.wait_for("CLIENT_LIST,").starts_with("CLIENT_LIST,alice,192.0.2.11:"));
+    manager.wait_for("END");
+    manager.ask("load-stats");
+    manager.wait_for("SUCCESS: nclients=1,bytesin=");
+
+    let mark = client.log().mark();
+    manager.ask("kill alice");
+    manager.wait_for("SUCCESS: common name 'alice' found, 1 client(s) killed");
+    manager.wait_for(">CLIENT:DISCONNECT,0");
+    client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
+    manager.wait_for(">CLIENT:ESTABLISHED,1");
+    manager.ask("signal SIGTERM");
+    manager.wait_for(">STATE:");
+    assert!(server.process().wait(LIMIT).unwrap().success());
+    assert!(!site.path("management.sock").exists());
+}
+
+#[test]
+fn a_held_server_starts_when_it_is_released_by_somebody_with_the_password() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    fs::write(site.path("password"), "secret\n").unwrap();
+    let configuration = SERVER_CONF.replace("management.sock unix", "management.sock unix password");
+    let command = site.command(&format!("{configuration}management-hold\n"), &[]);
+    let process = lab.server().start("postern", command).unwrap();
+    let mut manager = Manager::connect(&site.path("management.sock")).unwrap();
+    manager.ask("wrong");
+    manager.ask("secret");
+    manager.wait_for(">HOLD:Waiting for hold release:0");
+    assert!(!lab.server().has_bound_udp_port(1194).unwrap());
+    manager.ask("hold release");
+    manager.wait_for("SUCCESS: hold release succeeded");
+    process.log().wait_for("ready: listening", LIMIT).unwrap();
+    site.connect(1, "alice", &[]).unwrap();
+}
+
+#[test]
+fn files_of_single_clients_give_addresses_networks_and_routes() {
+    let lab = Lab::new(3).unwrap();
+    let site = Site::new(&lab, &["alice", "bob", "carol"]).unwrap();
+    fs::create_dir(site.path("ccd")).unwrap();
+    let alice = "ifconfig-push 10.8.0.50 255.255.255.0\niroute 10.20.0.0 255.255.255.0\npush \"echo hers\"\n";
+    fs::write(site.path("ccd/alice"), alice).unwrap();
+    fs::write(site.path("ccd/bob"), "").unwrap();
+    let directives = "client-config-dir ccd\nccd-exclusive\nroute 10.20.0.0 255.255.255.0\nclient-to-client\n\
+                      server-ipv6 fd00:8::/64\nifconfig-pool-persist ipp.txt\nmssfix\ntun-mtu 1400\n";
+    let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
+
+    let alice = site.connect(1, "alice", &[]).unwrap();
+    assert_eq!(alice.tunnel_address().unwrap().to_string(), "10.8.0.50");
+    assert!(alice.pushed_options().unwrap().contains(&"echo hers".to_owned()));
+    lab.client(1).namespace().ip(["address", "add", "10.20.0.1/24", "dev", "lo"]).unwrap();
+    let bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
+    ping::require(lab.client(2), "10.20.0.1".parse::<std::net::IpAddr>().unwrap(), LIMIT).unwrap();
+    let status = wait::until("a status file with the network", LIMIT, || {
+        let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
+        Ok(status.contains("ROUTING_TABLE,10.20.0.0/24,alice,").then_some(status))
+    });
+    assert!(status.unwrap().contains("ROUTING_TABLE,fd00:8::"));
+
+    let profile = site.pki.handmade_profile("carol", SERVER, 1194).unwrap();
+    let mut carol = StockClient::start(lab.client(3), &profile, &[]).unwrap();
+    carol.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    drop(bob);
+    server.stop().unwrap();
+    assert!(fs::read_to_string(site.path("ipp.txt")).unwrap().contains("bob,10.8.0."));
+}
+
+#[test]
+fn inline_blocks_and_options_of_the_command_line_count() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    let made = Command::new("openvpn").args(["--genkey", "secret"]).arg(site.path("ta.key")).status();
+    assert!(made.unwrap().success());
+    let block =
+        |name: &str, file: PathBuf| format!("<{name}>\n{}</{name}>\n", fs::read_to_string(file).unwrap());
+    let without_files: String =
+        SERVER_CONF.lines().filter(|line| !line.contains("pki/")).map(|line| format!("{line}\n")).collect();
+    let configuration = [
+        without_files,
+        block("ca", site.pki.ca_certificate()),
+        block("cert", site.pki.certificate("server")),
+        block("key", site.pki.private_key("server")),
+        block("tls-crypt", site.path("ta.key")),
+    ]
+    .concat();
+    let _server = site.start(&configuration, &["--proto", "tcp-server", "--proto", "udp"]).unwrap();
+    let key = site.path("ta.key").display().to_string();
+    let _client = site.connect(1, "alice", &["--tls-crypt", &key]).unwrap();
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+}
+
+#[test]
+fn a_daemon_is_left_behind_ready_and_with_its_number() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    let configuration =
+        format!("{SERVER_CONF}daemon ovpn-server\nwritepid server.pid\nlog-append server.log\n");
+    let caller = site.command(&configuration, &[]).output().unwrap();
+    assert!(caller.status.success(), "{caller:?}");
+    let connected = site.connect(1, "alice", &[]).map(drop);
+
+    let pid = fs::read_to_string(site.path("server.pid")).unwrap();
+    let log = fs::read_to_string(site.path("server.log")).unwrap();
+    let stopped = Command::new("kill").arg(pid.trim()).status().unwrap();
+    wait::until("the end of the daemon", LIMIT, || {
+        Ok((!PathBuf::from(format!("/proc/{}", pid.trim())).exists()).then_some(()))
+    })
+    .unwrap();
+    connected.unwrap();
+    assert!(stopped.success());
+    assert!(log.contains("the server is ready"), "{log}");
+}
+
+#[test]
+fn a_start_that_fails_in_the_background_is_heard_of() {
+    let lab = Lab::new(0).unwrap();
+    let site = Site::new(&lab, &[]).unwrap();
+    let configuration = format!("{}daemon\n", SERVER_CONF.replace("server.key", "nobody.key"));
+    let caller = site.command(&configuration, &[]).output().unwrap();
+    assert_eq!(caller.status.code(), Some(1), "{caller:?}");
+    assert!(String::from_utf8_lossy(&caller.stderr).contains("nobody.key"), "{caller:?}");
+}

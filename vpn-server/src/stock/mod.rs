@@ -1,0 +1,27 @@
+//! Stock OpenVPN configurations: read, and translated into the server's own options.
+//!
+//! ```text
+//!   server.conf, command line ── document ──► directives ── translate ──► Options, process settings, report
+//!                                  words
+//! ```
+//!
+//! [`translate()`] says of every directive what becomes of it: done, adapted, ignored with the reason, or refused with the
+//! way out. No rule of the server is made here: what is translated is checked by [`Config::check`](crate::config::Config).
+//! Only [`load`] reads files; everything else is pure.
+
+mod client_file;
+mod device;
+mod document;
+mod load;
+mod report;
+mod translate;
+mod unneeded;
+pub(crate) mod words;
+
+pub use client_file::ClientConfigDirectory;
+pub use device::free_device;
+pub use document::{Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line};
+pub use load::{StockError, load};
+pub use report::{Fate, Finding, Problem, Report};
+pub use translate::{InlineFile, LogFile, ProcessSettings, Surroundings, Translation, translate};
+pub use words::InvalidLine;
