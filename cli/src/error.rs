@@ -7,6 +7,7 @@ use pki_core::chain::FileRejection;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
+use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
 use vpn_server::runtime::{RereadError, ServeError};
@@ -27,6 +28,16 @@ pub(crate) enum CliError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error(transparent)]
+    Users(#[from] PasswordFileError),
+    #[error("'{}' is not a user name: {cause}", name.escape_debug())]
+    Username { name: String, cause: InvalidUsername },
+    #[error("there is no user '{name}' in {}", path.display())]
+    NoSuchUser { name: String, path: PathBuf },
+    #[error("there is a user '{name}' in {} already", path.display())]
+    UserExists { name: String, path: PathBuf },
+    #[error("the password {0}")]
+    BadPassword(&'static str),
     #[error(transparent)]
     Stock(#[from] StockError),
     #[error(transparent)]
@@ -62,12 +73,19 @@ impl CliError {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
             Self::NothingJudged { .. } => Exit::Usage,
             Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
-            Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) | Self::Stock(_) => {
-                Exit::Usage
-            }
+            Self::Usage(_)
+            | Self::Reason(_)
+            | Self::Algorithm(_)
+            | Self::Config(_)
+            | Self::Stock(_)
+            | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Chain(_)
             | Self::Serve(_)
+            | Self::Users(_)
+            | Self::NoSuchUser { .. }
+            | Self::UserExists { .. }
+            | Self::BadPassword(_)
             | Self::Clients(_)
             | Self::DaemonFailed(_)
             | Self::EndedAtOnce
@@ -87,6 +105,11 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.code(),
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
+            Self::Users(cause) => cause.code(),
+            Self::Username { .. } => "user-name-invalid",
+            Self::NoSuchUser { .. } => "user-unknown",
+            Self::UserExists { .. } => "user-exists",
+            Self::BadPassword(_) => "password-unusable",
             Self::Stock(cause) => cause.code(),
             Self::Clients(cause) => cause.code(),
             Self::DaemonFailed(_) => "daemon-failed",
@@ -110,7 +133,11 @@ impl Explain for CliError {
         match self {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
-            Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
+            Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
+            Self::Username { .. }
+            | Self::NoSuchUser { .. }
+            | Self::UserExists { .. }
+            | Self::BadPassword(_) => ErrorKind::User,
             Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
             Self::Reason(_)
             | Self::Algorithm(_)
@@ -132,6 +159,11 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.help(),
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
+            Self::Users(cause) => cause.help().to_owned(),
+            Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
+            Self::NoSuchUser { .. } => "See `postern user list`.".into(),
+            Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
+            Self::BadPassword(_) => "Nothing was changed. Choose another one.".into(),
             Self::Stock(cause) => cause.help().into(),
             Self::Clients(_) => {
                 "Correct the file; a client whose file is not understood may not connect.".into()

@@ -28,7 +28,9 @@ impl Passphrase {
         self.0 == repeated.0
     }
 
-    pub(crate) fn as_bytes(&self) -> &[u8] {
+    /// The octets; they must not be logged or kept elsewhere.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }

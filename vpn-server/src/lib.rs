@@ -21,6 +21,8 @@ pub mod clock;
 pub mod config;
 pub mod control;
 pub mod dataplane;
+pub mod errands;
+pub mod hooks;
 pub mod management;
 pub mod net;
 pub mod observe;

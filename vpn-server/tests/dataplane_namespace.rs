@@ -425,6 +425,7 @@ impl Control {
             EndpointEvent::PathSettled { path } => self.settled.push(path),
             EndpointEvent::Floated { .. }
             | EndpointEvent::Renegotiated { .. }
+            | EndpointEvent::Abandoned { .. }
             | EndpointEvent::AttemptFailed { .. }
             | EndpointEvent::ChallengeResponse { .. }
             | EndpointEvent::ReauthorizationRequested { .. } => {}

@@ -18,6 +18,7 @@ pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod show;
 pub(crate) mod span;
+pub(crate) mod user;
 pub(crate) mod verify_chain;
 
 use clap::{Parser, Subcommand};
@@ -68,6 +69,9 @@ pub(crate) enum Command {
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),
+    /// Look after the users that log in by password
+    #[command(subcommand)]
+    User(user::UserCommand),
     #[command(name = "openvpn")]
     OpenVpn(openvpn::OpenVpnArgs),
     /// Convert configuration files

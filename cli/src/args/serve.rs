@@ -210,6 +210,97 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
     tls_version_min: Option<String>,
 
+    /// What happens when a client has too many sessions [default: replace]
+    #[arg(long, value_name = "replace|refuse", help_heading = "Clients")]
+    duplicate_cn_policy: Option<String>,
+
+    /// How long a session may last [default: for ever]
+    #[arg(long, value_name = "SECONDS", help_heading = "Clients")]
+    session_timeout: Option<u32>,
+
+    /// End sessions that move less than so many octets in so many seconds [default: never]
+    #[arg(long, value_name = "SECONDS,OCTETS", value_parser = two_numbers, help_heading = "Clients")]
+    idle_timeout: Option<[u32; 2]>,
+
+    /// Users and their hashed passwords; see `postern user`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    users: Option<PathBuf>,
+
+    /// The program that decides about user names and passwords
+    #[arg(long, value_name = "COMMAND via-file|via-env", help_heading = "Logins")]
+    auth_user_pass_verify: Option<String>,
+
+    /// Who sends no user name gets in by certificate alone
+    #[arg(long, help_heading = "Logins")]
+    auth_user_pass_optional: bool,
+
+    /// Whether clients need a certificate [default: require]
+    #[arg(long, value_name = "require|optional|none", help_heading = "Logins")]
+    verify_client_cert: Option<String>,
+
+    /// Sessions belong to the user, not to the certificate
+    #[arg(long, help_heading = "Logins")]
+    username_as_common_name: bool,
+
+    /// After a login a token replaces the password for so long, 0 for no end
+    #[arg(long, value_name = "SECONDS", help_heading = "Logins")]
+    auth_gen_token: Option<u32>,
+
+    /// How often tokens are renewed [default: as often as keys]
+    #[arg(long, value_name = "SECONDS", help_heading = "Logins")]
+    auth_gen_token_renewal: Option<u32>,
+
+    /// Whoever decides about passwords is asked about tokens, too
+    #[arg(long, help_heading = "Logins")]
+    auth_gen_token_external: bool,
+
+    /// The key for tokens, made by `openvpn --genkey auth-token` [default: a new one at each start]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    auth_gen_token_secret: Option<PathBuf>,
+
+    /// How long a decision may take that a program defers [default: 180]
+    #[arg(long, value_name = "SECONDS", help_heading = "Logins")]
+    auth_timeout: Option<u32>,
+
+    /// The program that hears the answers of clients to questions
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    client_crresponse: Option<String>,
+
+    /// The program that decides about certificates that are good otherwise
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    tls_verify: Option<String>,
+
+    /// The program that decides about what stands beside tls-crypt-v2 keys
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    tls_crypt_v2_verify: Option<String>,
+
+    /// The program that decides about clients that have a place, and what they are pushed
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    client_connect: Option<String>,
+
+    /// The program that hears of clients that are gone
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    client_disconnect: Option<String>,
+
+    /// The program that hears which client has which address
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    learn_address: Option<String>,
+
+    /// The program that runs when the device is up
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    up: Option<String>,
+
+    /// The program that runs when the routes are set
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    route_up: Option<String>,
+
+    /// The program that runs when the server has ended
+    #[arg(long, value_name = "COMMAND", help_heading = "Programs")]
+    down: Option<String>,
+
+    /// How long each program may take [default: 20]
+    #[arg(long, value_name = "SECONDS", help_heading = "Programs")]
+    hook_timeout: Option<u32>,
     /// Seconds from a client's first packet to its tunnel [default: 30]
     #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
     hand_window: Option<u32>,
@@ -346,6 +437,29 @@ impl ServeArgs {
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
             crl_grace: self.crl_grace,
+            users: self.users.clone(),
+            auth_user_pass_verify: self.auth_user_pass_verify.clone(),
+            auth_user_pass_optional: self.auth_user_pass_optional.then_some(true),
+            verify_client_cert: self.verify_client_cert.clone(),
+            username_as_common_name: self.username_as_common_name.then_some(true),
+            auth_gen_token: self.auth_gen_token,
+            auth_gen_token_renewal: self.auth_gen_token_renewal,
+            auth_gen_token_external: self.auth_gen_token_external.then_some(true),
+            auth_gen_token_secret: self.auth_gen_token_secret.clone(),
+            auth_timeout: self.auth_timeout,
+            client_crresponse: self.client_crresponse.clone(),
+            tls_verify: self.tls_verify.clone(),
+            tls_crypt_v2_verify: self.tls_crypt_v2_verify.clone(),
+            client_connect: self.client_connect.clone(),
+            client_disconnect: self.client_disconnect.clone(),
+            learn_address: self.learn_address.clone(),
+            up: self.up.clone(),
+            route_up: self.route_up.clone(),
+            down: self.down.clone(),
+            hook_timeout: self.hook_timeout,
+            duplicate_cn_policy: self.duplicate_cn_policy.clone(),
+            session_timeout: self.session_timeout,
+            idle_timeout: self.idle_timeout,
             no_forwarding: self.no_forwarding.then_some(true),
             status: self.status.clone(),
             status_interval: self.status_interval,
@@ -369,7 +483,7 @@ impl ServeArgs {
 fn two_numbers(text: &str) -> Result<[u32; 2], String> {
     let numbers =
         text.split_once(',').and_then(|(ping, timeout)| Some([ping.parse().ok()?, timeout.parse().ok()?]));
-    numbers.ok_or_else(|| "two numbers of seconds are needed, e.g. 10,60".to_owned())
+    numbers.ok_or_else(|| "two numbers are needed, e.g. 10,60".to_owned())
 }
 
 fn unless_empty(values: &[String]) -> Option<Vec<String>> {

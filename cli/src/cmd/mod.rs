@@ -21,6 +21,7 @@ mod revoke;
 mod serve;
 mod session;
 mod show;
+mod user;
 mod verify_chain;
 
 use pki_core::cert::CertificateKind;
@@ -70,6 +71,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
+        Command::User(command) => user::run(&session, &command),
         Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),
         Command::Config(arguments) => config::run(&arguments),
     }?;

@@ -18,4 +18,5 @@ mod renew;
 mod reports;
 mod roll_over;
 mod support;
+mod users;
 mod verify_chain;

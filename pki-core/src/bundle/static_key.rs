@@ -13,6 +13,7 @@ pub const SERVER_KEY: usize = 128;
 
 const STATIC_KEY_LABEL: &str = "OpenVPN Static key V1";
 const SERVER_KEY_LABEL: &str = "OpenVPN tls-crypt-v2 server key";
+const TOKEN_KEY_LABEL: &str = "OpenVPN auth-token server key";
 /// No key file is larger.
 const MAXIMUM_FILE_SIZE: usize = 1 << 20;
 
@@ -90,7 +91,19 @@ pub fn parse_static_key(file: &str) -> Result<Zeroizing<[u8; STATIC_KEY]>, Stati
 /// # Errors
 /// [`StaticKeyError`] says what is wrong with the file.
 pub fn parse_tls_crypt_v2_server_key(file: &str) -> Result<Zeroizing<[u8; SERVER_KEY]>, StaticKeyError> {
-    let text = Zeroizing::new(body(file, SERVER_KEY_LABEL)?);
+    parse_pem(file, SERVER_KEY_LABEL)
+}
+
+/// Reads the server's key for auth-tokens.
+///
+/// # Errors
+/// [`StaticKeyError`] says what is wrong with the file.
+pub fn parse_auth_token_key(file: &str) -> Result<Zeroizing<[u8; SERVER_KEY]>, StaticKeyError> {
+    parse_pem(file, TOKEN_KEY_LABEL)
+}
+
+fn parse_pem(file: &str, label: &'static str) -> Result<Zeroizing<[u8; SERVER_KEY]>, StaticKeyError> {
+    let text = Zeroizing::new(body(file, label)?);
     let octets = Base64::decode_vec(&text).map_err(|_| StaticKeyError::BadEncoding { encoding: "base64" })?;
     sized(&Zeroizing::new(octets))
 }

@@ -54,6 +54,15 @@ impl DistinguishedName {
         self.attributes.is_empty()
     }
 
+    /// The attributes that are text, in their order, with their short names; dotted numbers stand for those without one.
+    pub fn fields(&self) -> impl Iterator<Item = (String, &str)> {
+        self.attributes.iter().filter_map(|attribute| {
+            let name = short_name(attribute.kind.as_bytes())
+                .map_or_else(|| attribute.kind.to_string(), ToOwned::to_owned);
+            Some((name, attribute.text.as_deref()?))
+        })
+    }
+
     /// Whether this name lies in the subtree below `base`, or is `base`.
     #[must_use]
     pub fn is_within(&self, base: &Self) -> bool {
@@ -222,6 +231,12 @@ fn short_name(kind: &[u8]) -> Option<&'static str> {
 pub(crate) mod tests {
     use super::super::der::only_sequence;
     use super::*;
+
+    #[test]
+    fn fields_have_the_names_that_openssl_gives_them() {
+        let name = common_name(tag::UTF8_STRING, b"alice");
+        assert_eq!(name.fields().collect::<Vec<_>>(), [("CN".to_owned(), "alice")]);
+    }
 
     #[test]
     fn string_type_case_and_white_space_do_not_matter() {

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::server::ServerConnection;
+
 use crate::data::{CbcCipher, DataCipher, ReplayWindowSize};
 use crate::endpoint::{HalfOpenLimits, ReplyLimiter};
-use crate::identity::CertificateCheck;
+use crate::identity::{CertificateCheck, ClientCertificate};
 use crate::moment::Moment;
-use crate::tls::TlsSettings;
+use crate::tls::{TlsFailure, TlsSettings, VerdictRecord};
 use crate::wire::tls_auth::AuthDigest;
 use crate::wrapping::WrappingSettings;
 
@@ -21,6 +23,8 @@ pub struct EndpointConfig {
     pub tls: TlsSettings,
     /// Who may connect.
     pub certificate_check: Arc<dyn CertificateCheck>,
+    /// Whether clients have to show a certificate.
+    pub client_certificate: ClientCertificate,
     /// Data ciphers, best first; never empty in a useful configuration.
     pub data_ciphers: Vec<DataCipher>,
     /// Ciphers for clients that have none of `data_ciphers`, best first; none by default (KEY-01). The digest of their
@@ -47,6 +51,12 @@ pub struct EndpointConfig {
 }
 
 impl EndpointConfig {
+    /// A server's side of a new TLS session; `record` receives the verdict on the client's chain.
+    pub(crate) fn server_connection(&self, record: VerdictRecord) -> Result<ServerConnection, TlsFailure> {
+        let check = Arc::clone(&self.certificate_check);
+        self.tls.server_connection(check, self.client_certificate, record)
+    }
+
     /// Everything but the identity at its default.
     #[must_use]
     pub fn new(tls: TlsSettings, certificate_check: Arc<dyn CertificateCheck>) -> Self {
@@ -55,6 +65,7 @@ impl EndpointConfig {
             unix_time_of_origin: Duration::ZERO,
             tls,
             certificate_check,
+            client_certificate: ClientCertificate::default(),
             data_ciphers: DataCipher::DEFAULT.to_vec(),
             cbc_ciphers: vec![],
             cbc_digest: AuthDigest::default(),

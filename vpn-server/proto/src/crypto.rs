@@ -10,7 +10,7 @@ use ring as backend;
 compile_error!("choose a crypto backend: feature `aws_lc_rs` (default) or `ring`");
 
 use backend::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use backend::hmac;
+use backend::{digest, hmac};
 use rustls::crypto::CryptoProvider;
 use std::sync::Arc;
 
@@ -118,6 +118,17 @@ impl MacKey {
         }
         context.sign()
     }
+}
+
+/// SHA-256 over the parts as if they were one text.
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut octets = [0; 32];
+    octets.copy_from_slice(context.finish().as_ref());
+    octets
 }
 
 /// The TLS provider of the chosen backend; passed explicitly, because a build may hold both.

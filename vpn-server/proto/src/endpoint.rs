@@ -140,7 +140,7 @@ impl Endpoint {
     /// decision any longer: whatever was kept for it has no owner, and no event will say so.
     pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) -> bool {
         let is_awaited = self.sessions.get(&session).is_some_and(Session::is_undecided);
-        self.with_session(now, session, |session, context| session.authorize(context, decision));
+        self.identify(now, session, |session, context| session.authorize(context, decision));
         is_awaited
     }
 
@@ -254,11 +254,20 @@ impl Endpoint {
         }
     }
 
-    /// Hands a packet to a session and, if that made a client known, lets it take the place of its former session.
     fn feed(&mut self, now: Moment, handle: SessionHandle, packet: &ControlPacket<'_>) {
+        self.identify(now, handle, |session, context| session.receive(context, packet));
+    }
+
+    /// Lets a session do something and, if that made its client known, lets it take the place of its former session.
+    fn identify(
+        &mut self,
+        now: Moment,
+        handle: SessionHandle,
+        act: impl FnOnce(&mut Session, &mut Context<'_>),
+    ) {
         let was_known = self.is_identified(handle);
         let earlier = std::mem::take(&mut self.events);
-        self.with_session(now, handle, |session, context| session.receive(context, packet));
+        self.with_session(now, handle, act);
         let news = std::mem::replace(&mut self.events, earlier);
         if !was_known && self.is_identified(handle) {
             self.replace_former_session(now, handle);
@@ -419,7 +428,7 @@ impl Endpoint {
     fn make_room_for_a_handshake(&mut self, now: Moment, newcomer: Option<SourceNetwork>) {
         while let Some(evicted) = self.half_open.first_to_go(self.config.half_open, newcomer) {
             self.counters.evicted += 1;
-            self.with_session(now, evicted, |session, _| session.evict());
+            self.with_session(now, evicted, |session, context| session.evict(context));
             self.half_open.remove(evicted);
         }
     }

@@ -50,6 +50,12 @@ pub enum Event {
         /// Who asks.
         request: Box<AuthorizationRequest>,
     },
+    /// A session that asked by [`Event::AuthorizationRequested`] is over, and no decision was there: none is needed any
+    /// longer.
+    Abandoned {
+        /// The session.
+        session: SessionHandle,
+    },
     /// The tunnel of a session is up: its keys are live and its configuration is about to leave.
     Established {
         /// The session.
@@ -177,11 +183,23 @@ pub struct Pending {
     pub prompt: Option<Prompt>,
 }
 
+impl Pending {
+    /// What the client is told; some clients understand no time.
+    pub(crate) fn into_messages(self, takes_timeout: bool) -> impl Iterator<Item = ServerMessage> {
+        let seconds = takes_timeout.then_some(self.timeout.as_secs());
+        let prompt = self.prompt.map(|prompt| ServerMessage::InfoPre(prompt.to_text()));
+        std::iter::once(ServerMessage::AuthPending(seconds)).chain(prompt)
+    }
+}
+
 /// The answer to [`Event::ReauthorizationRequested`].
 #[derive(Clone, Debug)]
 pub enum Reauthorization {
     /// The session goes on; the options are pushed, for example a fresh `auth-token`.
     Accept(Vec<PushOption>),
+    /// The decision takes time; it comes later by [`Endpoint::reauthorize`](crate::Endpoint::reauthorize). The tunnel
+    /// goes on with its former key.
+    Pending(Pending),
     /// The session ends.
     Deny(Denial),
     /// The session ends because the token is not valid any longer.

@@ -4,6 +4,8 @@
 
 use rustls::pki_types::CertificateDer;
 
+use crate::crypto;
+
 /// Decides about the certificate chain that a peer presents. Called once per TLS handshake, renegotiations included.
 pub trait CertificateCheck: Send + Sync {
     /// Judges `chain`: the leaf first, then whatever else the peer sent, in its order.
@@ -24,15 +26,42 @@ pub enum CertificateVerdict {
     Untrusted(Denial),
 }
 
-/// A peer whose chain leads to a trusted authority.
+/// Whether clients have to show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum ClientCertificate {
+    /// Whoever has none is turned away.
+    #[default]
+    Required,
+    /// Whoever has one shows it; whoever has none needs a user name.
+    Optional,
+    /// Nobody is asked for one; everybody needs a user name.
+    NotAsked,
+}
+
+/// Who a peer is: by a certificate whose chain leads to a trusted authority, or by a user name alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PeerIdentity {
-    /// The common name of the leaf's subject.
+    /// The common name of the leaf's subject; without a certificate the user name.
     pub common_name: String,
-    /// SHA-256 over the DER of the leaf.
+    /// SHA-256 over the DER of the leaf; without a certificate over the user name, set apart from certificates.
     pub fingerprint: [u8; 32],
-    /// Every certificate that the verdict relied on, the leaf first, trust anchors left out.
+    /// Every certificate that the verdict relied on, the leaf first, trust anchors left out; empty without a
+    /// certificate.
     pub path: Vec<CertificateRef>,
+}
+
+impl PeerIdentity {
+    /// Somebody who shows no certificate. The name is a claim until whoever decides has checked the password.
+    pub(crate) fn without_certificate(username: &str) -> Self {
+        let fingerprint = crypto::sha256(&[b"user name without a certificate: ", username.as_bytes()]);
+        Self { common_name: username.to_owned(), fingerprint, path: vec![] }
+    }
+
+    /// Whether a certificate says who it is.
+    #[must_use]
+    pub fn has_certificate(&self) -> bool {
+        !self.path.is_empty()
+    }
 }
 
 /// Names one certificate the way revocation does: by issuing key and serial number.

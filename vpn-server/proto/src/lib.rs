@@ -51,7 +51,9 @@ pub use event::{
     Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, GrantV6, Pending,
     Reauthorization, Transmit, Wakeup,
 };
-pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
+pub use identity::{
+    CertificateCheck, CertificateRef, CertificateVerdict, ClientCertificate, Denial, PeerIdentity,
+};
 pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
 pub use path::{Path, Transport};

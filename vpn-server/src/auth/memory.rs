@@ -5,9 +5,11 @@
 //! takes them over. The memory is bounded: it forgets the oldest, and whoever was forgotten is not let in.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use pki_core::crl::CertificateId;
+use rustls::pki_types::CertificateDer;
 
 /// How many paths are remembered: more than handshakes can be under way.
 const CAPACITY: usize = 16_384;
@@ -15,24 +17,46 @@ const CAPACITY: usize = 16_384;
 /// The certificates of a verified path, the leaf first, the trust anchor left out.
 pub type CertificatePath = Arc<[CertificateId]>;
 
+/// Certificates as they were shown, the leaf first.
+pub type CertificateChain = Arc<[CertificateDer<'static>]>;
+
 type Fingerprint = [u8; 32];
 
 /// The latest verified path of each of the latest clients.
 #[derive(Debug, Default)]
 pub(super) struct PathMemory {
     paths: Mutex<Paths>,
+    keeps_chains: AtomicBool,
 }
 
 #[derive(Debug, Default)]
 struct Paths {
-    by_leaf: HashMap<Fingerprint, CertificatePath>,
+    by_leaf: HashMap<Fingerprint, Remembered>,
     oldest_first: VecDeque<Fingerprint>,
 }
 
+#[derive(Debug)]
+struct Remembered {
+    path: CertificatePath,
+    chain: Option<CertificateChain>,
+}
+
 impl PathMemory {
-    pub(super) fn remember(&self, leaf: Fingerprint, path: CertificatePath) {
+    /// Remembers leaves, too, from now on: programs are told what stands in them.
+    pub(super) fn keep_chains(&self) {
+        self.keeps_chains.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn remember(
+        &self,
+        leaf: Fingerprint,
+        path: CertificatePath,
+        certificate: &CertificateDer<'_>,
+    ) {
+        let keeps_chain = self.keeps_chains.load(Ordering::Relaxed);
+        let chain = keeps_chain.then(|| CertificateChain::from([certificate.clone().into_owned()]));
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        if paths.by_leaf.insert(leaf, path).is_none() {
+        if paths.by_leaf.insert(leaf, Remembered { path, chain }).is_none() {
             paths.oldest_first.push_back(leaf);
         }
         if paths.oldest_first.len() > CAPACITY
@@ -44,7 +68,12 @@ impl PathMemory {
 
     pub(super) fn path_of(&self, leaf: &Fingerprint) -> Option<CertificatePath> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        paths.by_leaf.get(leaf).map(Arc::clone)
+        paths.by_leaf.get(leaf).map(|remembered| Arc::clone(&remembered.path))
+    }
+
+    pub(super) fn chain_of(&self, leaf: &Fingerprint) -> Option<CertificateChain> {
+        let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.by_leaf.get(leaf)?.chain.clone()
     }
 }
 
@@ -61,12 +90,26 @@ mod tests {
             leaf
         };
         for number in 0..=CAPACITY {
-            memory.remember(leaf(number), Arc::from([]));
-            memory.remember(leaf(number), Arc::from([]));
+            memory.remember(leaf(number), Arc::from([]), &certificate());
+            memory.remember(leaf(number), Arc::from([]), &certificate());
         }
         assert!(memory.path_of(&leaf(0)).is_none());
         assert!(memory.path_of(&leaf(1)).is_some());
         assert!(memory.path_of(&leaf(CAPACITY)).is_some());
         assert_eq!(memory.paths.lock().unwrap().by_leaf.len(), CAPACITY);
+    }
+
+    #[test]
+    fn certificates_are_remembered_only_where_somebody_needs_them() {
+        let memory = PathMemory::default();
+        memory.remember([1; 32], Arc::from([]), &certificate());
+        memory.keep_chains();
+        memory.remember([2; 32], Arc::from([]), &certificate());
+        assert_eq!(memory.chain_of(&[1; 32]), None);
+        assert_eq!(memory.chain_of(&[2; 32]).unwrap()[..], [certificate()]);
+    }
+
+    fn certificate() -> CertificateDer<'static> {
+        CertificateDer::from(vec![1, 2, 3])
     }
 }

@@ -12,6 +12,7 @@
 mod credentials;
 mod expiry;
 mod keeper;
+pub mod login;
 mod memory;
 mod refusal;
 mod revocation;
@@ -21,7 +22,7 @@ mod wrapping;
 pub use credentials::{CredentialFile, Credentials, CredentialsError};
 pub use expiry::ExpiryStage;
 pub use keeper::{CrlReload, TrustKeeper};
-pub use memory::CertificatePath;
+pub use memory::{CertificateChain, CertificatePath};
 pub use revocation::{RevocationError, RevocationState};
 pub use trust::{Trust, TrustSnapshot};
 pub use wrapping::{WrappingKeyError, load_wrapping};

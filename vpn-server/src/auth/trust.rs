@@ -15,7 +15,7 @@ use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 
-use super::memory::{CertificatePath, PathMemory};
+use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
 use crate::observe::Escaped;
@@ -62,15 +62,26 @@ impl Trust {
         self.paths.path_of(fingerprint)
     }
 
+    /// Remembers the certificates of clients, too, from now on: programs are told what stands in them.
+    pub fn keep_chains(&self) {
+        self.paths.keep_chains();
+    }
+
+    /// The certificate of a client that was accepted a moment ago, where such are kept.
+    #[must_use]
+    pub fn chain_of(&self, fingerprint: &[u8; 32]) -> Option<CertificateChain> {
+        self.paths.chain_of(fingerprint)
+    }
+
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
         match snapshot.verify(chain, now) {
-            Ok(path) => self.accept(path),
+            Ok(path) => self.accept(path, chain),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
 
-    fn accept(&self, path: VerifiedPath) -> CertificateVerdict {
+    fn accept(&self, path: VerifiedPath, chain: &[CertificateDer<'_>]) -> CertificateVerdict {
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -91,7 +102,9 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
-        self.paths.remember(path.fingerprint, path.certificates.into());
+        if let Some(leaf) = chain.first() {
+            self.paths.remember(path.fingerprint, path.certificates.into(), leaf);
+        }
         CertificateVerdict::Accepted(identity)
     }
 }

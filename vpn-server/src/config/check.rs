@@ -10,8 +10,10 @@ use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 use super::client::ClientTable;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
+use super::hooks::HookSettings;
 use super::inside::InsideSettings;
 use super::listen::ListenAddress;
+use super::login::{LoginSettings, SessionLimits};
 use super::network::{Network, RoutedNetwork};
 use super::options::Options;
 use super::push::{MOST_PUSHED_OCTETS, PushSettings};
@@ -47,6 +49,12 @@ pub struct Config {
     pub inside: InsideSettings,
     /// How sessions are kept.
     pub sessions: SessionSettings,
+    /// How many sessions a client may have, and how long.
+    pub limits: SessionLimits,
+    /// How clients log in.
+    pub login: LoginSettings,
+    /// Programs that are run when something happens.
+    pub hooks: HookSettings,
     /// How data packets are made.
     pub data_channel: DataChannelSettings,
     /// Whether client addresses are translated towards routed networks.
@@ -142,6 +150,9 @@ impl Config {
         let data_channel = DataChannelSettings::check(&options, inside.client_cidrs.v6.is_some())?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
+        let limits = SessionLimits::check(&options)?;
+        let login = LoginSettings::check(&options)?;
+        let hooks = HookSettings::check(&options)?;
         let status = StatusFileSettings::check(&options)?;
         let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
@@ -156,6 +167,9 @@ impl Config {
             port_share,
             inside,
             sessions,
+            limits,
+            login,
+            hooks,
             data_channel,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,
@@ -267,7 +281,6 @@ impl SessionSettings {
                 0 => None,
                 seconds => Some(Duration::from_secs(seconds.into())),
             },
-            per_client: at_least_one("duplicate-cn", options.duplicate_cn)?.unwrap_or(1),
         })
     }
 }
@@ -358,7 +371,7 @@ where
     Ok(values)
 }
 
-fn checked<T, E>(
+pub(super) fn checked<T, E>(
     option: &'static str,
     text: Option<&str>,
     parse: impl FnOnce(&str) -> Result<T, E>,
@@ -387,7 +400,7 @@ mod tests {
         assert_eq!(config.state_directory, PathBuf::from("/var/lib/postern/postern0"));
         assert_eq!(config.live.tunnel, TunnelMode::Full);
         assert_eq!(config.live.max_sessions, None);
-        assert_eq!(config.sessions.per_client, 1);
+        assert_eq!(config.limits.per_client, 1);
         assert_eq!(config.sessions.data_ciphers, DataCipher::DEFAULT);
         assert_eq!(config.sessions.renegotiate_after, Some(Duration::from_secs(3600)));
         assert_eq!(config.crl_grace, Duration::ZERO);

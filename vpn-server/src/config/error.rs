@@ -4,7 +4,9 @@ use std::io;
 use std::path::PathBuf;
 
 use super::data_channel::InvalidDataChannelOption;
+use super::hooks::InvalidHook;
 use super::listen::InvalidListenAddress;
+use super::login::UnknownWord;
 use super::network::{InvalidNetwork, Network, RoutedNetwork};
 use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
@@ -82,6 +84,18 @@ pub enum ConfigError {
         first: &'static str,
         /// The other.
         second: &'static str,
+    },
+    /// An option that means nothing, or lets everybody in, where nobody checks passwords.
+    #[error("--{option} needs somebody who checks passwords")]
+    NeedsLogin {
+        /// The option.
+        option: &'static str,
+    },
+    /// An option about tokens where there are none.
+    #[error("--{option} needs tokens")]
+    NeedsTokens {
+        /// The option.
+        option: &'static str,
     },
     /// An option that means nothing without a TCP listener.
     #[error("--{option} needs a TCP port to listen on")]
@@ -185,6 +199,12 @@ pub enum InvalidValue {
     /// Not a way to wrap control packets.
     #[error(transparent)]
     Wrapping(#[from] InvalidWrappingOption),
+    /// Not a program to run.
+    #[error(transparent)]
+    Hook(#[from] InvalidHook),
+    /// Not one of the words that the option knows.
+    #[error(transparent)]
+    Word(#[from] UnknownWord),
     /// Not a management interface.
     #[error(transparent)]
     Management(#[from] InvalidManagementAddress),
@@ -215,6 +235,8 @@ impl ConfigError {
             Self::Missing { .. } => "config-option-missing",
             Self::NoCredentials => "config-credentials-missing",
             Self::Exclusive { .. } => "config-options-exclusive",
+            Self::NeedsLogin { .. } => "config-needs-login",
+            Self::NeedsTokens { .. } => "config-needs-tokens",
             Self::NeedsTcp { .. } => "config-needs-tcp",
             Self::Duplicate { .. } => "config-value-duplicate",
             Self::TooMany { .. } => "config-too-many-values",
@@ -245,6 +267,10 @@ impl ConfigError {
                     .to_owned()
             }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::NeedsLogin { option } => {
+                format!("add --users FILE or --auth-user-pass-verify COMMAND, or remove --{option}")
+            }
+            Self::NeedsTokens { option } => format!("add --auth-gen-token SECONDS, or remove --{option}"),
             Self::NeedsTcp { option } => format!("add --listen tcp:ADDRESS:PORT, or remove --{option}"),
             Self::Duplicate { option, .. } => format!("remove one {}", written(option)),
             Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the {}", written(option)),
@@ -292,6 +318,11 @@ impl InvalidValue {
             Self::DataChannel(problem) => problem.help(),
             Self::Push(problem) => problem.help(),
             Self::Wrapping(problem) => problem.help(),
+            Self::Hook(InvalidHook::NoMethod) => {
+                "write the program and its arguments, then via-file or via-env"
+            }
+            Self::Hook(_) => "write the absolute path of the program, then its arguments",
+            Self::Word(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",

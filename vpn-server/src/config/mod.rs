@@ -7,11 +7,14 @@
 mod advice;
 mod check;
 mod client;
+mod client_directives;
 mod data_channel;
 mod error;
+mod hooks;
 mod inside;
 mod listen;
 mod load;
+mod login;
 mod network;
 mod operation;
 mod options;
@@ -20,16 +23,20 @@ mod reload;
 mod session;
 mod show;
 mod strangers;
+pub mod words;
 mod wrapping;
 
 pub use advice::Advice;
 pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
+pub use client_directives::{ClientDirectives, IgnoredLine};
 pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
 pub use error::{ConfigError, InvalidValue};
+pub use hooks::{HookCommand, HookSettings, InvalidHook, VerifyCommand, VerifyMethod};
 pub use inside::InsideSettings;
 pub use listen::{InvalidListenAddress, ListenAddress};
 pub(crate) use load::nearest;
+pub use login::{DuplicatePolicy, IdleLimit, LoginSettings, SessionLimits, UnknownWord};
 pub use network::{
     AddressRange, ClientCidr, ClientCidrV6, ClientCidrs, InvalidNetwork, Network, RoutedNetwork,
 };

@@ -118,6 +118,52 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Seconds for which an expired revocation list is still accepted.
     pub crl_grace: Option<u32>,
+    /// The file with users and their hashed passwords.
+    pub users: Option<PathBuf>,
+    /// The program that decides about user names and passwords: `COMMAND via-file` or `COMMAND via-env`.
+    pub auth_user_pass_verify: Option<String>,
+    /// Who sends no user name gets in by certificate alone.
+    pub auth_user_pass_optional: Option<bool>,
+    /// `require`, `optional` or `none`.
+    pub verify_client_cert: Option<String>,
+    /// Sessions belong to the user, not to the certificate.
+    pub username_as_common_name: Option<bool>,
+    /// Seconds for which tokens replace passwords after a login; 0 is without an end.
+    pub auth_gen_token: Option<u32>,
+    /// Seconds after which a token is renewed.
+    pub auth_gen_token_renewal: Option<u32>,
+    /// Whoever decides about passwords is asked about tokens, too.
+    pub auth_gen_token_external: Option<bool>,
+    /// The file with the key for tokens.
+    pub auth_gen_token_secret: Option<PathBuf>,
+    /// Seconds that a deferred decision may take.
+    pub auth_timeout: Option<u32>,
+    /// The program that hears the answers of clients to questions.
+    pub client_crresponse: Option<String>,
+    /// The program that decides about certificates.
+    pub tls_verify: Option<String>,
+    /// The program that decides about what stands beside tls-crypt-v2 keys.
+    pub tls_crypt_v2_verify: Option<String>,
+    /// The program that decides about clients which have a place.
+    pub client_connect: Option<String>,
+    /// The program that hears of clients which are gone.
+    pub client_disconnect: Option<String>,
+    /// The program that hears which client has which address.
+    pub learn_address: Option<String>,
+    /// The program that runs when the device is up.
+    pub up: Option<String>,
+    /// The program that runs when the routes are set.
+    pub route_up: Option<String>,
+    /// The program that runs when the server has ended.
+    pub down: Option<String>,
+    /// Seconds that a program may take.
+    pub hook_timeout: Option<u32>,
+    /// `replace` or `refuse`.
+    pub duplicate_cn_policy: Option<String>,
+    /// Seconds that a session may last.
+    pub session_timeout: Option<u32>,
+    /// Seconds, and octets that a session has to move in them.
+    pub idle_timeout: Option<[u32; 2]>,
     /// Leave forwarding to the administrator of the host.
     pub no_forwarding: Option<bool>,
     /// The file that shows who is connected.
@@ -155,7 +201,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 64] = [
+    pub const NAMES: [&'static str; 87] = [
         "pki",
         "server-name",
         "ca",
@@ -205,6 +251,29 @@ impl Options {
         "connection-log",
         "state-dir",
         "crl-grace",
+        "users",
+        "auth-user-pass-verify",
+        "auth-user-pass-optional",
+        "verify-client-cert",
+        "username-as-common-name",
+        "auth-gen-token",
+        "auth-gen-token-renewal",
+        "auth-gen-token-external",
+        "auth-gen-token-secret",
+        "auth-timeout",
+        "client-crresponse",
+        "tls-verify",
+        "tls-crypt-v2-verify",
+        "client-connect",
+        "client-disconnect",
+        "learn-address",
+        "up",
+        "route-up",
+        "down",
+        "hook-timeout",
+        "duplicate-cn-policy",
+        "session-timeout",
+        "idle-timeout",
         "no-forwarding",
         "status",
         "status-interval",
@@ -281,6 +350,29 @@ impl Options {
             connection_log: self.connection_log.or(fallback.connection_log),
             state_dir: self.state_dir.or(fallback.state_dir),
             crl_grace: self.crl_grace.or(fallback.crl_grace),
+            users: self.users.or(fallback.users),
+            auth_user_pass_verify: self.auth_user_pass_verify.or(fallback.auth_user_pass_verify),
+            auth_user_pass_optional: self.auth_user_pass_optional.or(fallback.auth_user_pass_optional),
+            verify_client_cert: self.verify_client_cert.or(fallback.verify_client_cert),
+            username_as_common_name: self.username_as_common_name.or(fallback.username_as_common_name),
+            auth_gen_token: self.auth_gen_token.or(fallback.auth_gen_token),
+            auth_gen_token_renewal: self.auth_gen_token_renewal.or(fallback.auth_gen_token_renewal),
+            auth_gen_token_external: self.auth_gen_token_external.or(fallback.auth_gen_token_external),
+            auth_gen_token_secret: self.auth_gen_token_secret.or(fallback.auth_gen_token_secret),
+            auth_timeout: self.auth_timeout.or(fallback.auth_timeout),
+            client_crresponse: self.client_crresponse.or(fallback.client_crresponse),
+            tls_verify: self.tls_verify.or(fallback.tls_verify),
+            tls_crypt_v2_verify: self.tls_crypt_v2_verify.or(fallback.tls_crypt_v2_verify),
+            client_connect: self.client_connect.or(fallback.client_connect),
+            client_disconnect: self.client_disconnect.or(fallback.client_disconnect),
+            learn_address: self.learn_address.or(fallback.learn_address),
+            up: self.up.or(fallback.up),
+            route_up: self.route_up.or(fallback.route_up),
+            down: self.down.or(fallback.down),
+            hook_timeout: self.hook_timeout.or(fallback.hook_timeout),
+            duplicate_cn_policy: self.duplicate_cn_policy.or(fallback.duplicate_cn_policy),
+            session_timeout: self.session_timeout.or(fallback.session_timeout),
+            idle_timeout: self.idle_timeout.or(fallback.idle_timeout),
             no_forwarding: self.no_forwarding.or(fallback.no_forwarding),
             status: self.status.or(fallback.status),
             status_interval: self.status_interval.or(fallback.status_interval),
@@ -316,6 +408,8 @@ impl Options {
             &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
+            &mut self.users,
+            &mut self.auth_gen_token_secret,
             &mut self.status,
             &mut self.management_password,
             &mut self.address_file,
@@ -380,6 +474,13 @@ mod tests {
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
+            "auth-user-pass-optional" | "username-as-common-name" | "auth-gen-token-external" => "true",
+            "auth-gen-token"
+            | "auth-gen-token-renewal"
+            | "hook-timeout"
+            | "session-timeout"
+            | "auth-timeout" => "7",
+            "idle-timeout" => "[60, 7]",
             "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "hand-window" => "7",
             "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
             "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",

@@ -16,8 +16,6 @@ pub struct SessionSettings {
     pub keepalive: Keepalive,
     /// How long one key is used; `None` leaves renegotiation to the client.
     pub renegotiate_after: Option<Duration>,
-    /// How many sessions one client may have; further ones end its oldest.
-    pub per_client: u32,
 }
 
 /// Why a session parameter cannot be used.

@@ -1,8 +1,11 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
 use super::check::{Config, CredentialPaths, TunnelMode};
+use super::hooks::{HookCommand, HookSettings};
+use super::login::{LoginSettings, print_client_certificate, print_duplicate_policy};
 use super::options::Options;
 use super::session::{print_data_ciphers, print_tls_version};
+use crate::auth::login::LoginPolicy;
 
 impl Config {
     /// The configuration as a TOML file, defaults written out.
@@ -22,7 +25,7 @@ impl Options {
 
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
-        let Config { sessions, live, wrapping, inside, data_channel, .. } = config;
+        let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
         Self {
             askpass: config.passphrase_file.clone(),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
@@ -53,7 +56,7 @@ impl From<&Config> for Options {
             full_tunnel: (live.tunnel == TunnelMode::Full).then_some(true),
             push_only: (live.tunnel == TunnelMode::AsPushed).then_some(true),
             max_sessions: live.max_sessions,
-            duplicate_cn: Some(sessions.per_client),
+            duplicate_cn: Some(limits.per_client),
             keepalive: Some([sessions.keepalive.ping, sessions.keepalive.ping_restart].map(seconds)),
             reneg_sec: Some(sessions.renegotiate_after.map_or(0, seconds)),
             data_ciphers: Some(print_data_ciphers(&sessions.data_ciphers)),
@@ -67,6 +70,10 @@ impl From<&Config> for Options {
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
             crl_grace: Some(seconds(config.crl_grace)),
+            duplicate_cn_policy: Some(print_duplicate_policy(limits.when_exceeded).to_owned()),
+            username_as_common_name: limits.username_as_common_name.then_some(true),
+            session_timeout: limits.session_timeout.map(seconds),
+            idle_timeout: limits.idle.map(|idle| [seconds(idle.period), saturating(idle.octets)]),
             no_forwarding: (!config.forwarding).then_some(true),
             status: config.status.as_ref().map(|status| status.path.clone()),
             status_interval: config.status.as_ref().map(|status| seconds(status.interval)),
@@ -86,7 +93,42 @@ impl From<&Config> for Options {
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             client: live.clients.options(),
-            ..Self::from(&config.credentials)
+            ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
+        }
+    }
+}
+
+impl Options {
+    fn with_login(self, login: &LoginSettings) -> Self {
+        let tokens = login.tokens.as_ref();
+        Self {
+            users: login.users.clone(),
+            auth_user_pass_optional: (login.policy == LoginPolicy::Optional).then_some(true),
+            verify_client_cert: Some(print_client_certificate(login.client_certificate).to_owned()),
+            auth_gen_token: tokens.map(|tokens| tokens.lifetime.map_or(0, seconds)),
+            auth_gen_token_renewal: tokens.map(|tokens| seconds(tokens.renewal)),
+            auth_gen_token_external: tokens.filter(|tokens| tokens.asks_deciders).map(|_| true),
+            auth_gen_token_secret: login.token_key.clone(),
+            auth_timeout: Some(seconds(login.timeout)),
+            ..self
+        }
+    }
+
+    fn with_hooks(self, hooks: &HookSettings) -> Self {
+        let printed = |command: &Option<HookCommand>| command.as_ref().map(ToString::to_string);
+        Self {
+            auth_user_pass_verify: hooks.auth_user_pass_verify.as_ref().map(ToString::to_string),
+            client_crresponse: printed(&hooks.client_crresponse),
+            tls_verify: printed(&hooks.tls_verify),
+            tls_crypt_v2_verify: printed(&hooks.tls_crypt_v2_verify),
+            client_connect: printed(&hooks.client_connect),
+            client_disconnect: printed(&hooks.client_disconnect),
+            learn_address: printed(&hooks.learn_address),
+            up: printed(&hooks.up),
+            route_up: printed(&hooks.route_up),
+            down: printed(&hooks.down),
+            hook_timeout: Some(seconds(hooks.timeout)),
+            ..self
         }
     }
 }
@@ -108,6 +150,10 @@ fn printed(values: &[impl ToString]) -> Vec<String> {
     values.iter().map(ToString::to_string).collect()
 }
 
+fn saturating(number: u64) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
 fn seconds(duration: std::time::Duration) -> u32 {
     u32::try_from(duration.as_secs()).unwrap_or(u32::MAX)
 }
@@ -126,6 +172,13 @@ mod tests {
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
              no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
              management-hold=true\nmanagement-log-lines=9",
+            "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
+             auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
+             auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\
+             auth-timeout=9\nclient-crresponse='/bin/r'\ntls-verify='/bin/t'\ntls-crypt-v2-verify='/bin/v'\n\
+             client-connect='/bin/c'\nclient-disconnect='/bin/d'\nlearn-address='/bin/l'\nup='/bin/u'\n\
+             route-up='/bin/ru'\ndown='/bin/do'\nhook-timeout=3\nduplicate-cn-policy='refuse'\nsession-timeout=60\n\
+             idle-timeout=[60, 1000]",
             "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
              client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
              dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\

@@ -1,16 +1,18 @@
-//! Whether a client whose certificate was accepted gets in, and with what.
+//! Whether a client that has proved who it is gets in, and with what.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
-use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo};
+use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo, PushOption};
 
 use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
 use super::push::{Audience, options_for};
 use super::registry::{Admission, Applicant, ClientKey, Limits, NoPlace, Registry, SessionKey};
-use crate::config::{ClientSettings, InsideSettings, LiveSettings};
+use crate::auth::login::{Authenticator, ClientFacts, ClientNumber, Username};
+use crate::config::{ClientDirectives, ClientSettings, InsideSettings, LiveSettings, SessionLimits};
 use crate::random;
 
 /// Decides about admissions.
@@ -20,41 +22,52 @@ pub(super) struct Admissions {
     pub(super) inside: InsideSettings,
     /// Where to look single clients up, instead of in the live settings.
     pub(super) directory: Option<Arc<dyn ClientDirectory>>,
-    pub(super) sessions_per_client: u32,
+    pub(super) limits: SessionLimits,
+    pub(super) authenticator: Arc<Authenticator>,
+    pub(super) next_number: AtomicU64,
 }
 
-/// A client that was let in.
+/// A client that has a place.
 pub(super) struct Admitted {
     pub(super) connection: Arc<Connection>,
     pub(super) admission: Admission,
-    pub(super) grant: Grant,
 }
 
 impl Admissions {
+    /// A number for a client that wants in.
+    pub(super) fn count_client(&self) -> ClientNumber {
+        ClientNumber(self.next_number.fetch_add(1, Ordering::Relaxed))
+    }
+
     /// Finds a place for the client, at the cost of its oldest session where it has too many.
     pub(super) fn admit(
         &self,
         key: SessionKey,
         request: &AuthorizationRequest,
+        facts: &ClientFacts,
+        username: Option<&Username>,
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
-        let client = client_key(&request.identity)
-            .ok_or_else(|| internal("the verified path of the certificate is empty"))?;
+        let client = self.client_key(&request.identity, username);
         let settings = self.settings_of(&live, &client.common_name)?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
-        let limits = Limits { sessions: live.max_sessions, per_client: self.sessions_per_client };
-        let applicant = self.applicant(client, &settings);
+        let limits = Limits {
+            sessions: live.max_sessions,
+            per_client: self.limits.per_client,
+            when_exceeded: self.limits.when_exceeded,
+        };
+        let applicant = self.applicant(facts.number, client, &settings);
         let admission = self.registry.admit(key, applicant, limits).map_err(no_place)?;
-        let grant = self.grant(&live, &settings, request, &admission);
         let connection = Arc::new(Connection {
             id: ConnectionId::from_random(id),
+            number: facts.number,
             started: now,
             remote: request.path.remote,
             address: admission.lease.v4,
             address_v6: admission.lease.v6,
             client: certificate_facts(&request.identity),
-            username: request.username.clone(),
+            username: username.map(ToString::to_string),
             device: device_facts(&request.peer_info),
             negotiated: Negotiated {
                 tls_version: request.tls.version,
@@ -62,7 +75,53 @@ impl Admissions {
                 data_cipher: request.cipher.name(),
             },
         });
-        Ok(Admitted { connection, admission, grant })
+        Ok(Admitted { connection, admission })
+    }
+
+    /// What a client with a place is told, as things stand now.
+    pub(super) fn options(
+        &self,
+        facts: &ClientFacts,
+        directives: &ClientDirectives,
+        has_ipv6: bool,
+    ) -> Result<Vec<PushOption>, Denial> {
+        let live = self.live.load();
+        let settings = self.settings_of(&live, &facts.common_name)?;
+        let audience =
+            Audience { inside: &self.inside, settings: &settings, peer_info: &facts.peer_info, has_ipv6 };
+        Ok(directives.apply(options_for(&live, &audience)))
+    }
+
+    pub(super) fn grant(&self, admission: &Admission, options: Vec<PushOption>) -> Grant {
+        let (cidrs, lease) = (self.inside.client_cidrs, admission.lease);
+        let ipv6 = lease.v6.zip(cidrs.v6).map(|(address, cidr)| GrantV6 {
+            address,
+            prefix_length: cidr.net().prefix_len(),
+            gateway: cidr.server_address(),
+        });
+        Grant {
+            peer_id: admission.slot.peer_id(),
+            address: lease.v4,
+            netmask: cidrs.v4.netmask(),
+            gateway: cidrs.v4.server_address(),
+            ipv6,
+            reauthenticate: self.authenticator.asks(),
+            options,
+        }
+    }
+
+    /// By what sessions of the same client are known. Without a certificate, and where user names count instead, that is
+    /// the user name.
+    fn client_key(&self, identity: &PeerIdentity, username: Option<&Username>) -> ClientKey {
+        match (username, identity.path.first()) {
+            (Some(username), _) if self.limits.username_as_common_name => {
+                ClientKey { issuer_key: [0; 32], common_name: username.to_string() }
+            }
+            (_, Some(leaf)) => {
+                ClientKey { issuer_key: leaf.issuer_key, common_name: identity.common_name.clone() }
+            }
+            (_, None) => ClientKey { issuer_key: [0; 32], common_name: identity.common_name.clone() },
+        }
     }
 
     fn settings_of(&self, live: &LiveSettings, common_name: &str) -> Result<ClientSettings, Denial> {
@@ -73,50 +132,20 @@ impl Admissions {
         look_up(directory, live, common_name)
     }
 
-    fn applicant(&self, client: ClientKey, settings: &ClientSettings) -> Applicant {
+    fn applicant(&self, number: ClientNumber, client: ClientKey, settings: &ClientSettings) -> Applicant {
         let networks = networks_behind(settings, &self.inside, &client.common_name);
-        Applicant { client, wish: address_wish(settings), networks }
-    }
-
-    fn grant(
-        &self,
-        live: &LiveSettings,
-        settings: &ClientSettings,
-        request: &AuthorizationRequest,
-        admission: &Admission,
-    ) -> Grant {
-        let (cidrs, lease) = (self.inside.client_cidrs, admission.lease);
-        let ipv6 = lease.v6.zip(cidrs.v6).map(|(address, cidr)| GrantV6 {
-            address,
-            prefix_length: cidr.net().prefix_len(),
-            gateway: cidr.server_address(),
-        });
-        let audience = Audience {
-            inside: &self.inside,
-            settings,
-            peer_info: &request.peer_info,
-            has_ipv6: ipv6.is_some(),
-        };
-        Grant {
-            peer_id: admission.slot.peer_id(),
-            address: lease.v4,
-            netmask: cidrs.v4.netmask(),
-            gateway: cidrs.v4.server_address(),
-            ipv6,
-            reauthenticate: false,
-            options: options_for(live, &audience),
-        }
+        Applicant { number, client, wish: address_wish(settings), networks }
     }
 }
 
-/// The leaf as logs name it.
+/// The leaf as logs name it; without a certificate only the name that was claimed.
 pub(super) fn certificate_facts(identity: &PeerIdentity) -> CertificateFacts {
     let leaf = identity.path.first();
     CertificateFacts {
         common_name: identity.common_name.clone(),
         serial: leaf.map_or_else(String::new, |leaf| hexadecimal_upper(&leaf.serial)),
         issuer_key: leaf.map_or_else(String::new, |leaf| hexadecimal(&leaf.issuer_key)),
-        fingerprint: hexadecimal(&identity.fingerprint),
+        fingerprint: leaf.map_or_else(String::new, |_| hexadecimal(&identity.fingerprint)),
     }
 }
 
@@ -124,26 +153,21 @@ pub(super) fn device_facts(peer_info: &PeerInfo) -> DeviceFacts {
     DeviceFacts {
         platform: peer_info.platform().map(ToOwned::to_owned),
         version: peer_info.version().map(ToOwned::to_owned),
+        peer_info: peer_info.clone(),
     }
-}
-
-fn client_key(identity: &PeerIdentity) -> Option<ClientKey> {
-    let issuer_key = identity.path.first()?.issuer_key;
-    Some(ClientKey { issuer_key, common_name: identity.common_name.clone() })
 }
 
 fn no_place(reason: NoPlace) -> Denial {
-    let code = match reason {
-        NoPlace::TooManySessions(_) => "too-many-sessions",
-        NoPlace::NoAddress(reason) => reason.code(),
-        NoPlace::NoPeerId => "peer-ids-exhausted",
+    let (code, public) = match reason {
+        NoPlace::TooManyOfClient(_) => ("already-connected", "this client is connected already"),
+        NoPlace::TooManySessions(_) => ("too-many-sessions", NO_ROOM),
+        NoPlace::NoAddress(reason) => (reason.code(), NO_ROOM),
+        NoPlace::NoPeerId => ("peer-ids-exhausted", NO_ROOM),
     };
-    Denial {
-        code,
-        public: "the server has no room for another client".to_owned(),
-        detail: reason.to_string(),
-    }
+    Denial { code, public: public.to_owned(), detail: reason.to_string() }
 }
+
+const NO_ROOM: &str = "the server has no room for another client";
 
 pub(super) fn internal(detail: &str) -> Denial {
     Denial { code: "internal-error", public: "internal error".to_owned(), detail: detail.to_owned() }

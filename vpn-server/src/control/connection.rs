@@ -6,6 +6,9 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use pki_core::time::Timestamp;
+use vpn_proto::PeerInfo;
+
+use crate::auth::login::ClientNumber;
 
 /// Names one connection for ever: `cvpn-connection-` and 17 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +23,8 @@ pub struct EndpointId(Seventeen);
 pub struct Connection {
     /// The name of this connection.
     pub id: ConnectionId,
+    /// Which client of this process it is.
+    pub number: ClientNumber,
     /// When the client was let in.
     pub started: Timestamp,
     /// Where the client's first packets came from.
@@ -30,7 +35,7 @@ pub struct Connection {
     pub address_v6: Option<Ipv6Addr>,
     /// Whom the certificate names.
     pub client: CertificateFacts,
-    /// The user name that the client sent beside its certificate.
+    /// The user name whose password or token was checked; a name that nobody checked is not kept.
     pub username: Option<String>,
     /// What the client says about itself.
     pub device: DeviceFacts,
@@ -58,6 +63,8 @@ pub struct DeviceFacts {
     pub platform: Option<String>,
     /// The version of the client (`IV_VER`).
     pub version: Option<String>,
+    /// All of it, by name.
+    pub peer_info: PeerInfo,
 }
 
 /// What a client and the server agreed on.

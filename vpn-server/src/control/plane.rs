@@ -3,11 +3,12 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use tracing::error;
+use tracing::{error, warn};
 use vpn_proto::{EndpointConfig, Farewell, Transport};
 
 use super::SendDatagrams;
@@ -21,13 +22,18 @@ use super::shard::{Command, Shard, Shared};
 use super::whereabouts::Whereabouts;
 use crate::addr::AddressBook;
 use crate::auth::Trust;
+use crate::auth::login::{Authenticator, ClientNumber};
 use crate::clock::Clock;
-use crate::config::{InsideSettings, LiveSettings};
+use crate::config::{InsideSettings, LiveSettings, SessionLimits};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
+use crate::hooks::ClientHooks;
 use crate::observe::connection_log::ConnectionLog;
 
 /// How long clients have to acknowledge that the server stops.
 const GOOD_BYE: Duration = Duration::from_secs(2);
+
+/// How long programs that hear of the end of sessions are waited for.
+const LAST_PROGRAMS: Duration = Duration::from_secs(10);
 
 /// What the control plane is made of.
 pub(crate) struct ControlSettings {
@@ -37,8 +43,12 @@ pub(crate) struct ControlSettings {
     pub(crate) addresses: AddressBook,
     /// Where to look single clients up, instead of in the live settings.
     pub(crate) directory: Option<Arc<dyn ClientDirectory>>,
-    /// How many sessions one client may have.
-    pub(crate) sessions_per_client: u32,
+    /// How many sessions a client may have, and how long.
+    pub(crate) limits: SessionLimits,
+    /// Who has to agree to a login.
+    pub(crate) authenticator: Arc<Authenticator>,
+    /// Programs about clients that have a place.
+    pub(crate) hooks: Option<Arc<ClientHooks>>,
     /// What a reload can change.
     pub(crate) live: LiveSettings,
     /// Where established sessions are made known to the data plane.
@@ -79,9 +89,12 @@ impl Mailroom {
                 live: ArcSwap::from_pointee(settings.live),
                 inside: settings.inside,
                 directory: settings.directory,
-                sessions_per_client: settings.sessions_per_client,
+                limits: settings.limits,
+                authenticator: settings.authenticator,
+                next_number: AtomicU64::new(0),
             },
             trust: settings.trust,
+            hooks: settings.hooks,
             chronicle: Chronicle::new(settings.log),
             clock: settings.clock,
             whereabouts: Whereabouts::new(shards),
@@ -162,10 +175,20 @@ impl ControlHandle {
         self.shared.tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
     }
 
-    /// What clients are told and how many may connect, from now on.
+    /// What clients are told and how many may connect, from now on. Connected clients are told what changed for them,
+    /// or to begin anew where they cannot change.
     pub(crate) fn set_live(&self, live: LiveSettings) {
         self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
+        self.shared.tell_all(|| Command::LiveSettingsChanged);
+    }
+
+    /// Ends the connection of a client; answers whether there was one. `reason` stands in the connection log.
+    pub(crate) fn close(&self, client: ClientNumber, farewell: Farewell, reason: &'static str) -> bool {
+        let Some(SessionKey { shard, session }) = self.shared.admissions.registry.find(client) else {
+            return false;
+        };
+        self.shared.command(shard, Command::Close { session, farewell, reason })
     }
 
     /// The addresses that clients have or had, if there are others than when the number of changes was `known`; and the
@@ -177,13 +200,6 @@ impl ControlHandle {
     /// The established connections.
     pub(crate) fn connections(&self) -> Vec<ConnectionSnapshot> {
         self.shared.admissions.registry.connections(self.shared.clock.now())
-    }
-
-    /// Ends the session with the number `client_id`; `false` if there is none.
-    pub(crate) fn close(&self, client_id: u64, farewell: Farewell, reason: &'static str) -> bool {
-        self.shared.admissions.registry.find(client_id).is_some_and(|SessionKey { shard, session }| {
-            self.shared.command(shard, Command::Close { session, farewell, reason })
-        })
     }
 
     /// What was counted so far.
@@ -199,8 +215,15 @@ impl ControlPlane {
     }
 
     /// Tells every client to reconnect later, waits until all have heard it, but not for long, and ends the shards.
+    ///
+    /// Programs that are to hear of the end of sessions hear it, but are not waited for for long either.
     pub(crate) fn stop(mut self) {
         self.end(GOOD_BYE);
+        if let Some(hooks) = &self.handle.shared.hooks
+            && !hooks.finish(LAST_PROGRAMS)
+        {
+            warn!("some programs did not hear of the end of sessions");
+        }
     }
 
     fn end(&mut self, patience: Duration) {

@@ -14,6 +14,8 @@ use vpn_proto::{DataChannel, Moment, PeerId, SessionHandle};
 
 use super::connection::{Connection, Usage};
 use crate::addr::{AddressBook, AddressWish, Lease, NoAddress};
+use crate::auth::login::ClientNumber;
+use crate::config::DuplicatePolicy;
 use crate::dataplane::{InsertError, Peer, PeerSlot, Tables};
 
 /// Names a session of any shard.
@@ -36,11 +38,13 @@ pub(super) struct ClientKey {
 pub(super) struct Limits {
     pub(super) sessions: Option<u32>,
     pub(super) per_client: u32,
+    pub(super) when_exceeded: DuplicatePolicy,
 }
 
 /// Who asks for a place, and for which.
 #[derive(Clone, Debug)]
 pub(super) struct Applicant {
+    pub(super) number: ClientNumber,
     pub(super) client: ClientKey,
     pub(super) wish: AddressWish,
     /// The networks behind it.
@@ -59,6 +63,8 @@ pub(super) struct Admission {
 /// Why there is no place for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum NoPlace {
+    #[error("the client has {0} sessions already, which is as many as --duplicate-cn allows")]
+    TooManyOfClient(u32),
     #[error("all {0} sessions that --max-sessions allows are in use")]
     TooManySessions(u32),
     #[error(transparent)]
@@ -104,6 +110,7 @@ type Arrival = u64;
 
 struct Place {
     client: ClientKey,
+    number: ClientNumber,
     arrival: Arrival,
     slot: PeerSlot,
     lease: Lease,
@@ -122,7 +129,7 @@ impl Registry {
         Self { tables, state: Mutex::new(state) }
     }
 
-    /// Finds a place for a session of `applicant`, at the cost of its oldest one where it has too many.
+    /// Finds a place for a session of `applicant`, at the cost of its oldest one where it has too many and may.
     pub(super) fn admit(
         &self,
         key: SessionKey,
@@ -131,6 +138,9 @@ impl Registry {
     ) -> Result<Admission, NoPlace> {
         let mut state = self.lock();
         let evicted = state.oldest_beyond(&applicant.client, limits.per_client);
+        if evicted.is_some() && limits.when_exceeded == DuplicatePolicy::Refuse {
+            return Err(NoPlace::TooManyOfClient(limits.per_client));
+        }
         let remaining = state.places.len() - usize::from(evicted.is_some());
         if let Some(maximum) = limits.sessions
             && remaining >= usize::try_from(maximum).unwrap_or(usize::MAX)
@@ -200,7 +210,7 @@ impl Registry {
         live.map(|(place, live)| ConnectionSnapshot {
             connection: Arc::clone(&live.connection),
             usage: usage(&live.channel),
-            client_id: place.arrival,
+            client_id: place.number.0,
             peer_id: place.slot.peer_id(),
             remote: live.channel.path().remote,
             silence: now.saturating_since(live.channel.last_received()),
@@ -209,10 +219,10 @@ impl Registry {
         .collect()
     }
 
-    /// The session with the number `client_id`, if it is not over.
-    pub(super) fn find(&self, client_id: u64) -> Option<SessionKey> {
+    /// Where the session of this client is looked after, if it is not over.
+    pub(super) fn find(&self, number: ClientNumber) -> Option<SessionKey> {
         let state = self.lock();
-        state.places.iter().find(|(_, place)| place.arrival == client_id).map(|(key, _)| *key)
+        state.places.iter().find(|(_, place)| place.number == number).map(|(key, _)| *key)
     }
 
     fn vacate(&self, state: &mut State, key: SessionKey) {
@@ -235,11 +245,11 @@ impl State {
     }
 
     fn seat(&mut self, key: SessionKey, applicant: Applicant, slot: PeerSlot, lease: Lease) {
-        let Applicant { client, networks, .. } = applicant;
+        let Applicant { number, client, networks, .. } = applicant;
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.by_client.entry(client.clone()).or_default().insert((arrival, key));
-        self.places.insert(key, Place { client, arrival, slot, lease, networks, live: None });
+        self.places.insert(key, Place { number, client, arrival, slot, lease, networks, live: None });
     }
 
     fn unseat(&mut self, key: SessionKey) -> Option<Place> {

@@ -1,6 +1,8 @@
 //! The whole control plane without a network: real shards, real certificates, and clients of the protocol core that
 //! talk to them through memory.
 
+mod logins;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -16,9 +18,13 @@ use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion, Transport};
 use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
 use crate::addr::{AddressBook, AddressPool};
+use crate::auth::login::Authenticator;
 use crate::auth::{Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
-use crate::config::{ClientCidrs, InsideSettings, LiveSettings, Network, PushSettings, TunnelMode};
+use crate::config::{
+    ClientCidrs, DuplicatePolicy, InsideSettings, LiveSettings, Network, PushSettings, SessionLimits,
+    TunnelMode,
+};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Policy, Ruleset, TunnelNetwork};
@@ -141,7 +147,7 @@ fn a_second_place_costs_the_first_and_keeps_the_address() {
 
 #[test]
 fn as_many_places_as_configured_are_held_at_once() {
-    let mut world = World::with(|settings| settings.sessions_per_client = 2);
+    let mut world = World::with(|settings| settings.limits.per_client = 2);
     let alice = world.issue("alice");
     let (mut first, mut second, mut third) =
         (world.client(&alice, 1), world.client(&alice, 2), world.client(&alice, 3));
@@ -421,6 +427,13 @@ impl World {
     }
 
     fn with(change: impl FnOnce(&mut ControlSettings)) -> Self {
+        Self::with_endpoint(change, |_| {})
+    }
+
+    fn with_endpoint(
+        change: impl FnOnce(&mut ControlSettings),
+        change_endpoint: impl FnOnce(&mut EndpointConfig),
+    ) -> Self {
         let pki = TestPki::new();
         let credentials = Credentials::load(
             &pki.paths(),
@@ -440,7 +453,15 @@ impl World {
             inside: inside(),
             addresses: AddressBook::new(AddressPool::over_v4("10.8.0.0/29".parse().unwrap()), None),
             directory: None,
-            sessions_per_client: 1,
+            limits: SessionLimits {
+                per_client: 1,
+                when_exceeded: DuplicatePolicy::Replace,
+                username_as_common_name: false,
+                session_timeout: None,
+                idle: None,
+            },
+            authenticator: Arc::new(Authenticator::without_logins()),
+            hooks: None,
             live: live(),
             tables: Arc::clone(&tables),
             trust: Arc::clone(keeper.trust()),
@@ -453,7 +474,8 @@ impl World {
         let (datagrams, sent) = channel();
         let outbound = MemoryOutbound { datagrams, standings: Standings::default() };
         let standings = Arc::clone(&outbound.standings);
-        let config = EndpointConfig::new(credentials.tls, Arc::clone(keeper.trust()) as _);
+        let mut config = EndpointConfig::new(credentials.tls, Arc::clone(keeper.trust()) as _);
+        change_endpoint(&mut config);
         let plane = mailroom.start(&Arc::new(config), || Box::new(outbound.clone())).unwrap();
         Self {
             pki,
@@ -500,10 +522,17 @@ impl World {
             self.certificate.clone(),
             TlsVersion::Tls12,
         );
+        self.client_with(transport, ClientConfig::new(tls), port)
+    }
+
+    fn client_of(&self, config: ClientConfig, port: u16) -> TestClient {
+        self.client_with(Transport::Udp, config, port)
+    }
+
+    fn client_with(&self, transport: Transport, config: ClientConfig, port: u16) -> TestClient {
         let remote = SocketAddr::from(([192, 0, 2, 1], port));
         let path = Path { listener: ListenerId(0), transport, remote, local: None };
-        let config = Arc::new(ClientConfig::new(tls));
-        let client = Client::connect(config, path, self.clock.now(), Box::new(OperatingSystem));
+        let client = Client::connect(Arc::new(config), path, self.clock.now(), Box::new(OperatingSystem));
         TestClient { client, path, events: Vec::new() }
     }
 
@@ -538,6 +567,12 @@ impl World {
         (self.sink)(ControlInput::Disconnected { path: client.path });
         let (handle, remote) = (self.plane().handle().clone(), client.path.remote);
         self.run(&mut [], |_| handle.connections().iter().all(|other| other.connection.remote != remote));
+    }
+
+    /// Lets the shards do what they have been told until now.
+    fn settle(&mut self) {
+        let start = Instant::now();
+        self.run(&mut [], |_| start.elapsed() > Duration::from_millis(200));
     }
 
     /// Carries datagrams until `is_done`.

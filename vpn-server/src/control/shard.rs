@@ -7,6 +7,10 @@
 //! everybody else goes on. When timers panic again and again, there is no telling whose they are, and the shard starts
 //! over with a new endpoint.
 
+mod changes;
+mod entrance;
+mod lifetime;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,21 +19,26 @@ use std::time::Duration;
 
 use tracing::{debug, error};
 use vpn_proto::{
-    Authorization, AuthorizationRequest, CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event,
-    Farewell, KeyId, Moment, Path, Reauthorization, SessionHandle,
+    CloseReason, DataChannel, Denial, Endpoint, EndpointConfig, Event, Farewell, KeyId, Moment, Path,
+    PushOption, SessionHandle,
 };
 
+use self::entrance::{Candidate, Question};
+use self::lifetime::Lifetime;
 use super::SendDatagrams;
-use super::admission::{Admissions, Admitted, device_facts, internal};
+use super::admission::Admissions;
 use super::chronicle::{Chronicle, wall_clock};
 use super::connection::{Connection, DeviceFacts};
 use super::counters::Counted;
 use super::mailbox::{Arrival, Mailbox};
 use super::registry::{SessionKey, usage};
 use super::whereabouts::{Holder, Whereabouts};
+use crate::auth::login::{ClientFacts, LoginUpdate};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
+use crate::config::ClientDirectives;
 use crate::dataplane::PeerSlot;
+use crate::hooks::ClientHooks;
 use crate::random::OperatingSystem;
 use crate::transport::tcp::Standing;
 
@@ -50,6 +59,10 @@ pub(super) enum Command {
     PeerFloated { session: SessionHandle, path: Path },
     /// Close a session of this shard.
     Close { session: SessionHandle, farewell: Farewell, reason: &'static str },
+    /// News about a question that somebody outside of the shard answers.
+    Answered { session: SessionHandle, question: Question, update: LoginUpdate },
+    /// What clients are pushed may have changed.
+    LiveSettingsChanged,
     /// Revocations changed: close whoever is affected.
     CheckRevocations,
     /// For handshakes from now on.
@@ -62,6 +75,7 @@ pub(super) enum Command {
 pub(super) struct Shared {
     pub(super) admissions: Admissions,
     pub(super) trust: Arc<Trust>,
+    pub(super) hooks: Option<Arc<ClientHooks>>,
     pub(super) chronicle: Chronicle,
     pub(super) clock: Clock,
     pub(super) whereabouts: Whereabouts,
@@ -75,7 +89,11 @@ pub(super) struct Shard {
     endpoint: Endpoint,
     endpoint_config: Arc<EndpointConfig>,
     outbound: Box<dyn SendDatagrams>,
+    candidates: BTreeMap<SessionHandle, Candidate>,
+    next_question: u64,
     sessions: BTreeMap<SessionHandle, Session>,
+    /// When the lifetimes of sessions are to be looked at.
+    agenda: BTreeSet<(Moment, SessionHandle)>,
     settled: Vec<Path>,
     next_usage_report: Moment,
     timer_panics: u32,
@@ -95,7 +113,16 @@ struct Session {
     path: Path,
     fingerprint: [u8; 32],
     connection: Arc<Connection>,
+    facts: Arc<ClientFacts>,
     certificates: CertificatePath,
+    /// What it is pushed in another way than others are.
+    directives: ClientDirectives,
+    /// What it has been pushed.
+    pushed: Vec<PushOption>,
+    /// How many TLS sessions asked for a decision.
+    keys: u32,
+    /// What somebody outside of the shard is asked about it.
+    question: Option<Question>,
     live: Option<Live>,
     ending: Option<&'static str>,
 }
@@ -104,6 +131,7 @@ struct Session {
 struct Live {
     since: Moment,
     channel: Arc<DataChannel>,
+    lifetime: Lifetime,
 }
 
 impl Shard {
@@ -120,7 +148,10 @@ impl Shard {
             endpoint_config,
             shared,
             outbound,
+            candidates: BTreeMap::new(),
+            next_question: 0,
             sessions: BTreeMap::new(),
+            agenda: BTreeSet::new(),
             settled: Vec::new(),
             next_usage_report,
             timer_panics: 0,
@@ -140,6 +171,7 @@ impl Shard {
             }
             self.keep_time();
         }
+        self.forget_candidates();
         self.forget_everybody("shutdown");
     }
 
@@ -149,6 +181,10 @@ impl Shard {
             Command::PeerExit(session) => shard.endpoint.peer_exited(now, session),
             Command::PeerFloated { session, path } => shard.float(now, session, path),
             Command::Close { session, farewell, reason } => shard.close(now, session, farewell, reason),
+            Command::Answered { session, question, update } => {
+                shard.take_answer(now, session, question, update);
+            }
+            Command::LiveSettingsChanged => shard.follow_live_settings(now),
             Command::CheckRevocations => shard.check_revocations(now),
             Command::SetEndpointConfig(config) => {
                 shard.endpoint.set_config(Arc::clone(&config));
@@ -181,6 +217,9 @@ impl Shard {
             if self.timer_panics >= TIMER_PANICS {
                 self.start_over();
             }
+        }
+        if self.agenda.first().is_some_and(|(at, _)| *at <= now) {
+            self.contain(|shard| shard.look_at_lifetimes(now));
         }
         if self.next_usage_report <= now {
             self.next_usage_report = now + USAGE_INTERVAL;
@@ -218,72 +257,20 @@ impl Shard {
 
     fn handle(&mut self, event: Event) {
         match event {
-            Event::AuthorizationRequested { session, request } => self.authorize(session, &request),
+            Event::AuthorizationRequested { session, request } => self.receive_client(session, request),
+            Event::Abandoned { session } => self.forget_candidate(session),
             Event::Established { session, channel } => self.establish(session, channel),
             Event::Floated { session, from, to } => self.note_float(session, from, to),
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
-            // Nobody is asked a question, or for credentials a second time: certificates decide.
-            Event::ChallengeResponse { session, .. } => debug!(?session, "an answer to no question"),
-            Event::ReauthorizationRequested { session, .. } => {
-                let decision = Reauthorization::Deny(internal("no credentials were asked for"));
-                self.endpoint.reauthorize(self.now(), session, decision);
-            }
+            Event::ChallengeResponse { session, response } => self.pass_on(session, &response),
+            Event::ReauthorizationRequested { session, password } => self.ask_again(session, password),
             Event::AttemptFailed { path, identity, failure } => {
                 self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }
             Event::HandshakeBegun { path } => self.outbound.set_standing(path, Standing::Handshake),
             Event::PathSettled { path } => self.settled.push(path),
         }
-    }
-
-    fn authorize(&mut self, session: SessionHandle, request: &AuthorizationRequest) {
-        let now = self.now();
-        if self.stopping.is_some() {
-            self.endpoint.close(now, session, Farewell::Restart(STOPPING.to_owned()));
-            return;
-        }
-        let decision = match self.admit(session, request) {
-            Ok((Admitted { connection, admission, grant }, certificates)) => {
-                if let Some(evicted) = admission.evicted {
-                    self.evict(evicted, request.path);
-                }
-                let (slot, path) = (admission.slot, request.path);
-                let fingerprint = request.identity.fingerprint;
-                let granted =
-                    Session { slot, path, fingerprint, connection, certificates, live: None, ending: None };
-                self.sessions.insert(session, granted);
-                self.shared.whereabouts.settle(path, Holder { key: self.key(session), fingerprint });
-                Authorization::Grant(grant)
-            }
-            Err(denial) => {
-                let device = device_facts(&request.peer_info);
-                self.shared.chronicle.refused(request.path, Some(&request.identity), device, &denial);
-                Authorization::Deny(denial)
-            }
-        };
-        if !self.endpoint.authorize(now, session, decision) {
-            self.forget(session, "client-gone");
-        }
-    }
-
-    /// Without its verified path a session could not be found again by a revocation, so it is not let in. And what was
-    /// revoked since its certificate was checked has passed by: the session was not among those to be closed yet.
-    fn admit(
-        &self,
-        session: SessionHandle,
-        request: &AuthorizationRequest,
-    ) -> Result<(Admitted, CertificatePath), Denial> {
-        let certificates = self
-            .shared
-            .trust
-            .path_of(&request.identity.fingerprint)
-            .ok_or_else(|| internal("the verified path of the certificate was forgotten"))?;
-        if let Some(denial) = self.shared.trust.snapshot().revocation_of(&certificates, wall_clock()) {
-            return Err(denial);
-        }
-        let admitted = self.shared.admissions.admit(self.key(session), request, wall_clock())?;
-        Ok((admitted, certificates))
     }
 
     /// Tells the client's oldest session that another one has taken its place.
@@ -316,7 +303,12 @@ impl Shard {
             return;
         }
         self.outbound.set_standing(channel.path(), Standing::Session);
-        session.live = Some(Live { since: now, channel });
+        let lifetime = Lifetime::start(&self.shared.admissions.limits, now);
+        self.agenda.extend(lifetime.next().map(|at| (at, handle)));
+        if let Some(hooks) = &self.shared.hooks {
+            hooks.connected(&session.facts, &connection);
+        }
+        session.live = Some(Live { since: now, channel, lifetime });
         self.shared.chronicle.connected(&connection);
     }
 
@@ -376,11 +368,18 @@ impl Shard {
     }
 
     fn note_end(&self, session: &Session, reason: &str) {
+        if session.question.is_some() {
+            self.shared.admissions.authenticator.forget(session.facts.number, session.keys);
+        }
         let (chronicle, connection) = (&self.shared.chronicle, &session.connection);
         match &session.live {
             Some(live) => {
                 let duration = self.now().saturating_since(live.since);
-                chronicle.disconnected(connection, duration, usage(&live.channel), reason);
+                let usage = usage(&live.channel);
+                chronicle.disconnected(connection, duration, usage, reason);
+                if let Some(hooks) = &self.shared.hooks {
+                    hooks.disconnected(&session.facts, connection, duration, usage, reason);
+                }
             }
             None => chronicle.abandoned(connection, reason),
         }
@@ -419,8 +418,13 @@ impl Shard {
     }
 
     fn say_good_bye(&mut self, now: Moment, at_the_latest: Moment) {
-        let told = self.sessions.values().map(|session| session.path.remote).collect();
+        let candidates: Vec<(SessionHandle, SocketAddr)> = self.candidate_addresses();
+        let remotes = self.sessions.values().map(|session| session.path.remote);
+        let told = remotes.chain(candidates.iter().map(|(_, remote)| *remote)).collect();
         self.stopping = Some(Stopping { at_the_latest, told });
+        for (handle, _) in candidates {
+            self.endpoint.close(now, handle, Farewell::Restart(STOPPING.to_owned()));
+        }
         let everybody: Vec<SessionHandle> = self.sessions.keys().copied().collect();
         for handle in everybody {
             self.close(now, handle, Farewell::Restart(STOPPING.to_owned()), "server-stopping");
@@ -436,6 +440,7 @@ impl Shard {
             .filter(|(_, session)| session.path.remote == path.remote)
             .map(|(handle, _)| *handle)
             .collect();
+        self.forget_candidates_at(&path);
         for handle in there {
             self.contain(|shard| shard.close(now, handle, Farewell::Silent, "internal-error"));
             self.forget(handle, "internal-error");
@@ -454,6 +459,7 @@ impl Shard {
         }
         self.endpoint = Endpoint::new(Arc::clone(&self.endpoint_config), Box::new(OperatingSystem));
         self.timer_panics = 0;
+        self.forget_candidates();
         self.forget_everybody("internal-error");
     }
 
@@ -483,6 +489,7 @@ impl Shard {
         let deadlines = [
             self.endpoint.poll_timeout().map(|wakeup| wakeup.at),
             Some(self.next_usage_report),
+            self.agenda.first().map(|(at, _)| *at),
             self.stopping.as_ref().map(|stopping| stopping.at_the_latest),
         ];
         let next = deadlines.into_iter().flatten().min();

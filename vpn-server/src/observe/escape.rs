@@ -20,7 +20,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-pub(super) fn is_unsafe_to_print(character: char) -> bool {
+pub(crate) fn is_unsafe_to_print(character: char) -> bool {
     character.is_control()
         || matches!(
             character,

@@ -6,3 +6,4 @@ mod record;
 mod throttle;
 
 pub use escape::Escaped;
+pub(crate) use escape::is_unsafe_to_print;

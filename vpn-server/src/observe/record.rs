@@ -1,8 +1,10 @@
 //! One line of the connection log.
 //!
 //! The keys of AWS Client VPN come first and in its order, so that what parses its logs parses ours; our own follow.
-//! Every value is a string, absent ones are `NA`, times are UTC.
+//! Every value is a string, absent ones are `NA`, times are UTC; only `peer-info`, what the client says about itself, is
+//! an object of strings.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
@@ -53,6 +55,8 @@ pub(super) struct Record {
     data_cipher: &'static str,
     client_version: String,
     client_ipv6: String,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    peer_info: BTreeMap<String, String>,
 }
 
 /// An attempt that was refused.
@@ -76,6 +80,7 @@ impl Record {
             connection_log_type: "connection-attempt",
             connection_attempt_status: "successful",
             event: "established",
+            peer_info: peer_info(&connection.device),
             ..Self::of(endpoint, connection, connection.started, Duration::ZERO, Usage::default())
         }
     }
@@ -122,6 +127,7 @@ impl Record {
             event: "refused",
             reason: attempt.code.to_owned(),
             reason_detail: attempt.detail.clone(),
+            peer_info: peer_info(&attempt.device),
             ..Self::empty(endpoint, now)
         }
         .about_client(attempt.client.as_ref())
@@ -202,12 +208,15 @@ impl Record {
             data_cipher: NOT_AVAILABLE,
             client_version: absent(),
             client_ipv6: absent(),
+            peer_info: BTreeMap::new(),
         }
     }
 
     fn about_client(mut self, client: Option<&CertificateFacts>) -> Self {
         if let Some(client) = client {
             self.common_name.clone_from(&client.common_name);
+        }
+        if let Some(client) = client.filter(|client| !client.fingerprint.is_empty()) {
             self.cert_serial.clone_from(&client.serial);
             self.cert_issuer.clone_from(&client.issuer_key);
             self.cert_fingerprint.clone_from(&client.fingerprint);
@@ -228,6 +237,11 @@ impl Record {
 fn time(at: Timestamp) -> String {
     let Calendar { year, month, day, hour, minute, second } = at.calendar();
     format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+/// All that a client says about itself; it stands in the first record about a connection only.
+fn peer_info(device: &DeviceFacts) -> BTreeMap<String, String> {
+    device.peer_info.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 fn or_not_available(value: Option<&impl Display>) -> String {
@@ -260,10 +274,8 @@ impl Formatter for SafeFormatter {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
-    use crate::control::connection::{ConnectionId, Negotiated};
+    use crate::testing::connection::connection;
 
     /// client-vpn-model, section 13.
     const AWS_KEYS: [&str; 22] = [
@@ -374,6 +386,29 @@ mod tests {
     }
 
     #[test]
+    fn what_a_client_says_about_itself_stands_in_its_first_record_only() {
+        let record = json(&Record::established(endpoint(), &connection()));
+        assert_eq!(record["peer-info"]["UV_ASSET"], "42");
+        let now = Timestamp::from_unix_seconds(0);
+        let later = Record::updated(endpoint(), &connection(), now, Duration::ZERO, Usage::default());
+        assert_eq!(json(&later).get("peer-info"), None);
+    }
+
+    #[test]
+    fn a_client_without_a_certificate_has_a_name_and_no_serial_number() {
+        let mut connection = connection();
+        for field in [&mut connection.client.serial, &mut connection.client.issuer_key] {
+            field.clear();
+        }
+        connection.client.fingerprint.clear();
+        let record = json(&Record::established(endpoint(), &connection));
+        assert_eq!(
+            (&record["common-name"], &record["cert-serial"]),
+            (&"alice@company.com".into(), &"NA".into())
+        );
+    }
+
+    #[test]
     fn ops_03_hostile_names_stay_inside_their_line_and_survive_parsing() {
         for name in
             ["a\nb", "a\",\"event\":\"b", "\u{1b}[31m", "x\u{202e}y\u{2028}z", "\u{e0001}\u{9b}", "a\\u000ab"]
@@ -386,29 +421,6 @@ mod tests {
             let record: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(record["common-name"], name);
             assert_eq!(record["event"], "established");
-        }
-    }
-
-    fn connection() -> Connection {
-        Connection {
-            id: ConnectionId::from_random([7; 9]),
-            started: Timestamp::from_unix_seconds(1_795_159_308),
-            remote: "192.0.2.2:59974".parse().unwrap(),
-            address: Ipv4Addr::new(10, 8, 0, 2),
-            address_v6: Some("fd00:8::1000".parse().unwrap()),
-            client: CertificateFacts {
-                common_name: "alice@company.com".to_owned(),
-                serial: "0A1B".to_owned(),
-                issuer_key: "11".repeat(32),
-                fingerprint: "22".repeat(32),
-            },
-            username: None,
-            device: DeviceFacts { platform: Some("linux".to_owned()), version: Some("2.6.14".to_owned()) },
-            negotiated: Negotiated {
-                tls_version: "TLSv1.3",
-                tls_cipher_suite: "TLS13_AES_256_GCM_SHA384",
-                data_cipher: "AES-256-GCM",
-            },
         }
     }
 

@@ -3,6 +3,7 @@
 use pki_core::time::Timestamp;
 
 use super::error::StartError;
+use super::logins;
 use crate::auth::{Credentials, RevocationState, load_wrapping};
 use crate::config::Config;
 
@@ -19,5 +20,6 @@ pub fn check(config: &Config, now: Timestamp) -> Result<RevocationState, StartEr
         now,
     )?;
     load_wrapping(&config.wrapping)?;
+    logins::check(&config.login)?;
     Ok(RevocationState::read(&config.credentials, &config.state_directory, &credentials.anchors)?)
 }

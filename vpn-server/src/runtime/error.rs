@@ -5,9 +5,11 @@ use std::path::PathBuf;
 
 use pki_core::error::{ErrorKind, Explain};
 
+use super::logins::LoginError;
 use super::state_directory::StateError;
 use crate::auth::{CredentialsError, RevocationError, WrappingKeyError};
 use crate::config::ConfigError;
+use crate::hooks::HookFailure;
 use crate::management::ManagementError;
 use crate::net::NetworkError;
 use crate::observe::connection_log::ConnectionLogError;
@@ -27,6 +29,12 @@ pub enum StartError {
     /// A key for control packets cannot be used.
     #[error(transparent)]
     Wrapping(#[from] WrappingKeyError),
+    /// Nobody could be asked about logins.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// A program that was to run at the start failed.
+    #[error("{0}")]
+    Hook(#[from] HookFailure),
     /// The revocation list cannot be used.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
@@ -95,6 +103,8 @@ impl Explain for StartError {
             Self::State(error) => error.code(),
             Self::Credentials(error) => error.code(),
             Self::Wrapping(error) => error.code(),
+            Self::Login(error) => error.code(),
+            Self::Hook(error) => error.code(),
             Self::Revocation(error) => error.code(),
             Self::ConnectionLog(error) => error.code(),
             Self::FileLimit { .. } => "file-limit-too-low",
@@ -116,6 +126,10 @@ impl Explain for StartError {
             Self::State(error) => error.help().to_owned(),
             Self::Credentials(error) => error.help(),
             Self::Wrapping(error) => error.help().to_owned(),
+            Self::Login(error) => error.help().to_owned(),
+            Self::Hook(_) => {
+                "run the program by hand; what it says stands in the log at level debug".to_owned()
+            }
             Self::Revocation(error) => error.help().to_owned(),
             Self::ConnectionLog(error) => error.help().to_owned(),
             Self::FileLimit { needed, .. } => {

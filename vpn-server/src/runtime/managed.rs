@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tracing::warn;
 use vpn_proto::Farewell;
 
+use crate::auth::login::ClientNumber;
 use crate::control::connection::Usage;
 use crate::control::{ConnectionSnapshot, ControlHandle};
 use crate::management::{LoadStatistics, LogTap, Managed, ProcessSignal};
@@ -58,7 +59,9 @@ impl Managed for ManagedServer {
     }
 
     fn close(&self, client_id: u64, farewell: Farewell) -> bool {
-        self.control.get().is_some_and(|control| control.close(client_id, farewell, "ended-by-management"))
+        self.control
+            .get()
+            .is_some_and(|control| control.close(ClientNumber(client_id), farewell, "ended-by-management"))
     }
 
     fn signal(&self, signal: ProcessSignal) {

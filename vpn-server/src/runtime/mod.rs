@@ -11,6 +11,7 @@ pub mod file_watch;
 pub(crate) mod files;
 mod hardening;
 mod listeners;
+mod logins;
 mod managed;
 mod reload;
 #[cfg(test)]
@@ -24,6 +25,7 @@ mod tcp_scenarios;
 
 pub use check::check;
 pub use error::{ServeError, StartError};
+pub use logins::LoginError;
 pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};

@@ -17,6 +17,7 @@ use super::managed::ManagedServer;
 use super::reload::{ReloadReport, RereadError};
 use super::server::{Ready, Server};
 use super::systemd;
+use crate::auth::login::LoginPlugins;
 use crate::config::Config;
 use crate::control::ClientDirectory;
 use crate::management::{LogTap, Management, ServerState};
@@ -69,7 +70,7 @@ async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
         return Ok(Ending::Graceful);
     }
     tell(management.as_ref(), ServerState::Connecting);
-    let mut server = Server::start_with_directory(config, hooks.client_directory())?;
+    let mut server = Server::start_with(config, hooks.client_directory(), LoginPlugins::default())?;
     managed.attach(server.control().clone());
     if let Some(address) = server.ready().addresses.first() {
         tell(management.as_ref(), ServerState::Connected(*address));

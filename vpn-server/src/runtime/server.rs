@@ -12,14 +12,16 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
+use vpn_proto::{EndpointConfig, Farewell, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
 use super::address_ledger::AddressLedger;
 use super::error::StartError;
 use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::listeners::Listeners;
+use super::logins::Logins;
 use super::state_directory::StateDirectory;
+use crate::auth::login::{ClientNumber, LoginPlugins};
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{
@@ -31,6 +33,7 @@ use crate::control::{
     Mailroom, SendDatagrams,
 };
 use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
+use crate::hooks::ServerHooks;
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
@@ -50,6 +53,7 @@ pub struct Server {
     watch: Option<FileWatch>,
     control: ControlPlane,
     plane: Plane,
+    programs: ServerHooks,
     pub(super) network: HostNetwork,
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
@@ -87,17 +91,19 @@ impl Server {
     ///
     /// [`StartError`]; everything that was done until then is undone.
     pub fn start(config: Config) -> Result<Self, StartError> {
-        Self::start_with_directory(config, None)
+        Self::start_with(config, None, LoginPlugins::default())
     }
 
-    /// Starts a server that looks single clients up in `directory`, if there is one, instead of in its configuration.
+    /// Starts a server that looks single clients up in `directory`, if there is one, instead of in its configuration, and
+    /// asks `plugins` about logins beside those that the configuration names.
     ///
     /// # Errors
     ///
     /// As for [`Server::start`].
-    pub fn start_with_directory(
+    pub fn start_with(
         config: Config,
         directory: Option<Arc<dyn ClientDirectory>>,
+        plugins: LoginPlugins,
     ) -> Result<Self, StartError> {
         for advice in config.advice() {
             warn!(code = advice.code, "{}", advice.message);
@@ -107,11 +113,17 @@ impl Server {
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
+        let logins = Logins::start(&config, plugins, state.path(), config.data_channel.tun_mtu)?;
+        if logins.describes_certificates {
+            keeper.trust().keep_chains();
+        }
         let listeners = Listeners::bind(&config)?;
         let listen = listeners.addresses.clone();
         let tun = TunDevice::create(&tun_settings(&config))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+        let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
+        programs.started()?;
 
         let clock = Clock::start();
         let ledger = AddressLedger::new(address_file(&config, &state));
@@ -127,7 +139,9 @@ impl Server {
                 inside: config.inside.clone(),
                 addresses: ledger.open_book(&config.inside),
                 directory,
-                sessions_per_client: config.sessions.per_client,
+                limits: config.limits.clone(),
+                authenticator: logins.authenticator,
+                hooks: logins.hooks,
                 live: config.live.clone(),
                 tables: Arc::clone(&tables),
                 trust: Arc::clone(keeper.trust()),
@@ -150,6 +164,7 @@ impl Server {
             watch,
             control,
             plane,
+            programs,
             network,
             keeper,
             log,
@@ -174,6 +189,12 @@ impl Server {
     #[must_use]
     pub fn connections(&self) -> Vec<ConnectionSnapshot> {
         self.control.handle().connections()
+    }
+
+    /// Ends the connection of a client with a last word to it; answers whether there was one. `reason` is a kebab-case
+    /// code and stands in the connection log.
+    pub fn close_connection(&self, client: ClientNumber, farewell: Farewell, reason: &'static str) -> bool {
+        self.control.handle().close(client, farewell, reason)
     }
 
     /// What its control plane counted.
@@ -208,9 +229,10 @@ impl Server {
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
         self.ledger.write(|known| self.control.handle().address_history(known));
-        let Self { control, plane, network, log, .. } = self;
+        let Self { control, plane, programs, network, log, .. } = self;
         control.stop();
         plane.stop();
+        drop(programs);
         drop(network);
         drop(log);
         info!("the server has stopped");
@@ -391,6 +413,7 @@ fn endpoint_config(
     Arc::new(EndpointConfig {
         wrapping,
         unix_time_of_origin: clock.unix_time_of_origin(),
+        client_certificate: config.login.client_certificate,
         data_ciphers: config.sessions.data_ciphers.clone(),
         cbc_ciphers: config.data_channel.cbc_ciphers.clone(),
         cbc_digest: config.data_channel.cbc_digest,

@@ -102,7 +102,7 @@ fn a_reload_keeps_connections() {
         let mut server = start(&pki, LISTEN).unwrap();
         let mut client = TestClient::over_tcp(TCP, &pki, &alice);
         client.connect();
-        let options = format!("{LISTEN}\ndns = '10.7.0.53'\nport-share = '127.0.0.1:443'");
+        let options = format!("{LISTEN}\nmax-sessions = 9\nport-share = '127.0.0.1:443'");
         let report = server.reload(config(&pki, &options));
         assert!(report.live_settings_changed && report.failed.is_empty(), "{report:?}");
         assert_eq!(report.needs_restart, ["port-share"]);

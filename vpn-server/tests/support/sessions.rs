@@ -142,6 +142,7 @@ impl Sessions {
                 Event::Closed { .. } | Event::HandshakeBegun { .. } | Event::PathSettled { .. } => {}
                 Event::Floated { .. }
                 | Event::Renegotiated { .. }
+                | Event::Abandoned { .. }
                 | Event::AttemptFailed { .. }
                 | Event::ChallengeResponse { .. }
                 | Event::ReauthorizationRequested { .. } => panic!("{event:?}"),

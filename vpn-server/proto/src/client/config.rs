@@ -70,8 +70,8 @@ impl ClientConfig {
 pub struct ClientTls {
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     pub(crate) verifier: Arc<dyn ServerCertVerifier>,
-    pub(crate) chain: Vec<CertificateDer<'static>>,
-    pub(crate) key: PrivateKeyDer<'static>,
+    /// The certificate chain and its key, where the client has any.
+    pub(crate) certificate: Option<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>)>,
 }
 
 impl ClientTls {
@@ -83,8 +83,14 @@ impl ClientTls {
         server: CertificateDer<'static>,
         minimum: TlsVersion,
     ) -> Self {
+        Self { certificate: Some((chain, key)), ..Self::without_certificate(server, minimum) }
+    }
+
+    /// A client that shows no certificate, and takes only the server whose leaf is `server`.
+    #[must_use]
+    pub fn without_certificate(server: CertificateDer<'static>, minimum: TlsVersion) -> Self {
         let verifier = Arc::new(PinnedServer { leaf: server, provider: crypto::tls_provider() });
-        Self { versions: minimum.versions(), verifier, chain, key }
+        Self { versions: minimum.versions(), verifier, certificate: None }
     }
 
     /// The same, but with the one TLS version that `versions` names.

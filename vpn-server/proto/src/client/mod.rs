@@ -205,8 +205,19 @@ impl Client {
 
     /// Answers a question of the server; `answer` is the text in base64.
     pub fn respond(&mut self, now: Moment, answer: &str) {
-        if let Stage::Configuring { keyed, .. } = &mut self.stage {
-            keyed.say(&ClientMessage::ChallengeResponse(answer.to_owned()));
+        self.say(now, &ClientMessage::ChallengeResponse(answer.to_owned()));
+    }
+
+    /// Asks for the configuration once more, as clients do that have not got it.
+    pub fn request_push(&mut self, now: Moment) {
+        self.say(now, &ClientMessage::PushRequest);
+    }
+
+    fn say(&mut self, now: Moment, message: &ClientMessage) {
+        match &mut self.stage {
+            Stage::Configuring { keyed, .. } => keyed.say(message),
+            Stage::Connected(connected) => connected.keyed.say(message),
+            Stage::Connecting { .. } | Stage::Ended(_) => {}
         }
         self.flush(now);
     }

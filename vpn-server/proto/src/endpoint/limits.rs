@@ -135,6 +135,7 @@ impl Pair {
                 Event::Closed { reason, .. } => self.closed.push(reason),
                 Event::HandshakeBegun { .. } | Event::PathSettled { .. } => {}
                 Event::Floated { .. }
+                | Event::Abandoned { .. }
                 | Event::AttemptFailed { .. }
                 | Event::ChallengeResponse { .. }
                 | Event::ReauthorizationRequested { .. } => panic!("{event:?}"),

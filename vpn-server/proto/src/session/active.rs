@@ -32,6 +32,12 @@ const LONGEST_PROMOTION_DELAY: Duration = Duration::from_secs(60);
 const RETRY_PAUSE: Duration = Duration::from_secs(60);
 /// The least time between two answers to a client that asks for its configuration again.
 const PUSH_INTERVAL: Duration = Duration::from_secs(1);
+/// How many renegotiations a client may begin at once (ACL-06); after that one in [`RENEGOTIATION_INTERVAL`].
+const RENEGOTIATION_BURST: u32 = 10;
+const RENEGOTIATION_INTERVAL: Duration = Duration::from_secs(60);
+/// How many messages of a client count at once (ACL-06); after that one in [`MESSAGE_INTERVAL`].
+const MESSAGE_BURST: u32 = 10;
+const MESSAGE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a client may change its address at once (NET-10); after that once in [`FLOAT_INTERVAL`].
 const FLOAT_BURST: u32 = 5;
 const FLOAT_INTERVAL: Duration = Duration::from_secs(1);
@@ -52,6 +58,8 @@ pub(super) struct Active {
     pushed_at: Moment,
     data: Arc<DataChannel>,
     floats: Allowance,
+    renegotiations: Allowance,
+    messages: Allowance,
     rekey: Option<Rekey>,
     renegotiate_at: Option<Moment>,
     /// When the keys run out if no renegotiation succeeds; set once one is due.
@@ -92,6 +100,8 @@ impl Active {
             pushed_at: context.now,
             data,
             floats: Allowance::new(FLOAT_BURST, FLOAT_INTERVAL),
+            renegotiations: Allowance::new(RENEGOTIATION_BURST, RENEGOTIATION_INTERVAL),
+            messages: Allowance::new(MESSAGE_BURST, MESSAGE_INTERVAL),
             rekey: None,
             renegotiate_at: next_renegotiation(context),
             keys_end_at: None,
@@ -124,6 +134,7 @@ impl Active {
         if packet.opcode == ControlOpcode::SoftReset
             && packet.key_id == self.next_key_id()
             && self.rekey.is_none()
+            && self.renegotiations.spend(context.now)
         {
             self.start_rekey(context);
         }
@@ -133,12 +144,13 @@ impl Active {
     fn take_messages(mut self, context: &mut Context<'_>, messages: &Messages) -> Phase {
         for message in messages.iter().flat_map(|record| ClientMessage::parse_record(record)) {
             match message {
+                ClientMessage::Exit => return self.close(context, CloseReason::ClientExit, Farewell::Silent),
+                _ if !self.messages.spend(context.now) => {}
                 ClientMessage::PushRequest => {
                     if context.now.saturating_since(self.pushed_at) >= PUSH_INTERVAL {
                         self.push_configuration(context.now);
                     }
                 }
-                ClientMessage::Exit => return self.close(context, CloseReason::ClientExit, Farewell::Silent),
                 ClientMessage::ChallengeResponse(_) | ClientMessage::Unknown(_) => {}
             }
         }
@@ -184,6 +196,7 @@ impl Active {
                 Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
                 Outcome::Finished | Outcome::Running | Outcome::Failed | Outcome::Denied(_) => {}
             },
+            Reauthorization::Pending(pending) => rekey.hold(context.now, &self.client, pending),
             Reauthorization::Deny(denial) => return self.deny(context, denial),
             Reauthorization::DenyToken(denial) => {
                 let farewell = Farewell::AuthFailed(format!("SESSION:{}", denial.public));
@@ -198,7 +211,9 @@ impl Active {
 
     /// Changes the configuration of a client that takes changes; says whether it does.
     pub(super) fn push_update(&mut self, changes: &[PushChange]) -> bool {
-        let takes_it = self.client.negotiated.takes_push_update;
+        // Stock clients hear nothing on the old key once a renegotiation has begun.
+        let listens = !self.rekey.as_ref().is_some_and(Rekey::is_heard);
+        let takes_it = self.client.negotiated.takes_push_update && listens;
         if takes_it {
             for part in push_update(changes) {
                 // A TLS session that broke is replaced by the next renegotiation.

@@ -4,12 +4,15 @@
 //! acknowledged (OpenVPN 3 loses what comes before that), the client has asked for its configuration, and the
 //! decision is there. Until then it has neither address nor keys (ACL-01).
 
+use std::time::Duration;
+
 use super::active::{Active, Client};
+use super::allowance::Allowance;
 use super::closing::Closing;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
 use crate::control_channel::{ControlChannel, Ends, Messages};
-use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Pending, Wakeup};
+use crate::event::{Authorization, CloseReason, Event, Farewell, Grant, Wakeup};
 use crate::identity::{Denial, PeerIdentity};
 use crate::keys::{DYNAMIC_TLS_CRYPT_LABEL, KeySources};
 use crate::moment::Moment;
@@ -19,12 +22,18 @@ use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::Password;
 use crate::wire::message::{ClientMessage, ServerMessage};
 
+/// How many answers of the person count at once (ACL-06); after that one in [`ANSWER_INTERVAL`].
+const ANSWER_BURST: u32 = 3;
+const ANSWER_INTERVAL: Duration = Duration::from_secs(1);
+
 pub(super) struct Admission {
     channel: ControlChannel,
     standing: Standing,
     asked: bool,
     /// Waits until our key-method-2 message was acknowledged.
     outgoing: Vec<ServerMessage>,
+    /// How often the person may answer: each answer is work for whoever decides.
+    answers: Allowance,
     give_up_at: Moment,
 }
 
@@ -56,7 +65,14 @@ impl Admission {
         asked: bool,
         give_up_at: Moment,
     ) -> Self {
-        Self { channel, standing, asked, outgoing: vec![], give_up_at }
+        Self {
+            channel,
+            standing,
+            asked,
+            outgoing: vec![],
+            answers: Allowance::new(ANSWER_BURST, ANSWER_INTERVAL),
+            give_up_at,
+        }
     }
 
     pub(super) fn receive(mut self, context: &mut Context<'_>, packet: &ControlPacket<'_>) -> Phase {
@@ -83,8 +99,8 @@ impl Admission {
         self.advance(context)
     }
 
-    fn take_answer(&self, context: &mut Context<'_>, answer: String) {
-        if matches!(self.standing, Standing::Undecided(_)) {
+    fn take_answer(&mut self, context: &mut Context<'_>, answer: String) {
+        if matches!(self.standing, Standing::Undecided(_)) && self.answers.spend(context.now) {
             let response = Password::new(answer);
             context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
         }
@@ -106,11 +122,9 @@ impl Admission {
             Authorization::DenyFor { denial, .. } => Standing::refused(denial.public),
             Authorization::DenyToken(denial) => Standing::refused(format!("SESSION:{}", denial.public)),
             Authorization::Challenge(challenge) => Standing::refused(challenge.to_reason()),
-            Authorization::Pending(Pending { timeout, prompt }) => {
-                self.give_up_at = context.now + timeout;
-                let seconds = client.negotiated.takes_pending_timeout.then_some(timeout.as_secs());
-                self.outgoing.push(ServerMessage::AuthPending(seconds));
-                self.outgoing.extend(prompt.map(|prompt| ServerMessage::InfoPre(prompt.to_text())));
+            Authorization::Pending(pending) => {
+                self.give_up_at = context.now + pending.timeout;
+                self.outgoing.extend(pending.into_messages(client.negotiated.takes_pending_timeout));
                 Standing::Undecided(client)
             }
         };
@@ -162,8 +176,10 @@ impl Admission {
         reason: CloseReason,
         farewell: Farewell,
     ) -> Phase {
-        if matches!(self.standing, Standing::Granted(..)) {
-            context.closed(reason);
+        match self.standing {
+            Standing::Granted(..) => context.closed(reason),
+            Standing::Undecided(_) => context.events.push_back(Event::Abandoned { session: context.handle }),
+            Standing::Refused(_) => {}
         }
         match farewell.into_message() {
             Some(message) => {
@@ -189,6 +205,7 @@ impl Admission {
             Standing::Granted(..) => context.closed(CloseReason::HandshakeTimeout),
             Standing::Undecided(client) => {
                 let identity = Some(client.identity);
+                context.events.push_back(Event::Abandoned { session: context.handle });
                 context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
             }
             Standing::Refused(_) => {}
@@ -211,9 +228,13 @@ impl Admission {
         ])
     }
 
-    pub(super) const fn identity(&self) -> Option<&PeerIdentity> {
+    /// Who the client is. Without a certificate that is a claim until the decision is there.
+    pub(super) fn identity(&self) -> Option<&PeerIdentity> {
         match &self.standing {
-            Standing::Undecided(client) | Standing::Granted(client, _) => Some(&client.identity),
+            Standing::Undecided(client) => {
+                Some(&client.identity).filter(|identity| identity.has_certificate())
+            }
+            Standing::Granted(client, _) => Some(&client.identity),
             Standing::Refused(_) => None,
         }
     }

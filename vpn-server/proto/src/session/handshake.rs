@@ -2,15 +2,13 @@
 //!
 //! The certificate may already have been refused here; the client learns that in the next phase, by `AUTH_FAILED`.
 
-use std::sync::Arc;
-
 use super::admission::{Admission, ClientHalf, Standing};
 use super::closing::Closing;
 use super::{Context, Phase, Reset, earliest, wakeup};
 use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::event::{AuthorizationRequest, Event, Wakeup};
-use crate::identity::{CertificateVerdict, Denial, PeerIdentity};
+use crate::identity::{CertificateVerdict, ClientCertificate, Denial, PeerIdentity};
 use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
@@ -50,8 +48,7 @@ impl Handshake {
         now: Moment,
     ) -> Result<Self, TlsFailure> {
         let record = VerdictRecord::default();
-        let connection =
-            config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
+        let connection = config.server_connection(record.clone())?;
         let tls = TlsStream::new(connection);
         let channel = match reset {
             Reset::Over => ControlChannel::after_reset(transport, tls),
@@ -120,7 +117,7 @@ impl Handshake {
         }
         let info = PeerInfo::parse(&message.peer_info);
         let asked = negotiate::asks_by_itself(&info);
-        let standing = match self.judge(context.config, &info, &message.options) {
+        let standing = match self.judge(context.config, &info, &message) {
             Ok((identity, negotiated)) => {
                 let sources = KeySources { client: message.source.clone(), server: server_source };
                 let username = message.username.clone();
@@ -147,20 +144,31 @@ impl Handshake {
         &self,
         config: &EndpointConfig,
         info: &PeerInfo,
-        options: &str,
+        message: &KeyMethod2,
     ) -> Result<(PeerIdentity, Negotiated), Box<Refusal>> {
+        let identity = self.identify(config, message.username.as_deref())?;
+        match Negotiated::with_client(config, info, &message.options) {
+            Ok(negotiated) => Ok((identity, negotiated)),
+            Err(denial) => Err(Box::new(Refusal { identity: Some(identity), denial })),
+        }
+    }
+
+    /// Who the client is: by its certificate, or, where it need not have one, whom it says to be.
+    fn identify(
+        &self,
+        config: &EndpointConfig,
+        username: Option<&str>,
+    ) -> Result<PeerIdentity, Box<Refusal>> {
         let refusal = |identity, denial| Err(Box::new(Refusal { identity, denial }));
-        match self.record.verdict().cloned() {
-            Some(CertificateVerdict::Accepted(identity)) => {
-                match Negotiated::with_client(config, info, options) {
-                    Ok(negotiated) => Ok((identity, negotiated)),
-                    Err(denial) => refusal(Some(identity), denial),
-                }
+        match (self.record.verdict().cloned(), username) {
+            (Some(CertificateVerdict::Accepted(identity)), _) => Ok(identity),
+            (Some(CertificateVerdict::Denied(identity, denial)), _) => refusal(Some(identity), denial),
+            (Some(CertificateVerdict::Untrusted(denial)), _) => refusal(None, denial),
+            (None, Some(username)) if config.client_certificate != ClientCertificate::Required => {
+                Ok(PeerIdentity::without_certificate(username))
             }
-            Some(CertificateVerdict::Denied(identity, denial)) => refusal(Some(identity), denial),
-            Some(CertificateVerdict::Untrusted(denial)) => refusal(None, denial),
-            None => {
-                let detail = "TLS ended without a verdict";
+            (None, _) => {
+                let detail = "the client has neither a certificate nor a user name";
                 refusal(None, Denial::new("no-client-certificate", "no certificate", detail))
             }
         }

@@ -248,7 +248,10 @@ impl Session {
     }
 
     /// Ends a session that was not granted, at once and without a word.
-    pub(crate) fn evict(&mut self) {
+    pub(crate) fn evict(&mut self, context: &mut Context<'_>) {
+        if self.is_undecided() {
+            context.events.push_back(Event::Abandoned { session: context.handle });
+        }
         self.phase = Phase::Gone;
     }
 

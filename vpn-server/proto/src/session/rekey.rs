@@ -3,7 +3,6 @@
 //! The client is asked for its certificate again and must be the same one; so a revocation takes effect here at the
 //! latest. Nothing is pushed: cipher, peer id and flags stay (protocol reference section 10.1).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::active::Client;
@@ -11,17 +10,17 @@ use super::admission::{Admission, Standing};
 use super::handshake::Handshake;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
-use crate::control_channel::{ControlChannel, Ends};
+use crate::control_channel::{ControlChannel, Ends, Messages};
 use crate::data::DataKey;
-use crate::event::{Event, Wakeup};
+use crate::event::{Event, Pending, Wakeup};
 use crate::identity::{CertificateVerdict, Denial};
 use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
 use crate::tls::{TlsFailure, TlsStream, VerdictRecord};
 use crate::wire::control::ControlPacket;
-use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
-use crate::wire::message::ServerMessage;
+use crate::wire::key_method2::{KeyMethod2, KeySource, Password, Sender};
+use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
 use crate::wire::push::PushOption;
@@ -37,6 +36,8 @@ pub(super) struct Rekey {
     is_heard: bool,
     /// To be pushed once the renegotiation is finished.
     options: Vec<PushOption>,
+    /// Waits until our key-method-2 message was acknowledged.
+    outgoing: Vec<ServerMessage>,
     give_up_at: Moment,
 }
 
@@ -68,9 +69,7 @@ impl Rekey {
     pub(super) fn start(context: &Context<'_>, key_id: KeyId) -> Result<Self, TlsFailure> {
         let config = context.config;
         let record = VerdictRecord::default();
-        let connection =
-            config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let tls = TlsStream::new(connection);
+        let tls = TlsStream::new(config.server_connection(record.clone())?);
         let transport = context.path.transport;
         let channel = ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, transport, tls);
         let give_up_at = context.now + config.handshake_timeout.max(PATIENCE);
@@ -80,6 +79,7 @@ impl Rekey {
             progress: Progress::Handshake,
             is_heard: false,
             options: vec![],
+            outgoing: vec![],
             give_up_at,
         })
     }
@@ -102,8 +102,41 @@ impl Rekey {
                 Ok(message) => self.answer(context, message, client),
                 Err(_) => Outcome::Failed,
             },
+            (Progress::Reauthorizing(_), _) => {
+                self.converse(context, &messages);
+                Outcome::Running
+            }
             _ if self.is_finished() => Outcome::Finished,
             _ => Outcome::Running,
+        }
+    }
+
+    /// While the credentials are being checked, a question may be asked and answered.
+    fn converse(&mut self, context: &mut Context<'_>, messages: &Messages) {
+        for message in messages.iter().flat_map(|record| ClientMessage::parse_record(record)) {
+            if let ClientMessage::ChallengeResponse(answer) = message {
+                let response = Password::new(answer);
+                context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
+            }
+        }
+        self.say_what_waits();
+    }
+
+    /// The decision about the credentials takes time; without effect when there is none to be made.
+    pub(super) fn hold(&mut self, now: Moment, client: &Client, pending: Pending) {
+        if matches!(self.progress, Progress::Reauthorizing(_)) {
+            self.give_up_at = now + pending.timeout;
+            self.outgoing.extend(pending.into_messages(client.negotiated.takes_pending_timeout));
+            self.say_what_waits();
+        }
+    }
+
+    fn say_what_waits(&mut self) {
+        if self.channel.is_flushed() {
+            for message in std::mem::take(&mut self.outgoing) {
+                // A TLS session that broke ends the renegotiation by its time limit.
+                let _ = self.channel.send(&message.to_record());
+            }
         }
     }
 
@@ -178,6 +211,7 @@ impl Rekey {
             Some(CertificateVerdict::Denied(_, denial) | CertificateVerdict::Untrusted(denial)) => {
                 Err(denial.clone())
             }
+            None if !identity.has_certificate() => Ok(()),
             None => {
                 Err(Denial::new("no-client-certificate", "no certificate", "TLS ended without a verdict"))
             }

@@ -11,7 +11,7 @@ use rustls::{SupportedProtocolVersion, version};
 use super::verifier::RecordingVerifier;
 use super::{TlsFailure, VerdictRecord};
 use crate::crypto;
-use crate::identity::CertificateCheck;
+use crate::identity::{CertificateCheck, ClientCertificate};
 
 /// The lowest TLS version that is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -65,9 +65,10 @@ impl TlsSettings {
     pub(crate) fn server_connection(
         &self,
         check: Arc<dyn CertificateCheck>,
+        demand: ClientCertificate,
         record: VerdictRecord,
     ) -> Result<ServerConnection, TlsFailure> {
-        let verifier = Arc::new(RecordingVerifier::new(check, Arc::clone(&self.provider), record));
+        let verifier = Arc::new(RecordingVerifier::new(check, demand, Arc::clone(&self.provider), record));
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&self.provider))
             .with_protocol_versions(self.minimum.versions())?
             .with_client_cert_verifier(verifier)
@@ -113,11 +114,14 @@ pub(crate) fn client_connection(
     use rustls::client::ClientConfig;
     use rustls::pki_types::ServerName;
 
-    let mut config = ClientConfig::builder_with_provider(crypto::tls_provider())
+    let builder = ClientConfig::builder_with_provider(crypto::tls_provider())
         .with_protocol_versions(settings.versions)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&settings.verifier) as _)
-        .with_client_auth_cert(settings.chain.clone(), settings.key.clone_key())?;
+        .with_custom_certificate_verifier(Arc::clone(&settings.verifier) as _);
+    let mut config = match &settings.certificate {
+        Some((chain, key)) => builder.with_client_auth_cert(chain.clone(), key.clone_key())?,
+        None => builder.with_no_client_auth(),
+    };
     config.resumption = rustls::client::Resumption::disabled();
     config.enable_sni = false;
     let name = ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());

@@ -9,7 +9,7 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::identity::{CertificateCheck, CertificateVerdict};
+use crate::identity::{CertificateCheck, CertificateVerdict, ClientCertificate};
 
 /// Where one TLS session's verdict appears once the client has shown its certificate.
 #[derive(Clone, Debug, Default)]
@@ -26,6 +26,7 @@ impl VerdictRecord {
 /// Certificates that chain to the authority but may not be used pass here: the session refuses them afterwards.
 pub(crate) struct RecordingVerifier {
     check: Arc<dyn CertificateCheck>,
+    demand: ClientCertificate,
     provider: Arc<CryptoProvider>,
     record: VerdictRecord,
 }
@@ -33,10 +34,11 @@ pub(crate) struct RecordingVerifier {
 impl RecordingVerifier {
     pub(crate) fn new(
         check: Arc<dyn CertificateCheck>,
+        demand: ClientCertificate,
         provider: Arc<CryptoProvider>,
         record: VerdictRecord,
     ) -> Self {
-        Self { check, provider, record }
+        Self { check, demand, provider, record }
     }
 }
 
@@ -47,6 +49,14 @@ impl fmt::Debug for RecordingVerifier {
 }
 
 impl ClientCertVerifier for RecordingVerifier {
+    fn offer_client_auth(&self) -> bool {
+        self.demand != ClientCertificate::NotAsked
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.demand == ClientCertificate::Required
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
     }

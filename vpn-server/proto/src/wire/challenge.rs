@@ -57,6 +57,34 @@ pub enum Advance {
 }
 
 impl Prompt {
+    /// Reads the text after `INFO_PRE,`; `None` if it is of no known kind.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once(':')?;
+        match kind {
+            "OPEN_URL" => Some(Self::OpenUrl(rest.to_owned())),
+            "WEB_AUTH" => {
+                let (flags, url) = rest.split_once(':')?;
+                Some(Self::WebAuth { flags: flags.to_owned(), url: url.to_owned() })
+            }
+            "CR_TEXT" => {
+                let (flags, text) = rest.split_once(':')?;
+                Some(Self::Question(Question::with_flags(flags, text)))
+            }
+            _ => None,
+        }
+    }
+
+    /// What a client says in `IV_SSO` that it can do, if it can ask this.
+    #[must_use]
+    pub const fn ability(&self) -> &'static str {
+        match self {
+            Self::WebAuth { .. } => "webauth",
+            Self::OpenUrl(_) => "openurl",
+            Self::Question(_) => "crtext",
+        }
+    }
+
     /// The text after `INFO_PRE,`.
     pub(crate) fn to_text(&self) -> String {
         match self {
@@ -68,6 +96,11 @@ impl Prompt {
 }
 
 impl Question {
+    fn with_flags(flags: &str, text: &str) -> Self {
+        let has = |wanted| flags.split(',').any(|flag| flag == wanted);
+        Self { echo: has("E"), response_required: has("R"), text: text.to_owned() }
+    }
+
     fn flags(&self) -> &'static str {
         match (self.echo, self.response_required) {
             (true, true) => "E,R",
@@ -79,6 +112,15 @@ impl Question {
 }
 
 impl DynamicChallenge {
+    /// Reads the reason in `AUTH_FAILED`: `CRV1:flags:state:user:question`; `None` if it is no question.
+    #[must_use]
+    pub fn parse(reason: &str) -> Option<Self> {
+        let mut fields = reason.strip_prefix("CRV1:")?.splitn(4, ':');
+        let (flags, state_id) = (fields.next()?, fields.next()?.to_owned());
+        let username_base64 = fields.next()?.to_owned();
+        Some(Self { question: Question::with_flags(flags, fields.next()?), state_id, username_base64 })
+    }
+
     /// The reason in `AUTH_FAILED`.
     pub(crate) fn to_reason(&self) -> String {
         let Self { question, state_id, username_base64 } = self;
@@ -126,6 +168,23 @@ mod tests {
             username_base64: "YWxpY2U=".to_owned(),
         };
         assert_eq!(challenge.to_reason(), "CRV1:E,R:abc:YWxpY2U=:Code?");
+    }
+
+    #[test]
+    fn prompts_and_challenges_read_back() {
+        for text in
+            ["WEB_AUTH:external:https://x.test/?a=1:2", "OPEN_URL:https://x.test", "CR_TEXT:E,R:Code: now?"]
+        {
+            assert_eq!(Prompt::parse(text).unwrap().to_text(), text);
+        }
+        for text in ["", "OPEN_URL", "CR_TEXT:R", "WEB_AUTH:x", "OTHER:x:y"] {
+            assert_eq!(Prompt::parse(text), None, "{text}");
+        }
+        let reason = "CRV1:R:abc:YWxpY2U=:Code: now?";
+        assert_eq!(DynamicChallenge::parse(reason).unwrap().to_reason(), reason);
+        for text in ["", "CRV1", "CRV1:R:abc:YWxpY2U=", "denied"] {
+            assert_eq!(DynamicChallenge::parse(text), None, "{text}");
+        }
     }
 
     #[test]

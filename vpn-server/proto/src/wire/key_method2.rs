@@ -102,7 +102,7 @@ impl KeyMethod2 {
         Ok(Self {
             source,
             options: take_string(&mut cursor, "options")?.unwrap_or_default(),
-            username: take_string(&mut cursor, "username")?,
+            username: take_string(&mut cursor, "username")?.filter(|name| !name.is_empty()),
             password: take_string(&mut cursor, "password")?.map(Password),
             peer_info: take_string(&mut cursor, "peer info")?.unwrap_or_default(),
         })

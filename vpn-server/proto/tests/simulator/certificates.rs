@@ -47,6 +47,11 @@ impl Identity {
         ClientTls::new(vec![self.certificate()], self.key(), SERVER.certificate(), TlsVersion::Tls12)
     }
 
+    /// A client that trusts the server and has no certificate.
+    pub(crate) fn nobodys_tls() -> ClientTls {
+        ClientTls::without_certificate(SERVER.certificate(), TlsVersion::Tls12)
+    }
+
     pub(crate) fn client_config(&self) -> Arc<ClientConfig> {
         Arc::new(ClientConfig::new(self.client_tls()))
     }

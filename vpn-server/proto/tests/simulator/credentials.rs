@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use vpn_proto::client::{ClientConfig, ClientEvent};
 use vpn_proto::{
-    Advance, Authorization, CloseReason, Denial, DynamicChallenge, EndpointConfig, Password, Pending, Prompt,
-    PushChange, PushOption, Question, Reauthorization, TlsVersion,
+    Advance, Authorization, ClientCertificate, CloseReason, Denial, DynamicChallenge, EndpointConfig,
+    Password, Pending, Prompt, PushChange, PushOption, Question, Reauthorization, TlsVersion,
 };
 
-use crate::certificates::{Authority, CLIENTS, SERVER};
+use crate::certificates::{Authority, CLIENTS, Identity, SERVER};
 use crate::network::Conditions;
 use crate::random::Random;
 use crate::server::Server;
@@ -106,6 +106,22 @@ fn a_question_is_asked_and_its_answer_comes_back() {
 }
 
 #[test]
+fn acl_06_three_answers_count_at_once_and_then_one_a_second() {
+    let mut world = world();
+    world.server.decisions.push_back(pending(Some(Prompt::Question(question()))));
+    world.start_client(PORT, Arc::new(client(990)));
+    world.run(SECOND);
+    for _ in 0..4 {
+        world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+    }
+    world.run(2 * SECOND);
+    assert_eq!(world.server.answers_to_questions.len(), 3);
+    world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+    world.run(SECOND);
+    assert_eq!(world.server.answers_to_questions.len(), 4);
+}
+
+#[test]
 fn a_dynamic_challenge_refuses_with_a_question() {
     let mut world = world();
     let challenge = DynamicChallenge {
@@ -196,4 +212,123 @@ fn a_change_of_the_configuration_reaches_clients_that_take_it_without_a_restart(
         let expected = ClientEvent::Updated(vec!["route 10.9.0.0 255.255.0.0".to_owned()]);
         assert_eq!(world.hosts[&PORT].heard, if takes_it { vec![expected] } else { vec![] });
     }
+}
+
+/// A server that lets clients in without a certificate, if `demand` says so.
+fn world_that_demands(demand: ClientCertificate) -> World {
+    let mut config =
+        EndpointConfig::new(SERVER.server_settings(TlsVersion::Tls12), Arc::<Authority>::default());
+    config.client_certificate = demand;
+    let quiet = Conditions { latency: Duration::from_millis(10), ..Conditions::default() };
+    World::new(1, Server::new(config, Random::new(2)), quiet)
+}
+
+/// A client without a certificate.
+fn nobody(username: Option<&str>) -> Arc<ClientConfig> {
+    let mut config = ClientConfig::new(Identity::nobodys_tls());
+    config.credentials = username.map(|name| (name.to_owned(), Password::new("secret".to_owned())));
+    Arc::new(config)
+}
+
+#[test]
+fn without_a_certificate_a_user_name_says_who_somebody_is() {
+    for demand in [ClientCertificate::Optional, ClientCertificate::NotAsked] {
+        let mut world = world_that_demands(demand);
+        world.start_client(PORT, nobody(Some("alice")));
+        world.run(SECOND);
+        assert!(world.hosts[&PORT].connected.is_some(), "{demand:?}");
+        assert!(world.server.session_of("alice").is_some());
+    }
+}
+
+#[test]
+fn without_a_certificate_and_a_user_name_nobody_gets_in() {
+    for demand in [ClientCertificate::Optional, ClientCertificate::NotAsked] {
+        let mut world = world_that_demands(demand);
+        world.start_client(PORT, nobody(None));
+        world.run(SECOND);
+        assert_eq!(ended(&world), Some(&ClientEvent::AuthFailed("no certificate".to_owned())));
+        assert_eq!(world.server.failures[0].code, "no-client-certificate");
+    }
+}
+
+#[test]
+fn where_a_certificate_is_required_a_user_name_does_not_replace_it() {
+    let mut world = world_that_demands(ClientCertificate::Required);
+    world.start_client(PORT, nobody(Some("alice")));
+    world.run(5 * SECOND);
+    assert!(world.hosts[&PORT].connected.is_none());
+    assert!(world.server.asked.is_empty());
+}
+
+#[test]
+fn an_optional_certificate_still_says_who_its_owner_is() {
+    let mut world = world_that_demands(ClientCertificate::Optional);
+    world.start_client(PORT, Arc::new(client(990)));
+    world.run(SECOND);
+    assert!(world.server.session_of("client1").is_some());
+}
+
+#[test]
+fn a_client_without_a_certificate_renegotiates_under_the_same_name() {
+    let mut world = world_that_demands(ClientCertificate::NotAsked);
+    world.start_client(PORT, nobody(Some("alice")));
+    world.run(SECOND);
+    world.with_client(PORT, |client, now| client.renegotiate(now));
+    world.run(2 * SECOND);
+    assert_eq!(world.server.renegotiations, 1);
+}
+
+#[test]
+fn net_10_a_name_without_proof_does_not_end_the_session_of_its_owner() {
+    let mut world = world_that_demands(ClientCertificate::NotAsked);
+    world.start_client(PORT, nobody(Some("alice")));
+    world.run(SECOND);
+    world.server.decisions.push_back(Authorization::Deny(denial("wrong password")));
+    world.start_client(PORT, nobody(Some("alice")));
+    world.run(SECOND);
+    assert_eq!(ended(&world), Some(&ClientEvent::AuthFailed("wrong password".to_owned())));
+    assert!(world.server.closed.is_empty(), "{:?}", world.server.closed);
+    world.start_client(PORT, nobody(Some("alice")));
+    world.run(SECOND);
+    assert!(matches!(world.server.closed[..], [(_, CloseReason::ReplacedBySamePort)]));
+}
+
+#[test]
+fn a_client_that_leaves_while_it_waits_needs_no_decision_any_longer() {
+    let mut world = world();
+    world.server.decisions.push_back(pending(None));
+    world.start_client(PORT, Arc::new(client(990)));
+    world.run(SECOND);
+    let session = world.server.asked[0].0;
+    world.with_client(PORT, |client, now| client.exit(now));
+    world.run(400 * SECOND);
+    assert_eq!(world.server.abandoned, [session]);
+    assert_eq!(world.server.failures.len(), 1);
+}
+
+#[test]
+fn a_decision_that_was_made_abandons_nothing() {
+    let mut world = world();
+    world.server.decisions.push_back(Authorization::Deny(denial("no")));
+    world.start_client(PORT, Arc::new(client(990)));
+    world.run(40 * SECOND);
+    assert!(world.server.abandoned.is_empty() && world.server.failures.is_empty());
+}
+
+#[test]
+fn a_decision_about_credentials_that_are_shown_again_may_take_its_time() {
+    let mut world = reauthenticating_world();
+    let prompt = Some(Prompt::Question(question()));
+    world.server.redecisions.push_back(Reauthorization::Pending(Pending { timeout: 120 * SECOND, prompt }));
+    world.with_client(PORT, |client, now| client.renegotiate(now));
+    world.run(50 * SECOND);
+    let session = world.server.asked[1].0;
+    assert_eq!(world.server.renegotiations, 0);
+    world.with_server(|server, now| {
+        server.endpoint.reauthorize(now, session, Reauthorization::Accept(vec![]))
+    });
+    world.run(2 * SECOND);
+    assert_eq!(world.server.renegotiations, 1);
+    assert!(world.server.closed.is_empty());
 }

@@ -152,17 +152,57 @@ fn a_client_that_falls_silent_is_dropped_after_twice_ping_restart() {
 }
 
 #[test]
-fn the_client_renegotiates_as_often_as_it_likes_and_no_packet_is_lost() {
+fn the_client_renegotiates_through_all_key_ids_and_no_packet_is_lost() {
     let (mut world, _) = world();
     connect(&mut world, PORT, CLIENTS[0].client_config());
-    for round in 1..=20 {
+    for round in 1..=10 {
         world.with_client(PORT, |client, now| client.renegotiate(now));
         for _ in 0..30 {
             assert!(ping(&mut world, PORT), "round {round}");
         }
         assert_eq!(world.hosts[&PORT].renegotiations, round);
     }
-    assert_eq!(world.server.renegotiations, 20);
+    assert_eq!(world.server.renegotiations, 10);
+}
+
+#[test]
+fn acl_06_a_client_begins_ten_renegotiations_at_once_and_then_one_a_minute() {
+    let (mut world, _) = world();
+    connect(&mut world, PORT, CLIENTS[0].client_config());
+    let begin = |world: &mut World| {
+        world.with_client(PORT, |client, now| client.renegotiate(now));
+        world.run(SECOND);
+        world.server.renegotiations
+    };
+    for count in 1..=10 {
+        assert_eq!(begin(&mut world), count);
+    }
+    world.run(60 * SECOND);
+    assert_eq!(begin(&mut world), 11);
+    assert_eq!(begin(&mut world), 11, "one too many");
+    assert!(ping(&mut world, PORT), "the tunnel goes on");
+}
+
+#[test]
+fn acl_06_ten_messages_of_a_client_count_at_once_and_taking_leave_always_does() {
+    let (mut world, _) = world();
+    connect(&mut world, PORT, CLIENTS[0].client_config());
+    for (messages, answers) in [(9, 1), (10, 1), (0, 2)] {
+        world.run(2 * SECOND);
+        for _ in 0..messages {
+            world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+        }
+        world.with_client(PORT, |client, now| client.request_push(now));
+        world.run(SECOND / 2);
+        let is_answer = |event: &&ClientEvent| matches!(event, ClientEvent::Pushed(_));
+        assert_eq!(world.hosts[&PORT].heard.iter().filter(is_answer).count(), answers, "{messages}");
+    }
+    for _ in 0..20 {
+        world.with_client(PORT, |client, now| client.respond(now, "MTIz"));
+    }
+    world.with_client(PORT, |client, now| client.exit(now));
+    world.run(SECOND);
+    assert!(matches!(world.server.closed[..], [(_, CloseReason::ClientExit)]));
 }
 
 #[test]

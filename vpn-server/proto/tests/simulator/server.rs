@@ -19,6 +19,8 @@ pub(crate) struct Server {
     pub(crate) peers: BTreeMap<SessionHandle, Peer>,
     pub(crate) closed: Vec<(SessionHandle, CloseReason)>,
     pub(crate) failures: Vec<Denial>,
+    /// Sessions that needed no decision any longer.
+    pub(crate) abandoned: Vec<SessionHandle>,
     /// Paths on which a handshake began, and those that were settled.
     pub(crate) begun: Vec<Path>,
     pub(crate) settled: Vec<Path>,
@@ -60,6 +62,7 @@ impl Server {
             peers: BTreeMap::new(),
             closed: vec![],
             failures: vec![],
+            abandoned: vec![],
             begun: vec![],
             settled: vec![],
             renegotiations: 0,
@@ -176,6 +179,7 @@ impl Server {
                     self.peers.remove(&session).expect("closed once, after it was granted");
                     self.closed.push((session, reason));
                 }
+                Event::Abandoned { session } => self.abandoned.push(session),
                 Event::AttemptFailed { failure, .. } => self.failures.push(failure),
                 Event::HandshakeBegun { path } => self.begun.push(path),
                 Event::PathSettled { path } => self.settled.push(path),

@@ -1,0 +1,43 @@
+//! `postern user`
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueHint};
+
+use crate::passphrase::PassphraseArgument;
+
+#[derive(Subcommand)]
+pub(crate) enum UserCommand {
+    /// Add a user; the file is made if there is none
+    Add(WithPassword),
+    /// Change the password of a user
+    Passwd(WithPassword),
+    /// Delete a user; tokens of this user are worth nothing any longer
+    Delete(OneUser),
+    /// List the users
+    List(UserFile),
+}
+
+#[derive(Args)]
+pub(crate) struct UserFile {
+    /// The file with the users, as `postern serve --users` reads it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) users: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct OneUser {
+    #[command(flatten)]
+    pub(crate) file: UserFile,
+    /// The name of the user
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct WithPassword {
+    #[command(flatten)]
+    pub(crate) user: OneUser,
+    /// Where the password comes from: pass:TEXT, file:PATH, env:NAME, fd:NUMBER or stdin [default: somebody is asked]
+    #[arg(long, value_name = "SOURCE")]
+    pub(crate) password: Option<PassphraseArgument>,
+}
