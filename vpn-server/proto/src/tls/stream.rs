@@ -139,7 +139,7 @@ mod tests {
 
     use super::*;
     use crate::client::ClientTls;
-    use crate::identity::{CertificateCheck, CertificateVerdict, Denial, PeerIdentity};
+    use crate::identity::{CertificateCheck, CertificateVerdict, ClientCertificate, Denial, PeerIdentity};
     use crate::tls::{TlsSettings, TlsVersion, VerdictRecord};
 
     struct Everybody;
@@ -170,7 +170,8 @@ mod tests {
         let settings =
             TlsSettings::new(vec![certificate("server")], key("server"), TlsVersion::Tls12).unwrap();
         let record = VerdictRecord::default();
-        TlsStream::new(settings.server_connection(Arc::new(Everybody), record).unwrap())
+        let demand = ClientCertificate::Required;
+        TlsStream::new(settings.server_connection(Arc::new(Everybody), demand, record).unwrap())
     }
 
     /// A client that would use every ticket and send early data if it could.
