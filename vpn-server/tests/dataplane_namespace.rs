@@ -191,7 +191,7 @@ fn after_a_stop_the_device_is_gone_and_farewells_can_still_be_sent() {
         client.set_read_timeout(Some(PATIENCE)).unwrap();
         assert!(exists("tun-test"));
         server.stop();
-        assert!(!exists("tun-test"));
+        wait_for("the end of the device", || !exists("tun-test"));
         let path = |listener| Path {
             listener: ListenerId(listener),
             transport: Transport::Udp,
