@@ -36,6 +36,18 @@ pub trait DatagramSocket {
     fn wait_writable(&self, limit: Duration) -> bool;
 }
 
+/// Which super-packets a device gives and takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offload {
+    /// None: packets come and go as they are.
+    #[default]
+    None,
+    /// Those of TCP. Every packet is preceded by a virtio-net header, in both directions.
+    Tcp,
+    /// Those of UDP too.
+    TcpAndUdp,
+}
+
 /// A non-blocking device that gives and takes whole IP packets.
 pub trait PacketDevice {
     /// Reads one packet into `buffer` and returns its length; [`io::ErrorKind::WouldBlock`] if there is none.
