@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use vpn_proto::data::{Inbound, OpenError, SealError};
+use vpn_proto::data::{DataSender, Inbound, OpenError, SealError, SealLayout};
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::wire::tcp::{FrameError, Frames};
 use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
@@ -17,6 +17,7 @@ use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::mss;
+use super::offload::SuperPacket;
 use super::packet::{InnerHeader, Ipv4Header, quoted_by_icmp_error};
 use super::send_queue::SendQueue;
 use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
@@ -82,18 +83,50 @@ impl Pipeline<'_> {
     ///
     /// The queue must not be full.
     pub fn outbound(&self, now: Moment, policy: &Policy, packet: &[u8], queue: &mut SendQueue) {
-        self.counters.happened(Event::PacketFromNetwork);
-        if let Err(reason) = self.try_outbound(now, policy, packet, queue) {
-            self.counters.dropped(reason);
+        let seal =
+            |peer: &Peer, header: &Ipv4Header, packet: &[u8]| seal_into(queue, now, peer, header, packet);
+        self.outbound_as(policy, packet, 1, seal);
+    }
+
+    /// Takes a super-packet from the TUN device and, if it may pass, queues the packets it stands for, sealed: judged
+    /// once, since they are of one flow.
+    ///
+    /// The queue must not be full. Whenever it is, `flush` has to empty it.
+    pub fn outbound_super(
+        &self,
+        now: Moment,
+        policy: &Policy,
+        packet: &SuperPacket<'_>,
+        queue: &mut SendQueue,
+        flush: impl FnMut(&mut SendQueue),
+    ) {
+        let seal = |peer: &Peer, _: &Ipv4Header, _: &[u8]| {
+            self.seal_segments(now, peer, packet, queue, flush);
+            Ok(())
+        };
+        self.outbound_as(policy, packet.packet(), packet.count() as u64, seal);
+    }
+
+    /// `count`: how many packets `packet` is.
+    fn outbound_as(
+        &self,
+        policy: &Policy,
+        packet: &[u8],
+        count: u64,
+        seal: impl FnOnce(&Peer, &Ipv4Header, &[u8]) -> Result<(), DropReason>,
+    ) {
+        self.counters.happened_many(Event::PacketFromNetwork, count);
+        if let Err(reason) = self.try_outbound(policy, packet, count, seal) {
+            self.counters.dropped_many(reason, count);
         }
     }
 
     fn try_outbound(
         &self,
-        now: Moment,
         policy: &Policy,
         packet: &[u8],
-        queue: &mut SendQueue,
+        count: u64,
+        seal: impl FnOnce(&Peer, &Ipv4Header, &[u8]) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let header = match InnerHeader::parse(packet)? {
             InnerHeader::V4(header) => header,
@@ -107,8 +140,32 @@ impl Pipeline<'_> {
         let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
         let peer = peer.ok_or(DropReason::NoSession)?;
         permit_return(policy, peer, &header, packet)
-            .and_then(|()| seal_into(queue, now, peer, &header, packet))
-            .inspect_err(|_| peer.counters.count_to_peer())
+            .and_then(|()| seal(peer, &header, packet))
+            .inspect_err(|_| peer.counters.count_to_peer(count))
+    }
+
+    /// Cuts a super-packet straight into the queue. None of its segments opens a connection, so that there is no
+    /// segment size to lower.
+    fn seal_segments(
+        &self,
+        now: Moment,
+        peer: &Peer,
+        packet: &SuperPacket<'_>,
+        queue: &mut SendQueue,
+        mut flush: impl FnMut(&mut SendQueue),
+    ) {
+        let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+        for segment in packet.segments() {
+            if queue.is_full() {
+                flush(queue);
+            }
+            let length = segment.length();
+            let sealed = seal_with(queue, now, &sender, layout, length, |inner| segment.write(inner));
+            if let Err(reason) = sealed {
+                self.counters.dropped(reason);
+                peer.counters.count_to_peer(1);
+            }
+        }
     }
 }
 
@@ -256,15 +313,28 @@ fn seal_into(
     packet: &[u8],
 ) -> Result<(), DropReason> {
     let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
-    let path = sender.path();
-    let mut room = queue.room(path, layout.datagram_length(packet.len())).ok_or(DropReason::TooLongToSeal)?;
+    seal_with(queue, now, &sender, layout, packet.len(), |inner| {
+        inner.copy_from_slice(packet);
+        if header.starts_tcp() {
+            mss::clamp(&mut inner[header.payload()], mss::limit(sender.path(), layout));
+        }
+    })
+}
+
+/// Queues a packet of `length` octets, which `write` puts where it is sealed.
+fn seal_with(
+    queue: &mut SendQueue,
+    now: Moment,
+    sender: &DataSender<'_>,
+    layout: SealLayout,
+    length: usize,
+    write: impl FnOnce(&mut [u8]),
+) -> Result<(), DropReason> {
+    let room = queue.room(sender.path(), layout.datagram_length(length));
+    let mut room = room.ok_or(DropReason::TooLongToSeal)?;
     let datagram = room.datagram();
-    let inner = &mut datagram[layout.front()..][..packet.len()];
-    inner.copy_from_slice(packet);
-    if header.starts_tcp() {
-        mss::clamp(&mut inner[header.payload()], mss::limit(path, layout));
-    }
-    sender.seal(now, packet.len(), datagram).map_err(unsealed)?;
+    write(&mut datagram[layout.front()..][..length]);
+    sender.seal(now, length, datagram).map_err(unsealed)?;
     room.commit();
     Ok(())
 }

@@ -30,6 +30,7 @@ use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
 use crate::random;
+use crate::transport::Offload;
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
@@ -39,6 +40,9 @@ const TUN_MTU: u16 = 1500;
 
 /// Handshakes that may be under way at once, over all shards.
 const HALF_OPEN: usize = 4096;
+
+/// More workers than this do not move packets faster than the kernel's own side of the tunnel device.
+const MAXIMUM_WORKERS: usize = 16;
 
 /// More shards than this do not make handshakes faster than certificates can be checked.
 const MAXIMUM_SHARDS: usize = 4;
@@ -92,9 +96,10 @@ impl Server {
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
-        let listeners = Listeners::bind(&config)?;
+        let workers = worker_count();
+        let listeners = Listeners::bind(&config, workers)?;
         let listen = listeners.addresses.clone();
-        let tun = TunDevice::create(&tun_settings(&config))?;
+        let tun = TunDevice::create(&tun_settings(&config, workers))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
 
@@ -274,13 +279,15 @@ fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, S
     Ok(Edge { sockets: udp, tcp, strangers: room.strangers, tun })
 }
 
-fn tun_settings(config: &Config) -> TunSettings {
+fn tun_settings(config: &Config, queues: NonZero<usize>) -> TunSettings {
     let network = config.client_cidr.network().net();
     let address = config.client_cidr.server_address();
     TunSettings {
         name: config.tun.clone(),
         address: Ipv4Net::new(address, network.prefix_len()).unwrap_or(network),
         mtu: TUN_MTU,
+        offload: Offload::TcpAndUdp,
+        queues,
     }
 }
 
@@ -341,6 +348,12 @@ fn watch_revocations(
 /// A slot for every address: the limits that administrators set are kept by the control plane.
 fn capacity(client_cidr: ClientCidr) -> usize {
     1 << (u32::BITS - u32::from(client_cidr.network().net().prefix_len()))
+}
+
+/// Every processor moves packets; the handshakes' threads share them.
+fn worker_count() -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new(processors.min(MAXIMUM_WORKERS)).unwrap_or(NonZero::<usize>::MIN)
 }
 
 fn shard_count() -> usize {

@@ -153,7 +153,7 @@ mod tests {
                     segment.write(&mut written);
                     written.len() - packet.header_length()
                 }).sum();
-                prop_assert_eq!(lengths + packet.header_length(), packet.length());
+                prop_assert_eq!(lengths + packet.header_length(), packet.packet().len());
             }
         }
     }

@@ -69,11 +69,24 @@ impl MergeMemory {
     pub fn new() -> Self {
         Self(Vec::with_capacity(PAYLOADS))
     }
+
+    /// Lets `work` push the packets of one batch and hands what comes of them to `write`, for a device with `offload`.
+    pub fn merge<'b, W: FnMut(Merged<'_>), T>(
+        &mut self,
+        offload: Offload,
+        write: W,
+        work: impl FnOnce(&mut Merger<'b, W>) -> T,
+    ) -> T {
+        // A batch that panics takes the memory with it, and the next one allocates.
+        let mut merger = Merger::new(offload, std::mem::take(self), write);
+        let outcome = work(&mut merger);
+        *self = merger.finish();
+        outcome
+    }
 }
 
 impl<'b, W: FnMut(Merged<'_>)> Merger<'b, W> {
-    /// A merger for one batch, whose packets are written to a device with `offload`.
-    pub fn new(offload: Offload, mut memory: MergeMemory, write: W) -> Self {
+    fn new(offload: Offload, mut memory: MergeMemory, write: W) -> Self {
         memory.0.reserve(PAYLOADS);
         Self { offload, open: [const { None }; OPEN_FLOWS], count: 0, payloads: memory.0, write }
     }
@@ -92,7 +105,7 @@ impl<'b, W: FnMut(Merged<'_>)> Merger<'b, W> {
     }
 
     /// Writes what is under way and gives the memory back.
-    pub fn finish(mut self) -> MergeMemory {
+    fn finish(mut self) -> MergeMemory {
         self.finish_between(None);
         self.payloads.clear();
         // An empty vector of another lifetime; collecting keeps the allocation.
@@ -509,11 +522,13 @@ mod tests {
 
     #[test]
     fn memory_is_kept_from_batch_to_batch() {
-        let (memory, mut packets) = (MergeMemory::new(), Stream::new(Packet::tcp_v4(), 100).take(20));
+        let (mut memory, mut packets) = (MergeMemory::new(), Stream::new(Packet::tcp_v4(), 100).take(20));
         let before = (memory.0.as_ptr().addr(), memory.0.capacity());
-        let mut merger = Merger::new(Offload::Tcp, memory, |_| {});
-        packets.iter_mut().for_each(|packet| merger.push(packet));
-        let memory = merger.finish();
+        memory.merge(
+            Offload::Tcp,
+            |_| {},
+            |merger| packets.iter_mut().for_each(|packet| merger.push(packet)),
+        );
         assert_eq!((memory.0.as_ptr().addr(), memory.0.capacity()), before);
     }
 
@@ -575,12 +590,12 @@ mod tests {
     fn merged(offload: Offload, packets: &[Vec<u8>]) -> Vec<Write> {
         let mut packets = packets.to_vec();
         let mut writes = vec![];
-        let mut merger = Merger::new(offload, MergeMemory::default(), |merged: Merged<'_>| {
+        let write = |merged: Merged<'_>| {
             let octets = merged.pieces.iter().flat_map(|piece| piece.to_vec()).collect();
             writes.push(Write { octets, packets: merged.packets });
-        });
-        packets.iter_mut().for_each(|packet| merger.push(packet));
-        merger.finish();
+        };
+        let mut memory = MergeMemory::default();
+        memory.merge(offload, write, |merger| packets.iter_mut().for_each(|packet| merger.push(packet)));
         writes
     }
 

@@ -308,14 +308,26 @@ enum Disturbance {
     None,
     Pushed,
     Size(usize),
+    Changed(Change),
+    Sent(Accident),
+}
+
+/// How a packet differs from what its stream would send.
+#[derive(Clone, Copy, Debug)]
+enum Change {
     Flag(u8),
     HopLimit,
     Identification,
+    NoChecksum,
+}
+
+/// What happens to a packet on the way.
+#[derive(Clone, Copy, Debug)]
+enum Accident {
     Damage(usize),
     Fragment,
     Lost,
     Repeated,
-    NoChecksum,
 }
 
 /// Several streams, interleaved and disturbed.
@@ -324,14 +336,14 @@ pub(super) fn traffic() -> impl Strategy<Value = Vec<Vec<u8>>> {
         8 => Just(Disturbance::None),
         1 => Just(Disturbance::Pushed),
         1 => (0..300_usize).prop_map(Disturbance::Size),
-        1 => any::<u8>().prop_map(Disturbance::Flag),
-        1 => Just(Disturbance::HopLimit),
-        1 => Just(Disturbance::Identification),
-        1 => (0..100_usize).prop_map(Disturbance::Damage),
-        1 => Just(Disturbance::Fragment),
-        1 => Just(Disturbance::Lost),
-        1 => Just(Disturbance::Repeated),
-        1 => Just(Disturbance::NoChecksum),
+        1 => any::<u8>().prop_map(|flag| Disturbance::Changed(Change::Flag(flag))),
+        1 => Just(Disturbance::Changed(Change::HopLimit)),
+        1 => Just(Disturbance::Changed(Change::Identification)),
+        1 => Just(Disturbance::Changed(Change::NoChecksum)),
+        1 => (0..100_usize).prop_map(|at| Disturbance::Sent(Accident::Damage(at))),
+        1 => Just(Disturbance::Sent(Accident::Fragment)),
+        1 => Just(Disturbance::Sent(Accident::Lost)),
+        1 => Just(Disturbance::Sent(Accident::Repeated)),
     ];
     let run = (0..10_usize, 1..12_usize, disturbance);
     (any::<bool>(), prop::collection::vec(run, 0..30)).prop_map(|(dont_fragment, runs)| {
@@ -384,26 +396,44 @@ fn disturbed(stream: &mut Stream, disturbance: Disturbance) -> Vec<Vec<u8>> {
         Disturbance::None => return vec![],
         Disturbance::Pushed => stream.next_pushed(),
         Disturbance::Size(size) => stream.next_of(size),
-        _ => stream.next(),
+        Disturbance::Changed(_) | Disturbance::Sent(_) => stream.next(),
     };
-    match (disturbance, &mut packet.transport) {
-        (Disturbance::Flag(extra), Transport::Tcp { flags, .. }) => *flags |= extra,
-        (Disturbance::NoChecksum, Transport::Udp { has_checksum, .. }) => *has_checksum = false,
-        (Disturbance::HopLimit, _) => packet.hop_limit -= 1,
-        (Disturbance::Identification, _) => packet.identification = packet.identification.wrapping_add(5),
-        _ => {}
+    if let Disturbance::Changed(change) = disturbance {
+        change.apply(&mut packet);
     }
-    let mut octets = packet.octets();
     match disturbance {
-        Disturbance::Damage(at) => {
-            if let Some(octet) = octets[40..].get_mut(at) {
-                *octet ^= 1;
-            }
+        Disturbance::Sent(accident) => accident.befall(packet.octets()),
+        Disturbance::None | Disturbance::Pushed | Disturbance::Size(_) | Disturbance::Changed(_) => {
+            vec![packet.octets()]
         }
-        Disturbance::Fragment if octets[0] >> 4 == 4 => octets[6] |= 0x20,
-        Disturbance::Lost => return vec![],
-        Disturbance::Repeated => return vec![octets.clone(), octets],
-        _ => {}
     }
-    vec![octets]
+}
+
+impl Change {
+    fn apply(self, packet: &mut Packet) {
+        match (self, &mut packet.transport) {
+            (Self::Flag(extra), Transport::Tcp { flags, .. }) => *flags |= extra,
+            (Self::NoChecksum, Transport::Udp { has_checksum, .. }) => *has_checksum = false,
+            (Self::HopLimit, _) => packet.hop_limit -= 1,
+            (Self::Identification, _) => packet.identification = packet.identification.wrapping_add(5),
+            (Self::Flag(_), Transport::Udp { .. }) | (Self::NoChecksum, Transport::Tcp { .. }) => {}
+        }
+    }
+}
+
+impl Accident {
+    fn befall(self, mut packet: Vec<u8>) -> Vec<Vec<u8>> {
+        match self {
+            Self::Damage(at) => {
+                if let Some(octet) = packet[40..].get_mut(at) {
+                    *octet ^= 1;
+                }
+            }
+            Self::Fragment if packet[0] >> 4 == 4 => packet[6] |= 0x20,
+            Self::Fragment => {}
+            Self::Lost => return vec![],
+            Self::Repeated => return vec![packet.clone(), packet],
+        }
+        vec![packet]
+    }
 }
