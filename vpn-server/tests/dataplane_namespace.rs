@@ -358,7 +358,7 @@ fn a_device_name_that_is_taken_is_named() {
     in_namespace(|| {
         let _holder = tun("tun-test").unwrap();
         for name in ["tun-test", "lo"] {
-            let error = tun(name).err().expect("an error");
+            let error = tun(name).expect_err("an error");
             assert!(matches!(error, TunError::NameTaken(_)), "{error:?}");
             assert!(error.to_string().contains(name));
         }
@@ -371,7 +371,7 @@ fn a_missing_capability_is_named() {
         let mut sets = capabilities(None).unwrap();
         sets.effective.remove(CapabilitySet::NET_ADMIN);
         set_capabilities(None, sets).unwrap();
-        let error = tun("tun-test").err().expect("an error");
+        let error = tun("tun-test").expect_err("an error");
         assert!(matches!(error, TunError::CapabilityMissing(_)), "{error:?}");
         assert!(error.to_string().contains("CAP_NET_ADMIN"));
     });
@@ -384,7 +384,7 @@ fn a_missing_device_node_is_named_and_not_made() {
     }
     const CHILD: &str = "POSTERN_TEST_WITHOUT_DEVICE_NODE";
     if std::env::var_os(CHILD).is_some() {
-        let error = tun("tun-test").err().expect("an error");
+        let error = tun("tun-test").expect_err("an error");
         assert!(matches!(error, TunError::NodeMissing), "{error:?}");
         assert!(error.help().contains("modprobe tun"));
         assert!(!std::path::Path::new("/dev/net/tun").exists());
@@ -680,7 +680,7 @@ fn has_right_checksums(packet: &[u8]) -> bool {
 /// The queues of a device.
 fn queues(device: &str) -> usize {
     let shown = ip(&format!("-details link show {device}"));
-    let count = shown.split_once("numqueues ").expect("a number of queues").1;
+    let (_, count) = shown.split_once("numqueues ").unwrap();
     count.split_whitespace().next().unwrap().parse().unwrap()
 }
 
