@@ -7,7 +7,7 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 export RUST_TEST_THREADS ?= 6
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-ring interop-stock bench dependencies format format-check lint docs deny
+.PHONY: help demo test test-ring interop-stock stress bench bench-pki dependencies format format-check lint docs deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -27,9 +27,16 @@ interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN
 		--test interop_connect --test interop_lifecycle --test interop_renegotiation --test interop_transfer \
 		-- --skip by_postern
 
+stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
+	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
+
 bench: dependencies ## Time issuing a certificate against easy-rsa, release build
 	$(CARGO) build --release --package postern --package test-support
 	$(CARGO) run --release --quiet --package test-support --bin bench-issue
+
+bench-pki: dependencies ## Time the PKI commands with 100,000 and 1,000,000 certificates against easy-rsa, release build
+	$(CARGO) build --release --package postern --package test-support
+	$(CARGO) run --release --quiet --package test-support --bin bench-pki
 
 dependencies: ## Install the Debian or Ubuntu packages that the tests need, if any is missing
 	@scripts/install-test-dependencies

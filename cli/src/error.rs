@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use pki_core::chain::FileRejection;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
@@ -36,6 +37,10 @@ pub(crate) enum CliError {
     UnreadablePassphrase { argument: String, cause: String },
     #[error("cannot {operation} {}: {cause}", .path.display())]
     File { operation: &'static str, path: PathBuf, cause: io::Error },
+    #[error("cannot read {}: {cause}", .path.display())]
+    NothingJudged { path: PathBuf, cause: io::Error },
+    #[error("rejected: {0}")]
+    Chain(#[from] FileRejection),
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     /// A wrong word on the command line, found after the first parse.
@@ -47,8 +52,11 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            Self::NothingJudged { .. } => Exit::Usage,
+            Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
             Self::Usage(_) | Self::Reason(_) | Self::Algorithm(_) | Self::Config(_) => Exit::Usage,
             Self::Pki(_)
+            | Self::Chain(_)
             | Self::Serve(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
@@ -76,6 +84,8 @@ impl Explain for CliError {
             Self::UnreadablePassphrase { .. } => "passphrase-unreadable",
             Self::File { cause, .. } if cause.kind() == io::ErrorKind::AlreadyExists => "file-exists",
             Self::File { .. } => "file-error",
+            Self::NothingJudged { .. } => "file-unreadable",
+            Self::Chain(refusal) => refusal.code(),
             Self::Output(_) => "output-error",
             Self::Usage(_) => "usage",
         }
@@ -93,7 +103,12 @@ impl Explain for CliError {
             | Self::PassphrasesDiffer
             | Self::NoPassphrase(_)
             | Self::Usage(_) => ErrorKind::User,
-            Self::UnreadablePassphrase { .. } | Self::File { .. } | Self::Output(_) => ErrorKind::Environment,
+            Self::Chain(refusal) if refusal.is_verdict() => ErrorKind::Denied,
+            Self::UnreadablePassphrase { .. }
+            | Self::File { .. }
+            | Self::NothingJudged { .. }
+            | Self::Chain(_)
+            | Self::Output(_) => ErrorKind::Environment,
         }
     }
 
@@ -115,7 +130,8 @@ impl Explain for CliError {
             Self::File { cause, .. } if cause.kind() == io::ErrorKind::AlreadyExists => {
                 "Choose another file name; nothing is overwritten.".into()
             }
-            Self::File { .. } => "Check the path and the permissions.".into(),
+            Self::Chain(refusal) => refusal.help().into(),
+            Self::File { .. } | Self::NothingJudged { .. } => "Check the path and the permissions.".into(),
             Self::Output(_) => "Check where the output goes.".into(),
             Self::Usage(_) => "See --help.".into(),
         }

@@ -11,6 +11,10 @@ pub(crate) enum Exit {
     Failure,
     /// 2: the command line was not understood (`postern` only).
     Usage,
+    /// 3: something ends within the asked time (`expiry` only).
+    Ending,
+    /// 4: something has ended already (`expiry` only).
+    Ended,
     /// 17: another command holds the PKI, as in easy-rsa.
     Locked,
 }
@@ -21,6 +25,8 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
+            Exit::Ending => 3,
+            Exit::Ended => 4,
             Exit::Locked => 17,
         })
     }

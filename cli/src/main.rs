@@ -6,9 +6,11 @@ mod easyrsa;
 mod env;
 mod error;
 mod exit;
+mod glob;
 mod output;
 mod passphrase;
 mod prompt;
+mod users_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;

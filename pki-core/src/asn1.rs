@@ -1,39 +1,11 @@
-//! DER, as much of it as certificates, requests and revocation lists need.
+//! Writing DER, as much of it as certificates, requests and revocation lists need; writing cannot fail.
 //!
-//! [`Encoder`] writes and cannot fail; [`Reader`] walks definite-length, minimally encoded values and answers `None`
-//! for everything else. Meaning is given elsewhere; this module knows only tags and lengths.
+//! Reading is in [`crate::x509::der`]. Meaning is given elsewhere; this module knows only tags and lengths.
 
 use der::oid::ObjectIdentifier;
 
 use crate::time::Timestamp;
-
-/// Identifier octets.
-pub(crate) mod tag {
-    pub(crate) const BOOLEAN: u8 = 0x01;
-    pub(crate) const INTEGER: u8 = 0x02;
-    pub(crate) const BIT_STRING: u8 = 0x03;
-    pub(crate) const OCTET_STRING: u8 = 0x04;
-    pub(crate) const NULL: u8 = 0x05;
-    pub(crate) const OID: u8 = 0x06;
-    pub(crate) const ENUMERATED: u8 = 0x0a;
-    pub(crate) const UTF8_STRING: u8 = 0x0c;
-    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
-    pub(crate) const IA5_STRING: u8 = 0x16;
-    pub(crate) const UTC_TIME: u8 = 0x17;
-    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
-    pub(crate) const SEQUENCE: u8 = 0x30;
-    pub(crate) const SET: u8 = 0x31;
-
-    /// `[number] EXPLICIT` or a constructed `[number] IMPLICIT`.
-    pub(crate) const fn context(number: u8) -> u8 {
-        0xa0 | number
-    }
-
-    /// A primitive `[number] IMPLICIT`.
-    pub(crate) const fn context_primitive(number: u8) -> u8 {
-        0x80 | number
-    }
-}
+use crate::x509::der::tag;
 
 /// Collects DER values one after the other.
 #[derive(Default)]
@@ -90,7 +62,7 @@ impl Encoder {
     }
 
     pub(crate) fn oid(&mut self, oid: &ObjectIdentifier) {
-        self.value(tag::OID, oid.as_bytes());
+        self.value(tag::OBJECT_IDENTIFIER, oid.as_bytes());
     }
 
     pub(crate) fn null(&mut self) {
@@ -144,120 +116,10 @@ impl Encoder {
 
 const UTC_TIME_LENGTH: usize = 13;
 
-/// One DER value.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Element<'a> {
-    pub(crate) tag: u8,
-    pub(crate) content: &'a [u8],
-    /// Tag, length and content together.
-    pub(crate) whole: &'a [u8],
-}
-
-/// Walks the DER values of a slice from left to right.
-#[derive(Clone, Copy)]
-pub(crate) struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(crate) fn new(der: &'a [u8]) -> Self {
-        Self(der)
-    }
-
-    /// The content of the one value with this tag that fills `der`.
-    pub(crate) fn only(der: &'a [u8], tag: u8) -> Option<Self> {
-        let mut reader = Self(der);
-        let content = reader.expect(tag)?;
-        reader.is_empty().then_some(Self(content))
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// What has not been read yet.
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        self.0
-    }
-
-    pub(crate) fn next_tag(&self) -> Option<u8> {
-        self.0.first().copied()
-    }
-
-    /// The next value, whatever it is.
-    pub(crate) fn element(&mut self) -> Option<Element<'a>> {
-        let header = Header::parse(self.0)?;
-        let end = header.length.checked_add(header.content)?;
-        let whole = self.0.get(..end)?;
-        self.0 = &self.0[end..];
-        Some(Element { tag: header.tag, content: &whole[header.length..], whole })
-    }
-
-    /// The content of the next value, which must have this tag.
-    pub(crate) fn expect(&mut self, tag: u8) -> Option<&'a [u8]> {
-        self.optional(tag)
-    }
-
-    /// The content of the next value if it has this tag; otherwise nothing is consumed.
-    pub(crate) fn optional(&mut self, tag: u8) -> Option<&'a [u8]> {
-        if self.next_tag()? != tag {
-            return None;
-        }
-        self.element().map(|element| element.content)
-    }
-
-    /// Steps into the next value without asking that all of its content is there.
-    pub(crate) fn enter_prefix(&mut self, tag: u8) -> Option<()> {
-        let header = Header::parse(self.0)?;
-        if header.tag != tag {
-            return None;
-        }
-        self.0 = &self.0[header.length..];
-        Some(())
-    }
-
-    /// The next value as a point in time (UTCTime or GeneralizedTime in DER form).
-    pub(crate) fn time(&mut self) -> Option<Timestamp> {
-        let element = self.element()?;
-        let digits = std::str::from_utf8(element.content).ok()?;
-        match element.tag {
-            tag::UTC_TIME if digits.len() == UTC_TIME_LENGTH => Timestamp::from_digits(digits),
-            tag::GENERALIZED_TIME if digits.len() == UTC_TIME_LENGTH + 2 => Timestamp::from_digits(digits),
-            _ => None,
-        }
-    }
-}
-
-struct Header {
-    tag: u8,
-    /// Octets of tag and length.
-    length: usize,
-    /// Octets of content.
-    content: usize,
-}
-
-impl Header {
-    fn parse(der: &[u8]) -> Option<Self> {
-        let (&tag, rest) = der.split_first()?;
-        if tag & 0x1f == 0x1f {
-            return None;
-        }
-        let (&first, rest) = rest.split_first()?;
-        if first < 0x80 {
-            return Some(Self { tag, length: 2, content: first.into() });
-        }
-        let count = usize::from(first & 0x7f);
-        if count == 0 || count > 4 {
-            return None;
-        }
-        let octets = rest.get(..count)?;
-        let content = octets.iter().fold(0_usize, |sum, octet| sum << 8 | usize::from(*octet));
-        let is_minimal = octets[0] != 0 && content >= 0x80;
-        is_minimal.then_some(Self { tag, length: 2 + count, content })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::x509::der::Reader;
 
     fn encoded(fill: impl FnOnce(&mut Encoder)) -> Vec<u8> {
         let mut encoder = Encoder::default();
@@ -286,29 +148,15 @@ mod tests {
         assert_eq!(encoded(|der| der.time(last_utc))[0], tag::UTC_TIME);
         assert_eq!(encoded(|der| der.time(Timestamp::YEAR_2050))[0], tag::GENERALIZED_TIME);
         for point in [last_utc, Timestamp::YEAR_2050, Timestamp::from_unix_seconds(0)] {
-            assert_eq!(Reader::new(&encoded(|der| der.time(point))).time(), Some(point));
+            assert_eq!(Reader::new(&encoded(|der| der.time(point))).time(), Ok(point));
         }
-    }
-
-    #[test]
-    fn crt_05_the_reader_refuses_what_is_not_der() {
-        assert!(Reader::new(&[0x30, 0x80, 0, 0]).element().is_none(), "indefinite length");
-        assert!(Reader::new(&[0x30, 0x81, 1, 0]).element().is_none(), "length not minimal");
-        assert!(Reader::new(&[0x30, 2, 0]).element().is_none(), "content cut off");
-        assert!(Reader::only(&[0x30, 0, 0], tag::SEQUENCE).is_none(), "trailing octet");
     }
 
     proptest::proptest! {
         #[test]
         fn what_is_written_can_be_read(content in proptest::collection::vec(0_u8.., 0..70_000)) {
             let der = encoded(|der| der.value(tag::OCTET_STRING, &content));
-            proptest::prop_assert_eq!(Reader::new(&der).expect(tag::OCTET_STRING), Some(content.as_slice()));
-        }
-
-        #[test]
-        fn the_reader_never_panics(der in proptest::collection::vec(0_u8.., 0..64)) {
-            let mut reader = Reader::new(&der);
-            while reader.element().is_some() {}
+            proptest::prop_assert_eq!(Reader::new(&der).octet_string().unwrap().content, content.as_slice());
         }
     }
 }

@@ -4,8 +4,9 @@
 
 use der::oid::ObjectIdentifier;
 
-use crate::asn1::{Encoder, Reader, tag};
+use crate::asn1::Encoder;
 use crate::name::{CommonName, NameError, normalised};
+use crate::x509::der::{DerError, only_sequence, tag};
 
 /// The subject of a certificate that is about to be made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +159,7 @@ fn is_printable_string(octet: u8) -> bool {
 /// A name in OpenSSL's one-line notation, as in index.txt: `/C=DE/CN=j\xC3\xBCrgen`; `None` if it is no name.
 pub(crate) fn one_line(name_der: &[u8]) -> Option<String> {
     let mut line = String::new();
-    for attribute in attributes(name_der)? {
+    for attribute in attributes(name_der).ok()? {
         line.push('/');
         line.push_str(&attribute.short_name());
         line.push('=');
@@ -179,7 +180,7 @@ pub(crate) fn one_line(name_der: &[u8]) -> Option<String> {
 /// The last common name of a name, as text.
 pub(crate) fn common_name(name_der: &[u8]) -> Option<String> {
     let last =
-        attributes(name_der)?.into_iter().rfind(|attribute| attribute.oid == COMMON_NAME.as_bytes())?;
+        attributes(name_der).ok()?.into_iter().rfind(|attribute| attribute.oid == COMMON_NAME.as_bytes())?;
     String::from_utf8(last.octets.to_vec()).ok()
 }
 
@@ -199,19 +200,19 @@ impl Attribute<'_> {
     }
 }
 
-fn attributes(name_der: &[u8]) -> Option<Vec<Attribute<'_>>> {
-    let mut names = Reader::only(name_der, tag::SEQUENCE)?;
+fn attributes(name_der: &[u8]) -> Result<Vec<Attribute<'_>>, DerError> {
+    let mut names = only_sequence(name_der)?.reader();
     let mut found = Vec::new();
     while !names.is_empty() {
-        let mut set = Reader::new(names.expect(tag::SET)?);
+        let mut set = names.nested(tag::SET)?;
         while !set.is_empty() {
-            let mut attribute = Reader::new(set.expect(tag::SEQUENCE)?);
-            let oid = attribute.expect(tag::OID)?;
-            let octets = attribute.element()?.content;
+            let mut attribute = set.sequence()?;
+            let oid = attribute.object_identifier()?;
+            let octets = attribute.any()?.content;
             found.push(Attribute { oid, octets });
         }
     }
-    Some(found)
+    Ok(found)
 }
 
 const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");

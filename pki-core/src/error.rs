@@ -115,6 +115,20 @@ pub enum PkiError {
         /// The file that was looked for.
         missing: PathBuf,
     },
+    /// Nothing of this name or serial number was ever issued here.
+    #[error("no certificate is called '{wanted}' or has that serial number")]
+    NoSuchCertificate {
+        /// What was looked for.
+        wanted: String,
+    },
+    /// Several certificates bear this name.
+    #[error("'{name}' is ambiguous: {}", .candidates.join(", "))]
+    AmbiguousName {
+        /// The name.
+        name: String,
+        /// Serial number, state and end of each.
+        candidates: Vec<String>,
+    },
     /// There is no private key of this name.
     #[error("no private key: {} does not exist", .missing.display())]
     NoKey {
@@ -167,6 +181,12 @@ pub enum PkiError {
         /// Where it was found.
         evidence: &'static str,
     },
+    /// The change that this certificate shared with others could not be written.
+    #[error("nothing of this batch was written: {reason}")]
+    BatchFailed {
+        /// What stood in the way.
+        reason: String,
+    },
     /// The caller's passphrase source gave up.
     #[error("no passphrase for {}: {reason}", .path.display())]
     NoPassphrase {
@@ -193,6 +213,8 @@ impl PkiError {
             Self::AuthorityExists { .. } => "ca-exists",
             Self::NameTaken { .. } => "name-taken",
             Self::NoCertificate { .. } => "no-certificate",
+            Self::NoSuchCertificate { .. } => "no-certificate",
+            Self::AmbiguousName { .. } => "ambiguous-name",
             Self::NoKey { .. } => "no-key",
             Self::ForeignAuthorityKey { .. } => "ca-key-mismatch",
             Self::NotInIndex { .. } => "not-in-index",
@@ -201,6 +223,7 @@ impl PkiError {
             Self::SerialFile { .. } => "serial-file",
             Self::SerialTaken { .. } => "serial-taken",
             Self::ClockSetBack { .. } => "clock-set-back",
+            Self::BatchFailed { .. } => "batch-failed",
             Self::NoPassphrase { .. } => "no-passphrase",
         }
     }
@@ -226,6 +249,8 @@ impl Explain for PkiError {
             | Self::AuthorityExists { .. }
             | Self::NameTaken { .. }
             | Self::NoCertificate { .. }
+            | Self::NoSuchCertificate { .. }
+            | Self::AmbiguousName { .. }
             | Self::NoKey { .. }
             | Self::AlreadyRevoked { .. }
             | Self::SubjectTaken { .. }
@@ -233,6 +258,7 @@ impl Explain for PkiError {
             Self::ForeignAuthorityKey { .. }
             | Self::NotInIndex { .. }
             | Self::SerialFile { .. }
+            | Self::BatchFailed { .. }
             | Self::SerialTaken { .. } => ErrorKind::Environment,
             Self::ClockSetBack { .. } => ErrorKind::Denied,
         }
@@ -263,6 +289,8 @@ impl Explain for PkiError {
                     .into()
             }
             Self::NoCertificate { .. } => "Check the spelling; certificates lie in issued/NAME.crt.".into(),
+            Self::NoSuchCertificate { .. } => "Check the spelling; `postern list` shows every name.".into(),
+            Self::AmbiguousName { .. } => "Give the serial number instead.".into(),
             Self::NoKey { .. } => "Check the spelling; keys lie in private/NAME.key.".into(),
             Self::ForeignAuthorityKey { .. } => {
                 "Put the key back that belongs to ca.crt; nothing was signed.".into()
@@ -286,6 +314,7 @@ impl Explain for PkiError {
             Self::ClockSetBack { .. } => {
                 "Set the clock right. If the clock is right and the file is wrong, repeat with --ignore-clock.".into()
             }
+            Self::BatchFailed { .. } => "Remove the cause and repeat the command for these names.".into(),
             Self::NoPassphrase { .. } => "Answer the prompt, or give the passphrase with --passin.".into(),
         }
     }

@@ -37,6 +37,7 @@
 //! `serial`, `pem`; `chain` uses `crl` and `x509`; `crl` uses `x509`; nothing uses `ca`.
 
 mod asn1;
+pub mod audit;
 pub mod bundle;
 pub mod ca;
 pub mod cert;

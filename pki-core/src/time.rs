@@ -82,7 +82,12 @@ impl Timestamp {
 
     pub(crate) fn to_long_digits(self) -> String {
         let Calendar { year, month, day, hour, minute, second } = self.calendar();
-        format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}Z")
+        let mut digits = String::with_capacity(LONG_DIGITS);
+        for pair in [year / 100, year % 100, month, day, hour, minute, second] {
+            push_two_digits(&mut digits, pair);
+        }
+        digits.push('Z');
+        digits
     }
 
     /// Reads [`Self::to_digits`]' notation; two-digit years lie between 1950 and 2049.
@@ -104,6 +109,64 @@ impl Timestamp {
         Self::from_calendar(year, field(0)?, field(2)?, field(4)?, field(6)?, field(8)?)
     }
 }
+
+impl Timestamp {
+    /// Reads RFC 3339, such as `2026-11-20T12:00:00Z` or `2026-11-20T13:00:00.5+01:00`; fractions of a second are
+    /// dropped, and a leap second counts as the one before it.
+    #[must_use]
+    pub fn from_rfc3339(text: &str) -> Option<Self> {
+        let (date, rest) = text.split_at_checked(RFC_3339_SECONDS)?;
+        let is_separated = date.bytes().enumerate().all(|(at, octet)| match at {
+            4 | 7 => octet == b'-',
+            10 => matches!(octet, b'T' | b't' | b' '),
+            13 | 16 => octet == b':',
+            _ => octet.is_ascii_digit(),
+        });
+        if !is_separated {
+            return None;
+        }
+        let field = |from: usize, to: usize| date[from..to].parse::<i64>().ok();
+        let second = field(17, 19)?;
+        let second = if second == 60 { 59 } else { second };
+        let local = Self::from_calendar(
+            field(0, 4)?,
+            field(5, 7)?,
+            field(8, 10)?,
+            field(11, 13)?,
+            field(14, 16)?,
+            second,
+        )?;
+        Some(local.plus_seconds(-offset_of_zone(without_fraction(rest)?)?))
+    }
+}
+
+fn without_fraction(text: &str) -> Option<&str> {
+    let Some(fraction) = text.strip_prefix('.') else {
+        return Some(text);
+    };
+    let zone = fraction.trim_start_matches(|digit: char| digit.is_ascii_digit());
+    (zone.len() < fraction.len()).then_some(zone)
+}
+
+/// Seconds east of Greenwich: `Z`, `+hh:mm`, `-hh:mm`.
+fn offset_of_zone(zone: &str) -> Option<i64> {
+    if matches!(zone, "Z" | "z") {
+        return Some(0);
+    }
+    let (sign, offset) = match zone.split_at_checked(1)? {
+        ("+", offset) => (1, offset),
+        ("-", offset) => (-1, offset),
+        _ => return None,
+    };
+    let (hours, minutes) = offset.split_once(':')?;
+    let number = |digits: &str, limit: i64| {
+        let is_plain = digits.len() == 2 && digits.bytes().all(|digit| digit.is_ascii_digit());
+        digits.parse::<i64>().ok().filter(|number| is_plain && *number < limit)
+    };
+    Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
+}
+
+const RFC_3339_SECONDS: usize = "YYYY-MM-DDThh:mm:ss".len();
 
 impl From<SystemTime> for Timestamp {
     fn from(time: SystemTime) -> Self {
@@ -134,6 +197,15 @@ pub struct Calendar {
     pub minute: i64,
     pub second: i64,
 }
+
+/// Two digits of a calendar field, which is below 100. Lists of a million dates are written with this.
+fn push_two_digits(digits: &mut String, field: i64) {
+    for digit in [field / 10, field % 10] {
+        digits.push(u8::try_from(digit).map_or('?', |digit| char::from(b'0' + digit % 10)));
+    }
+}
+
+const LONG_DIGITS: usize = "YYYYMMDDhhmmssZ".len();
 
 fn is_leap(year: i64) -> bool {
     year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
@@ -192,6 +264,34 @@ mod tests {
         }
         assert_eq!(Timestamp::from_digits("2602300000Z"), None);
         assert_eq!(Timestamp::from_digits("260230000000Z"), None);
+    }
+
+    #[test]
+    fn rfc_3339_is_read_with_fractions_and_zones() {
+        let noon = Timestamp::from_calendar(2026, 11, 20, 12, 0, 0);
+        for text in [
+            "2026-11-20T12:00:00Z",
+            "2026-11-20t12:00:00z",
+            "2026-11-20T12:00:00.999Z",
+            "2026-11-20T13:30:00+01:30",
+            "2026-11-19T23:00:00-13:00",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), noon, "{text}");
+        }
+        for text in [
+            "",
+            "2026-11-20",
+            "2026-11-20T12:00:00",
+            "2026-11-20T12:00:00.Z",
+            "2026-11-20T12:00:00+1:00",
+            "2026-11-20T12:00:00+24:00",
+            "2026-02-30T12:00:00Z",
+            "2026-11-20T12:00:00Zx",
+            "2026-11-2éT12:00:00Z",
+            "+026-11-20T12:00:00Z",
+        ] {
+            assert_eq!(Timestamp::from_rfc3339(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{FrameError, Frames, prefix};
 use vpn_proto::{ListenerId, Path, PeerId, Transport};
 use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCounters};
-use vpn_server::dataplane::pipeline::Pipeline;
+use vpn_server::dataplane::pipeline::{Intake, Pipeline};
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
@@ -460,11 +460,15 @@ fn the_frames_of_a_connection_are_judged_like_datagrams() {
         alice.seal(now, &good),
     ];
     let (delivered, outcome) = world.receive_frames(bob.path.remote, &framed(&packets));
-    assert_eq!((delivered, outcome), (vec![], Ok(())), "a peer's packets on another peer's connection");
+    assert_eq!(
+        (delivered, outcome),
+        (vec![], Ok(Intake::Complete)),
+        "a peer's packets on another peer's connection"
+    );
     assert_eq!(world.drops(), [(DropReason::ForeignPath, 3)]);
     world.heard();
     let (delivered, outcome) = world.receive_frames(alice.path.remote, &framed(&packets));
-    assert_eq!((delivered, outcome), (vec![good.clone(), good], Ok(())));
+    assert_eq!((delivered, outcome), (vec![good.clone(), good], Ok(Intake::Complete)));
     assert_eq!(world.drops(), [(DropReason::ForeignPath, 3), (DropReason::SourceNotAssigned, 1)]);
     assert_eq!(world.heard(), [ControlInput::Datagram { path: alice.path, bytes: reset }]);
 }
@@ -680,7 +684,7 @@ impl World {
         &mut self,
         remote: SocketAddr,
         octets: &[u8],
-    ) -> (Vec<Vec<u8>>, Result<(), FrameError>) {
+    ) -> (Vec<Vec<u8>>, Result<Intake, FrameError>) {
         let Self { tables, sink, counters, .. } = self;
         let pipeline = Pipeline { tables, sink, counters };
         let path = path(Transport::Tcp, remote);

@@ -1,14 +1,21 @@
 //! The command line of `postern`: one file per command, joined here.
 
 pub(crate) mod build_ca;
+pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
 pub(crate) mod global;
 pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
+pub(crate) mod list;
+pub(crate) mod pki;
+pub(crate) mod renew;
 pub(crate) mod revoke;
 pub(crate) mod serve;
+pub(crate) mod show;
+pub(crate) mod span;
+pub(crate) mod verify_chain;
 
 use clap::{Parser, Subcommand};
 
@@ -37,10 +44,22 @@ pub(crate) enum Command {
     /// Make a key and a certificate for both ends
     #[command(name = "build-serverClient-full", alias = "build-server-client-full")]
     BuildServerClientFull(issue::IssueArgs),
+    /// Renew a certificate, or all that end soon; the old one stays valid beside it
+    Renew(renew::RenewArgs),
     /// Revoke a certificate; gen-crl then publishes it
     Revoke(revoke::RevokeArgs),
     /// Sign a new revocation list and publish it as crl.pem
     GenCrl(gen_crl::GenCrlArgs),
+    /// List certificates
+    List(list::ListArgs),
+    /// Show one certificate
+    Show(show::ShowArgs),
+    /// Show what ends soon; exit code 3 if something does, 4 if something has ended
+    Expiry(expiry::ExpiryArgs),
+    /// Check and repair the PKI directory, and verify its audit log
+    Pki(pki::PkiArgs),
+    /// Judge a certificate by files: exit code 0 accepted, 1 rejected, 2 nothing was judged
+    VerifyChain(verify_chain::VerifyChainArgs),
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
     Serve(Box<serve::ServeArgs>),

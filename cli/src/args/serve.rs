@@ -142,6 +142,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
     tls_version_min: Option<String>,
 
+    /// Seconds from a client's first packet to its tunnel [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    hand_window: Option<u32>,
+
+    /// Clients that may be on their way in at once; the oldest of the busiest network gives way [default: 4096]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open: Option<u32>,
+
+    /// The same from one network, /24 of IPv4 or /56 of IPv6 [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_half_open_per_network: Option<u32>,
+
+    /// First packets from one network answered per second; those of clients that go on do not count [default: 50]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    replies_per_network: Option<u32>,
+
+    /// TCP connections of clients that have not been let in [default: 1024]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers: Option<u32>,
+
+    /// The same from one network [default: 32]
+    #[arg(long, value_name = "N", help_heading = "Strangers")]
+    max_tcp_strangers_per_network: Option<u32>,
+
+    /// Seconds until such a connection must have brought a complete first packet [default: 10]
+    #[arg(long, value_name = "SECONDS", help_heading = "Strangers")]
+    tcp_stranger_timeout: Option<u32>,
+
     /// Append connection records to this file, one JSON object per line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     connection_log: Option<PathBuf>,
@@ -201,6 +229,13 @@ impl ServeArgs {
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
             crl_grace: self.crl_grace,
+            hand_window: self.hand_window,
+            max_half_open: self.max_half_open,
+            max_half_open_per_network: self.max_half_open_per_network,
+            replies_per_network: self.replies_per_network,
+            max_tcp_strangers: self.max_tcp_strangers,
+            max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
+            tcp_stranger_timeout: self.tcp_stranger_timeout,
         }
     }
 }

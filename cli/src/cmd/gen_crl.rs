@@ -10,6 +10,15 @@ use crate::output::Answer;
 
 pub(super) fn run(session: &Session, arguments: &GenCrlArgs) -> Result<Answer, CliError> {
     let authority = session.open()?;
+    if let Some(span) = arguments.if_expiring
+        && let Some(end) = authority.reader().list_end()?.filter(|end| *end >= span.after(session.now))
+    {
+        return Ok(Answer {
+            text: format!("The published revocation list is valid to {end}; nothing to do.\n"),
+            value: json!({ "published": false, "next_update": end.to_string() }),
+            warnings: Vec::new(),
+        });
+    }
     let request = GenCrl { days: arguments.days, digest: None, force: arguments.force };
     let list = session.run(|context| authority.gen_crl(&request, context))?;
     let file = list.file.display().to_string();

@@ -17,7 +17,8 @@ pub(super) fn run(
     kind: CertificateKind,
     arguments: &IssueArgs,
 ) -> Result<Answer, CliError> {
-    let name = FileBase::parse(&arguments.name)?;
+    let name = arguments.name.as_deref().unwrap_or_default();
+    let name = FileBase::parse(name)?;
     let authority = session.open()?;
     authority.require_free_name(&name)?;
     let request = Issue {

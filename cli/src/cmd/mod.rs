@@ -1,16 +1,24 @@
 //! What each command of `postern` does: build a request, call a library, hand the answer to `output`.
 
 mod build_ca;
+mod expiry;
 mod export;
 mod gen_crl;
 mod init_pki;
 mod issue;
+mod issue_many;
+mod list;
+mod pki;
+mod renew;
 mod revoke;
 mod serve;
 mod session;
+mod show;
+mod verify_chain;
 
 use pki_core::cert::CertificateKind;
 
+use crate::args::issue::IssueArgs;
 use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -22,7 +30,7 @@ pub(crate) use session::Session;
 pub(crate) fn run(cli: Cli) -> Exit {
     let output = Output::new(if cli.global.json { Format::Json } else { Format::Human });
     match dispatch(cli, output) {
-        Ok(()) => Exit::Success,
+        Ok(exit) => exit,
         Err(error) => {
             output.error(&error);
             error.exit()
@@ -30,20 +38,40 @@ pub(crate) fn run(cli: Cli) -> Exit {
     }
 }
 
-fn dispatch(cli: Cli, output: Output) -> Result<(), CliError> {
+fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
     let session = Session::new(cli.global, output);
     let answer = match cli.command {
         Command::InitPki(arguments) => init_pki::run(&session, &arguments),
         Command::BuildCa(arguments) => build_ca::run(&session, &arguments),
-        Command::BuildServerFull(arguments) => issue::run(&session, CertificateKind::Server, &arguments),
-        Command::BuildClientFull(arguments) => issue::run(&session, CertificateKind::Client, &arguments),
-        Command::BuildServerClientFull(arguments) => {
-            issue::run(&session, CertificateKind::ServerClient, &arguments)
+        Command::BuildServerFull(arguments) => {
+            return issue(&session, CertificateKind::Server, &arguments);
         }
+        Command::BuildClientFull(arguments) => {
+            return issue(&session, CertificateKind::Client, &arguments);
+        }
+        Command::BuildServerClientFull(arguments) => {
+            return issue(&session, CertificateKind::ServerClient, &arguments);
+        }
+        Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
+        Command::List(arguments) => return list::run(&session, &arguments),
+        Command::Show(arguments) => show::run(&session, &arguments),
+        Command::Expiry(arguments) => return expiry::run(&session, &arguments),
+        Command::Pki(arguments) => return pki::run(&session, &arguments),
+        Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
     }?;
-    output.answer(&answer)
+    output.answer(&answer)?;
+    Ok(Exit::Success)
+}
+
+/// One certificate, or one for each row of a file.
+fn issue(session: &Session, kind: CertificateKind, arguments: &IssueArgs) -> Result<Exit, CliError> {
+    if let Some(file) = &arguments.from_file {
+        return issue_many::run(session, kind, file, arguments);
+    }
+    session.output.answer(&issue::run(session, kind, arguments)?)?;
+    Ok(Exit::Success)
 }

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pki_core::Authority;
-use pki_core::LockPolicy;
 use pki_core::ca::{Context, ExposedKeys, Settings};
 use pki_core::key::Protection;
 use pki_core::random::SystemSource;
 use pki_core::secret::Passphrase;
 use pki_core::time::Timestamp;
+use pki_core::{LockPolicy, PkiReader};
 
 use crate::args::GlobalArgs;
 use crate::error::CliError;
@@ -51,6 +51,11 @@ impl Session {
             ignore_clock: self.global.ignore_clock,
         };
         Ok(Authority::open(&self.directory(), settings)?)
+    }
+
+    /// The PKI for reading only: takes no lock, so that a read-only mount is enough.
+    pub(crate) fn read(&self) -> Result<PkiReader<'static>, CliError> {
+        Ok(PkiReader::open(&self.directory())?)
     }
 
     pub(crate) fn prompter(&self) -> &Prompter {

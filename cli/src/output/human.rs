@@ -2,7 +2,6 @@
 
 use pki_core::Explain;
 use pki_core::ca::Warning;
-use pki_core::key::WeakEncryption;
 
 use crate::error::CliError;
 
@@ -20,19 +19,11 @@ pub(crate) fn warning(warning: &Warning) -> String {
         Warning::WeakEncryption { path, weakness } => format!(
             "warning: {} is weakly encrypted ({})\n  help: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000",
             path.display(),
-            weakness_text(*weakness)
+            weakness
         ),
         Warning::OutlivesAuthority { authority_ends } => format!(
             "warning: the certificate authority ends on {authority_ends}, before this certificate\n  \
              help: renew the authority before then"
         ),
-    }
-}
-
-fn weakness_text(weakness: WeakEncryption) -> String {
-    match weakness {
-        WeakEncryption::TripleDes => "triple DES".into(),
-        WeakEncryption::FewRounds { rounds } => format!("only {rounds} key derivation rounds"),
-        WeakEncryption::LegacyPem => "legacy PEM with one round of MD5".into(),
     }
 }

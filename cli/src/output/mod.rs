@@ -1,7 +1,11 @@
 //! Showing answers and errors; the only place that prints.
 
+pub(crate) mod csv;
 mod human;
 mod json;
+mod progress;
+pub(crate) mod prometheus;
+mod table;
 
 use std::io::{self, Write};
 
@@ -17,6 +21,18 @@ pub(crate) struct Answer {
     pub(crate) value: Value,
     /// What worked but should not stay as it is.
     pub(crate) warnings: Vec<pki_core::ca::Warning>,
+}
+
+impl Answer {
+    /// An answer that was asked for in this form only.
+    pub(crate) fn of_text(text: String) -> Self {
+        Self { text, value: Value::Null, warnings: Vec::new() }
+    }
+
+    /// The same for programs.
+    pub(crate) fn of_value(value: Value) -> Self {
+        Self { text: String::new(), value, warnings: Vec::new() }
+    }
 }
 
 /// How answers look.
@@ -35,6 +51,11 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new(format: Format) -> Self {
         Self { format }
+    }
+
+    /// Whether programs read the answer, so that a long one is made in one form only.
+    pub(crate) fn is_json(self) -> bool {
+        self.format == Format::Json
     }
 
     pub(crate) fn answer(self, answer: &Answer) -> Result<(), CliError> {
@@ -86,3 +107,5 @@ pub(crate) fn to_stderr(text: &str) {
 }
 
 pub(crate) use human::warning as warning_text;
+pub(crate) use progress::Progress;
+pub(crate) use table::{Table, printable};

@@ -104,7 +104,17 @@ impl Host {
 
     /// Whether some program of this machine holds UDP port `port`.
     pub fn has_bound_udp_port(&self, port: u16) -> Result<bool> {
-        let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/udp"))?;
+        self.has_bound_port("udp", port)
+    }
+
+    /// Whether some program of this machine holds TCP port `port`.
+    pub fn has_bound_tcp_port(&self, port: u16) -> Result<bool> {
+        self.has_bound_port("tcp", port)
+    }
+
+    fn has_bound_port(&self, protocol: &str, port: u16) -> Result<bool> {
+        let file = format!("/proc/thread-self/net/{protocol}");
+        let table = self.enter(|| std::fs::read_to_string(file))?;
         let table = table.context(format!("reading the socket table of {}", self.name))?;
         Ok(table.lines().skip(1).any(|row| local_port(row) == Some(port)))
     }

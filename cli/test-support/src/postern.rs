@@ -18,6 +18,9 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
     command.arg("serve").arg("--pki").arg(pki.directory());
     command.args(["--server-name", &plan.certificate]);
     command.args(["--listen", &format!("udp:{}:{}", host.address(), plan.port)]);
+    if plan.tcp {
+        command.args(["--listen", &format!("tcp:{}:{}", host.address(), plan.port)]);
+    }
     command.args(["--tun", &plan.device, "--client-cidr", &plan.client_cidr]);
     command.args(["--keepalive", &format!("{ping},{restart}")]);
     command.arg("--state-dir").arg(state_directory(pki));

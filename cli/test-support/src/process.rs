@@ -33,6 +33,12 @@ impl Process {
         Ok(Self { name, child, log })
     }
 
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// What it has said so far.
     #[must_use]
     pub fn log(&self) -> &Log {

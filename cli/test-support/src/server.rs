@@ -46,8 +46,10 @@ impl Implementation {
 pub struct ServerPlan {
     /// The name of the server certificate in the PKI.
     pub certificate: String,
-    /// The UDP port.
+    /// The port.
     pub port: u16,
+    /// Serve over TCP: Postern beside UDP, a stock server instead.
+    pub tcp: bool,
     /// The name of the tunnel device.
     pub device: String,
     /// The addresses of the clients; the server has the first.
@@ -74,6 +76,7 @@ impl Default for ServerPlan {
         Self {
             certificate: "server".to_owned(),
             port: 1194,
+            tcp: false,
             device: "vpn0".to_owned(),
             client_cidr: "10.8.0.0/24".to_owned(),
             routes: vec![lab::LAN.to_owned()],
@@ -138,7 +141,11 @@ impl Server {
             if let Some(status) = self.process.exit_status()? {
                 return Err(Failure::new(format!("the server ended with {status}")));
             }
-            let ready = host.has_bound_udp_port(plan.port)? && host.has_address(gateway)?;
+            let is_bound = match plan.tcp {
+                false => host.has_bound_udp_port(plan.port)?,
+                true => host.has_bound_tcp_port(plan.port)?,
+            };
+            let ready = is_bound && host.has_address(gateway)?;
             Ok(ready.then_some(()))
         });
         ready.map_err(|failure| Failure::new(format!("{failure}\n{}", self.log().tail())))

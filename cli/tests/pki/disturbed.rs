@@ -42,6 +42,7 @@ fn is_in_order(place: &Place) -> BTreeSet<String> {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     let known = [
+        "audit.log",
         "ca.crt",
         "certs_by_serial",
         "crl.der",
@@ -68,23 +69,53 @@ impl Dice {
     }
 }
 
+/// `make stress` runs the same tests for longer.
+fn rounds(usual: usize, under_stress: usize) -> usize {
+    if std::env::var_os("PKI_STRESS").is_some() { under_stress } else { usual }
+}
+
 #[test]
-fn pki_04_forty_kills_at_random_moments_leave_a_pki_in_order() {
+fn pki_04_kills_during_any_command_leave_nothing_to_repair() {
+    let place = Place::with_authority();
+    place.postern(&["build-client-full", "steady", "nopass"]).succeeds();
+    let mut dice = Dice(4);
+    let longest = usual_microseconds(&place);
+    for round in 0..rounds(24, 500) {
+        let name = format!("victim{round}");
+        let command: &[&str] = match round % 4 {
+            0 => &["build-client-full", &name, "nopass"],
+            1 => &["--batch", "renew", "steady", "--new-key", "--nopass"],
+            2 => &["--batch", "revoke", "usual"],
+            _ => &["gen-crl"],
+        };
+        killed(&place, command, dice.up_to(longest));
+        place.postern(&["--lock-timeout", "1", "gen-crl"]).succeeds();
+        place.postern(&["pki", "check"]).succeeds().says(" 0 findings");
+        place.postern(&["pki", "audit"]).succeeds();
+        if !place.file("pki/issued/usual.crt").exists() {
+            place.postern(&["build-client-full", "usual", "nopass"]).succeeds();
+        }
+    }
+}
+
+/// Starts a command and kills it after so many microseconds.
+fn killed(place: &Place, arguments: &[&str], microseconds: u64) {
+    let mut child =
+        place.command("postern", arguments).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_micros(microseconds));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn pki_04_kills_at_random_moments_leave_a_pki_in_order() {
     let place = Place::with_authority();
     place.postern(&["gen-crl"]).succeeds();
     let mut dice = Dice(20_261_120);
     let longest = usual_microseconds(&place);
-    for round in 0..40 {
+    for round in 0..rounds(40, 500) {
         let name = format!("victim{round}");
-        let mut child = place
-            .command("postern", &["build-client-full", &name, "nopass"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_micros(dice.up_to(longest)));
-        child.kill().unwrap();
-        child.wait().unwrap();
+        killed(&place, &["build-client-full", &name, "nopass"], dice.up_to(longest));
         let next = format!("next{round}");
         place.postern(&["--lock-timeout", "1", "build-client-full", &next, "nopass"]).succeeds();
         let names = is_in_order(&place);
@@ -115,20 +146,22 @@ fn usual_microseconds(place: &Place) -> u64 {
 }
 
 #[test]
-fn pki_05_eight_processes_with_five_builds_each_lose_nothing() {
+fn pki_05_parallel_builds_lose_nothing() {
     let place = Place::with_authority();
+    let processes = rounds(8, 16);
     let build = |process: usize| {
-        for number in 0..5 {
+        for number in 0..rounds(5, 20) {
             let name = format!("p{process}-{number}");
             place.postern(&["build-client-full", &name, "nopass"]).succeeds();
         }
     };
     std::thread::scope(|scope| {
-        for process in 0..8 {
+        for process in 0..processes {
             scope.spawn(move || build(process));
         }
     });
-    assert_eq!(is_in_order(&place).len(), 40);
+    assert_eq!(is_in_order(&place).len(), processes * rounds(5, 20));
+    place.postern(&["pki", "check"]).succeeds();
 }
 
 #[test]

@@ -7,7 +7,9 @@ fn postern_explains_itself() {
     let place = Place::new();
     insta::assert_snapshot!("postern", place.postern(&["--help"]).succeeds());
     insta::assert_snapshot!("postern_without_arguments", place.postern(&[]).fails_with(2));
-    for command in ["init-pki", "build-ca", "build-client-full", "revoke", "gen-crl", "export"] {
+    for command in
+        ["init-pki", "build-ca", "build-client-full", "revoke", "gen-crl", "export", "list", "show", "expiry"]
+    {
         let answer = place.postern(&[command, "--help"]).succeeds();
         insta::assert_snapshot!(format!("postern_{command}"), answer);
     }

@@ -3,9 +3,14 @@
 #![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
 
 mod alternating;
+mod bulk;
+mod check;
 mod commands;
 mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod renew;
+mod reports;
 mod support;
+mod verify_chain;

@@ -75,6 +75,14 @@ impl Place {
         Answer::new(&output, self.path())
     }
 
+    /// What a command answers in JSON, with nothing replaced.
+    pub(crate) fn json(&self, arguments: &[&str]) -> serde_json::Value {
+        let output = self.command("postern", &[&["--json", "--batch"], arguments].concat()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {said}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
     /// Panics with the names of the files that are not as they were.
     pub(crate) fn is_unchanged_since(&self, before: &Snapshot) {
         let after = self.snapshot("pki");
@@ -181,4 +189,33 @@ pub(crate) fn openssl(arguments: &[&str]) -> String {
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     assert!(output.status.success(), "openssl {arguments:?}: {said}");
     said
+}
+
+impl Place {
+    /// A directory with a copy of a PKI that the real easy-rsa wrote, with the modes that git does not keep.
+    pub(crate) fn with_golden(name: &str) -> Self {
+        let place = Self::new();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/easyrsa").join(name);
+        copy_private(&source, &place.file("pki"));
+        place
+    }
+}
+
+fn copy_private(source: &Path, target: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+
+    std::fs::create_dir(target).unwrap();
+    std::fs::set_permissions(target, std::fs::Permissions::from_mode(0o700)).unwrap();
+    for entry in std::fs::read_dir(source).unwrap() {
+        let (from, to) = {
+            let entry = entry.unwrap();
+            (entry.path(), target.join(entry.file_name()))
+        };
+        if from.is_dir() {
+            copy_private(&from, &to);
+        } else {
+            std::fs::copy(&from, &to).unwrap();
+            std::fs::set_permissions(&to, std::fs::Permissions::from_mode(0o600)).unwrap();
+        }
+    }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::issue::draw_serial;
 use super::{Authority, Context, SerialNumbers};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Root, Validity};
 use crate::cert::extension::PathLength;
 use crate::cert::profile::SubjectKey;
@@ -86,6 +87,13 @@ impl Authority {
         changes.replace(layout::index_attributes(), FileMode::Private, "unique_subject = no\n");
         changes.replace(layout::serial(), FileMode::Private, "01\n");
         changes.create(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
+        let event = Event {
+            action: Action::BuildCa,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &certificate.subject_line(),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::signing::Signing;
 use super::{Authority, Context, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::Validity;
 use crate::crl::build::ListContent;
 use crate::crl::published::PublishedList;
@@ -53,15 +54,27 @@ impl Authority {
         let validity = Validity::days_from(context.now, request.days)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let mut revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
-        revoked.sort_by(|left, right| left.serial.cmp(&right.serial));
-        let number = self.next_number(request, &signing, validity, &revoked)?;
+        // Either may be a hundred megabytes.
+        let (published, revoked) = std::thread::scope(|scope| {
+            let published = scope.spawn(|| self.published_list());
+            let revoked = self.revoked();
+            (published.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), revoked)
+        });
+        let (published, revoked) = (published?, revoked?);
+        let number = next_number(request, published, &signing, validity, &revoked)?;
         let entries = revoked.len();
         let content =
             ListContent { authority: &signing.certificate, revoked, number: number.clone(), validity };
         let list = content.sign(self.settings.profile, &signing.key)?;
-        locked.commit(publication(&list))?;
+        let mut changes = publication(&list);
+        let event = Event {
+            action: if request.force { Action::ForceCrl } else { Action::GenCrl },
+            at: context.now,
+            serial: &number.to_string(),
+            detail: &format!("{entries} entries"),
+        };
+        self.record(&[event], &mut changes)?;
+        locked.commit(changes)?;
         Ok(PublishedCrl {
             file: self.store.full_path(&layout::revocation_list()),
             entries,
@@ -71,30 +84,12 @@ impl Authority {
         })
     }
 
-    /// Checks the new list against the published one and gives it a number.
-    ///
-    /// The number is the time in seconds unless the published one is already there: it then never goes down even if
-    /// crl.pem is lost, or is replaced by easy-rsa, which writes no number at all.
-    fn next_number(
-        &self,
-        request: &GenCrl,
-        signing: &Signing,
-        validity: Validity,
-        revoked: &[RevokedCertificate],
-    ) -> Result<Serial, PkiError> {
-        let now = validity.not_before().unix_seconds();
-        let by_time = Serial::from_be_bytes(&u64::try_from(now).unwrap_or_default().to_be_bytes());
-        let Some(der) = self.published_list()? else {
-            return Ok(by_time);
-        };
-        let published =
-            der.and_then(|der| accepted_successor(&der, signing, validity, revoked, request.force));
-        match published {
-            Ok(Some(number)) => Ok(by_time.max(number.successor())),
-            Ok(None) => Ok(by_time),
-            Err(_) if request.force => Ok(by_time),
-            Err(refusal) => Err(refusal.into()),
-        }
+    /// Everything that index.txt says is revoked, sorted by number.
+    fn revoked(&self) -> Result<Vec<RevokedCertificate>, PkiError> {
+        let index = self.store.read(&layout::index())?.unwrap_or_default();
+        let mut revoked: Vec<RevokedCertificate> = Index::new(&index).revoked().collect::<Result<_, _>>()?;
+        revoked.sort_unstable_by(|left, right| left.serial.cmp(&right.serial));
+        Ok(revoked)
     }
 
     /// DER of crl.pem; `None` if there is no such file.
@@ -104,6 +99,30 @@ impl Authority {
         };
         let block = pem::first(&text, "X509 CRL").ok_or(PublishError::PublishedDamaged);
         Ok(Some(block.map(|block| block.der.to_vec())))
+    }
+}
+
+/// Checks the new list against the published one and gives it a number.
+///
+/// The number is the time in seconds unless the published one is already there: it then never goes down even if
+/// crl.pem is lost, or is replaced by easy-rsa, which writes no number at all.
+fn next_number(
+    request: &GenCrl,
+    published: Option<Result<Vec<u8>, PublishError>>,
+    signing: &Signing,
+    validity: Validity,
+    revoked: &[RevokedCertificate],
+) -> Result<Serial, PublishError> {
+    let now = validity.not_before().unix_seconds();
+    let by_time = Serial::from_be_bytes(&u64::try_from(now).unwrap_or_default().to_be_bytes());
+    let Some(der) = published else {
+        return Ok(by_time);
+    };
+    match der.and_then(|der| accepted_successor(&der, signing, validity, revoked, request.force)) {
+        Ok(Some(number)) => Ok(by_time.max(number.successor())),
+        Ok(None) => Ok(by_time),
+        Err(_) if request.force => Ok(by_time),
+        Err(refusal) => Err(refusal),
     }
 }
 

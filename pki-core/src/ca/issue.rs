@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use super::signing::Signing;
 use super::{Authority, Context, Warning};
+use crate::audit::{Action, Event};
 use crate::cert::build::{Leaf, Validity};
 use crate::cert::csr::Request;
 use crate::cert::profile::SubjectKey;
@@ -74,7 +75,7 @@ pub struct Issued {
 }
 
 /// Everything that needs neither the lock nor the authority.
-struct Prepared {
+pub(super) struct Prepared {
     key: PrivateKey,
     key_text: zeroize::Zeroizing<String>,
     request: Request,
@@ -110,11 +111,11 @@ impl Authority {
         self.require_free_subject(request)?;
         let serial = self.next_serial(request.serial_numbers, context.random)?;
         let certificate = self.certify(request, &prepared, &serial, &signing)?;
-        self.write(&locked, request, &prepared, &certificate)?;
-        Ok(self.issued(request, &certificate, signing))
+        self.write(&locked, request, &prepared, &certificate, context.now)?;
+        Ok(self.described(&request.name, &certificate, &signing))
     }
 
-    fn require_free_subject(&self, request: &Issue) -> Result<(), PkiError> {
+    pub(super) fn require_free_subject(&self, request: &Issue) -> Result<(), PkiError> {
         let attributes = self.store.read(&layout::index_attributes())?.unwrap_or_default();
         if !demands_unique_subjects(&attributes) {
             return Ok(());
@@ -127,7 +128,7 @@ impl Authority {
         }
     }
 
-    fn certify(
+    pub(super) fn certify(
         &self,
         request: &Issue,
         prepared: &Prepared,
@@ -154,31 +155,69 @@ impl Authority {
         request: &Issue,
         prepared: &Prepared,
         certificate: &Certificate,
+        now: Timestamp,
     ) -> Result<(), PkiError> {
-        let serial = certificate.serial();
-        let row = issued_row(certificate.not_after(), serial, &certificate.subject_line());
-        let text = certificate.to_pem();
         let mut changes = ChangeSet::default();
-        changes.replace(layout::serial(), FileMode::Private, format!("{}\n", serial.successor()));
-        changes.append_line(layout::index(), row);
-        changes.create(layout::certificate_by_serial(serial), FileMode::Private, text.as_bytes());
-        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
-        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
-        changes.create(layout::certificate(&request.name), FileMode::Private, text);
+        self.add_next_serial(certificate, &mut changes);
+        self.add_files(request, prepared, certificate, &mut changes);
+        self.record_issued(std::slice::from_ref(certificate), now, &mut changes)?;
         Ok(locked.commit(changes)?)
     }
 
-    fn issued(&self, request: &Issue, certificate: &Certificate, signing: Signing) -> Issued {
-        let mut warnings = signing.warnings;
+    /// What the file `serial` holds after this certificate.
+    pub(super) fn add_next_serial(&self, last: &Certificate, changes: &mut ChangeSet) {
+        let next = last.serial().successor();
+        changes.replace(layout::serial(), FileMode::Private, format!("{next}\n"));
+    }
+
+    /// The row in the index, and the files.
+    pub(super) fn add_files(
+        &self,
+        request: &Issue,
+        prepared: &Prepared,
+        certificate: &Certificate,
+        changes: &mut ChangeSet,
+    ) {
+        let serial = certificate.serial();
+        let text = certificate.to_pem();
+        changes.append_line(
+            layout::index(),
+            issued_row(certificate.not_after(), &serial, &certificate.subject_line()),
+        );
+        changes.create(layout::certificate_by_serial(&serial), FileMode::Private, text.as_bytes());
+        changes.create(layout::request(&request.name), FileMode::Private, prepared.request.to_pem());
+        changes.create_secret(layout::private_key(&request.name), &prepared.key_text);
+        changes.create(layout::certificate(&request.name), FileMode::Private, text);
+    }
+
+    /// One line in the audit log for each.
+    pub(super) fn record_issued(
+        &self,
+        made: &[Certificate],
+        now: Timestamp,
+        changes: &mut ChangeSet,
+    ) -> Result<(), PkiError> {
+        let named = |made: &Certificate| (made.serial().to_string(), made.subject_line());
+        let texts: Vec<(String, String)> = made.iter().map(named).collect();
+        let events: Vec<Event<'_>> = texts
+            .iter()
+            .map(|(serial, detail)| Event { action: Action::Issue, at: now, serial, detail })
+            .collect();
+        self.record(&events, changes)
+    }
+
+    /// What the caller is told of a certificate in issued/.
+    pub(super) fn described(&self, name: &FileBase, certificate: &Certificate, signing: &Signing) -> Issued {
+        let mut warnings = signing.warnings.clone();
         let authority_ends = signing.certificate.not_after();
         if certificate.not_after() > authority_ends {
             warnings.push(Warning::OutlivesAuthority { authority_ends });
         }
         Issued {
-            certificate: self.store.full_path(&layout::certificate(&request.name)),
-            key: self.store.full_path(&layout::private_key(&request.name)),
-            request: self.store.full_path(&layout::request(&request.name)),
-            serial: certificate.serial().clone(),
+            certificate: self.store.full_path(&layout::certificate(name)),
+            key: self.store.full_path(&layout::private_key(name)),
+            request: self.store.full_path(&layout::request(name)),
+            serial: certificate.serial(),
             subject: certificate.subject_line(),
             not_before: certificate.not_before(),
             not_after: certificate.not_after(),
@@ -187,7 +226,11 @@ impl Authority {
     }
 
     /// A number that no certificate of this authority has.
-    fn next_serial(&self, numbers: SerialNumbers, random: &mut dyn RandomSource) -> Result<Serial, PkiError> {
+    pub(super) fn next_serial(
+        &self,
+        numbers: SerialNumbers,
+        random: &mut dyn RandomSource,
+    ) -> Result<Serial, PkiError> {
         if numbers == SerialNumbers::Sequential {
             return self.next_in_file();
         }
@@ -217,7 +260,11 @@ impl Authority {
     }
 }
 
-fn prepare(request: &Issue, profile: Profile, random: &mut dyn RandomSource) -> Result<Prepared, PkiError> {
+pub(super) fn prepare(
+    request: &Issue,
+    profile: Profile,
+    random: &mut dyn RandomSource,
+) -> Result<Prepared, PkiError> {
     let key = generate(request.algorithm, random)?;
     let key_text = key.to_pem(&request.protection, random)?;
     let digest = profile.digest(request.digest, key.algorithm());

@@ -3,22 +3,36 @@
 //! What is needed from outside comes in as arguments: the time and randomness in [`Context`], the passphrase of the CA key
 //! through a callback that is asked only if the key is encrypted, and before anything is locked.
 
+mod audit;
 mod build_ca;
+mod check;
+mod expiry;
+mod find;
 mod gen_crl;
 mod init;
 mod issue;
+mod issue_many;
 mod reader;
+mod records;
+mod renew;
 mod revoke;
+mod revoke_found;
 mod signing;
 
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuiltCa};
+pub use check::{CheckReport, Finding, RepairReport, Severity};
+pub use expiry::{Ending, Expiring, ExpiryReport};
+pub use find::{Found, FoundFile, Place};
 pub use gen_crl::{GenCrl, PublishedCrl};
 pub use init::{Init, InitOutcome, init, replace};
 pub use issue::{Issue, Issued, SerialNumbers};
 pub use reader::PkiReader;
+pub use records::{Record, RecordState, Records, RevocationMark};
+pub use renew::{Renew, Renewed, RenewedKey};
 pub use revoke::{Revoke, Revoked};
+pub use revoke_found::Revocable;
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;

@@ -92,7 +92,7 @@ impl<'a> PkiReader<'a> {
         self.store().full_path(&layout::revocation_list())
     }
 
-    fn store(&self) -> &Store {
+    pub(super) fn store(&self) -> &Store {
         match &self.store {
             Held::Own(store) => store,
             Held::Borrowed(store) => store,

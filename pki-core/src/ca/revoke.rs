@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Authority, Context, read_certificates};
+use crate::audit::{Action, Event};
 use crate::crl::RevocationReason;
 use crate::error::PkiError;
 use crate::name::FileBase;
@@ -43,7 +44,7 @@ impl Authority {
         let found = read_certificates(&self.store, &path, |missing| PkiError::NoCertificate { missing })?;
         let certificate =
             found.first().ok_or_else(|| PkiError::NoCertificate { missing: self.store.full_path(&path) })?;
-        Ok((certificate.serial().clone(), certificate.subject_line()))
+        Ok((certificate.serial(), certificate.subject_line()))
     }
 
     /// Marks the certificate revoked and moves its files to `revoked/`; the published list changes with
@@ -73,22 +74,47 @@ impl Authority {
                 changes.remove(path);
             }
         }
+        let event = Event {
+            action: Action::Revoke,
+            at: context.now,
+            serial: &serial.to_string(),
+            detail: &revocation_detail(&subject, request.reason),
+        };
+        self.record(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(Revoked { serial, subject, certificate, at: context.now })
     }
 
-    fn revised_row(
+    pub(super) fn revised_row(
         &self,
         serial: &Serial,
         reason: Option<RevocationReason>,
         now: Timestamp,
     ) -> Result<(String, String), PkiError> {
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let serial = serial.clone();
-        match Index::new(&index).row_of(&serial) {
-            None => Err(PkiError::NotInIndex { serial }),
-            Some(row) if row.status == Status::Revoked => Err(PkiError::AlreadyRevoked { serial }),
-            Some(row) => Ok((row.to_string(), row.revoked(now, reason))),
+        let revise = |index: &[u8]| {
+            let row = Index::new(index).row_of(serial)?;
+            Some(match row.status {
+                Status::Revoked => Err(PkiError::AlreadyRevoked { serial: serial.clone() }),
+                Status::Valid | Status::Expired => Ok((row.to_string(), row.revoked(now, reason))),
+            })
+        };
+        // What is revoked was often issued lately: a large index is read as a whole only if it was not.
+        let recent = self.store.read_end(&layout::index(), RECENT_ROWS)?.unwrap_or_default();
+        if let Some(revised) = revise(&recent) {
+            return revised;
         }
+        let index = self.store.read(&layout::index())?.unwrap_or_default();
+        revise(&index).unwrap_or_else(|| Err(PkiError::NotInIndex { serial: serial.clone() }))
     }
 }
+
+/// What the audit log says beside the serial number.
+pub(super) fn revocation_detail(subject: &str, reason: Option<RevocationReason>) -> String {
+    match reason {
+        Some(reason) => format!("{subject} {reason}"),
+        None => subject.to_owned(),
+    }
+}
+
+/// Octets at the end of index.txt that are looked at first.
+const RECENT_ROWS: usize = 32 << 10;

@@ -61,7 +61,7 @@ impl Authority {
             .into_iter()
             .next()
             .ok_or_else(|| wrong(crate::cert::CertificateError::NoCertificateInside))?;
-        if !certificate.is_authority() {
+        if !certificate.is_ca() {
             return Err(wrong(crate::cert::CertificateError::NotAnAuthority));
         }
         Ok(certificate)

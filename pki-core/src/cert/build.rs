@@ -1,14 +1,16 @@
 //! Writing certificates: the to-be-signed part from its fields, then the signature.
 
+use super::CertificateError;
 use super::extension::{Extension, IssuerAndSerial, PathLength};
 use super::profile::{CertificateKind, Profile, SubjectKey};
 use super::san::SubjectAltName;
-use super::{Certificate, CertificateError};
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::dn::Subject;
 use crate::key::{CaSigner, SignatureAlgorithm};
 use crate::serial::Serial;
 use crate::time::Timestamp;
+use crate::x509::Certificate;
+use crate::x509::der::tag;
 
 /// First and last second of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,24 +126,24 @@ impl Root<'_> {
 }
 
 /// The to-be-signed part (RFC 5280 section 4.1).
-struct Fields<'a> {
-    serial: &'a Serial,
-    issuer: &'a [u8],
-    subject: &'a [u8],
-    validity: Validity,
-    public_key_info: &'a [u8],
-    extensions: &'a [Extension],
+pub(super) struct Fields<'a> {
+    pub(super) serial: &'a Serial,
+    pub(super) issuer: &'a [u8],
+    pub(super) subject: &'a [u8],
+    pub(super) validity: Validity,
+    pub(super) public_key_info: &'a [u8],
+    pub(super) extensions: &'a [Extension],
 }
 
 impl Fields<'_> {
-    fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
+    pub(super) fn sign(&self, signer: &dyn CaSigner) -> Result<Certificate, CertificateError> {
         let to_be_signed = self.to_der(signer.algorithm());
-        Certificate::from_der(signed(&to_be_signed, signer)?)
+        Ok(Certificate::parse(&signed(&to_be_signed, signer)?)?)
     }
 
     fn to_der(&self, algorithm: SignatureAlgorithm) -> Vec<u8> {
         Encoder::sequence_of(|certificate| {
-            certificate.nested(tag::context(0), |version| version.unsigned(&[VERSION_3]));
+            certificate.nested(tag::context_constructed(0), |version| version.unsigned(&[VERSION_3]));
             certificate.unsigned(self.serial.as_be_bytes());
             certificate.raw(&algorithm.to_der());
             certificate.raw(self.issuer);
@@ -151,7 +153,7 @@ impl Fields<'_> {
             });
             certificate.raw(self.subject);
             certificate.raw(self.public_key_info);
-            certificate.nested(tag::context(3), |explicit| {
+            certificate.nested(tag::context_constructed(3), |explicit| {
                 explicit.sequence(|list| self.extensions.iter().for_each(|extension| extension.encode(list)));
             });
         })
@@ -299,7 +301,7 @@ mod tests {
         assert_eq!(made.issuer_der(), authority.subject_der());
         assert_eq!(made.subject_line(), "/CN=alice@company.com");
         assert_eq!(made.serial().to_string(), "8001");
-        assert!(authority.is_authority() && !made.is_authority());
+        assert!(authority.is_ca() && !made.is_ca());
     }
 
     #[test]

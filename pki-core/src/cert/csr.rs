@@ -2,10 +2,11 @@
 
 use super::CertificateError;
 use super::build::signed;
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::dn::Subject;
 use crate::key::CaSigner;
 use crate::pem;
+use crate::x509::der::tag;
 
 /// A signed request for a certificate.
 pub struct Request(Vec<u8>);
@@ -16,11 +17,16 @@ impl Request {
     /// # Errors
     /// [`CertificateError::Signing`].
     pub fn sign(subject: &Subject, signer: &dyn CaSigner) -> Result<Self, CertificateError> {
+        Self::sign_for(&subject.to_der(), signer)
+    }
+
+    /// The same for a subject that exists already, octet by octet.
+    pub(crate) fn sign_for(subject: &[u8], signer: &dyn CaSigner) -> Result<Self, CertificateError> {
         let information = Encoder::sequence_of(|information| {
             information.unsigned(&[VERSION_1]);
-            information.raw(&subject.to_der());
+            information.raw(subject);
             information.raw(signer.public_key_info());
-            information.value(tag::context(0), &[]);
+            information.value(tag::context_constructed(0), &[]);
         });
         signed(&information, signer).map(Self)
     }

@@ -2,7 +2,9 @@
 
 use crate::error::{ErrorKind, Explain};
 use crate::key::KeyError;
+use crate::pem::PemDamage;
 use crate::time::Timestamp;
+use crate::x509;
 
 /// Why a certificate cannot be read or made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -11,9 +13,12 @@ pub enum CertificateError {
     /// No PEM block of a certificate.
     #[error("no certificate inside")]
     NoCertificateInside,
+    /// A PEM block that cannot be decoded.
+    #[error("the certificate file is damaged: {0}")]
+    DamagedArmour(PemDamage),
     /// The octets are no X.509 version 3 certificate in DER.
-    #[error("the certificate is damaged")]
-    Damaged,
+    #[error("the certificate is damaged: {0}")]
+    Damaged(#[from] x509::CertificateError),
     /// The certificate is no authority's.
     #[error("the certificate belongs to no certificate authority")]
     NotAnAuthority,
@@ -42,7 +47,7 @@ impl Explain for CertificateError {
     fn code(&self) -> &'static str {
         match self {
             Self::NoCertificateInside => "certificate-not-found-in-file",
-            Self::Damaged => "certificate-damaged",
+            Self::DamagedArmour(_) | Self::Damaged(_) => "certificate-damaged",
             Self::NotAnAuthority => "certificate-not-a-ca",
             Self::Signing(cause) => cause.code(),
             Self::Validity { .. } => "validity-impossible",
@@ -52,7 +57,9 @@ impl Explain for CertificateError {
 
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::NoCertificateInside | Self::Damaged | Self::NotAnAuthority => ErrorKind::Environment,
+            Self::NoCertificateInside | Self::DamagedArmour(_) | Self::Damaged(_) | Self::NotAnAuthority => {
+                ErrorKind::Environment
+            }
             Self::Signing(cause) => cause.kind(),
             Self::Validity { .. } | Self::SubjectAltName { .. } => ErrorKind::User,
         }
@@ -60,7 +67,7 @@ impl Explain for CertificateError {
 
     fn help(&self) -> String {
         match self {
-            Self::NoCertificateInside | Self::Damaged => {
+            Self::NoCertificateInside | Self::DamagedArmour(_) | Self::Damaged(_) => {
                 "Put the right file back; `openssl x509 -in FILE -noout -text` tells whether a file is one."
                     .into()
             }

@@ -4,9 +4,10 @@
 use der::oid::ObjectIdentifier;
 use sha1::{Digest, Sha1};
 
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::key::public_key_octets;
 use crate::serial::Serial;
+use crate::x509::der::tag;
 
 /// One extension of a certificate, request or list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,12 +74,12 @@ impl Extension {
         Self::new(
             oid::AUTHORITY_KEY_IDENTIFIER,
             Encoder::sequence_of(|identifier| {
-                identifier.value(tag::context_primitive(0), key_identifier);
+                identifier.value(tag::context(0), key_identifier);
                 let Some(issuer) = issuer else { return };
-                identifier.nested(tag::context(1), |names| {
-                    names.nested(tag::context(4), |directory| directory.raw(issuer.issuer));
+                identifier.nested(tag::context_constructed(1), |names| {
+                    names.nested(tag::context_constructed(4), |directory| directory.raw(issuer.issuer));
                 });
-                identifier.unsigned_as(tag::context_primitive(2), issuer.serial.as_be_bytes());
+                identifier.unsigned_as(tag::context(2), issuer.serial.as_be_bytes());
             }),
         )
     }

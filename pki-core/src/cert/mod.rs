@@ -5,13 +5,17 @@
 
 pub mod build;
 pub mod csr;
+mod describe;
 mod error;
 pub mod extension;
 pub mod profile;
 pub mod san;
-pub mod view;
+pub mod successor;
+mod view;
 
+pub use describe::IssuedKind;
 pub use error::CertificateError;
 pub use profile::{CertificateKind, Profile};
 pub use san::SubjectAltName;
-pub use view::Certificate;
+
+pub use crate::x509::Certificate;

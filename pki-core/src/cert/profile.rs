@@ -2,8 +2,8 @@
 
 use super::extension::{Extension, IssuerAndSerial, KeyUsage, PathLength, key_identifier, oid};
 use super::san::SubjectAltName;
-use super::view::Certificate;
 use crate::key::{Digest, KeyAlgorithm};
+use crate::x509::Certificate;
 
 /// Whose idea of a certificate is followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,10 +93,11 @@ impl Profile {
     /// How certificates and lists point to the key that signed them.
     pub(crate) fn authority_key_identifier(self, authority: &Certificate) -> Extension {
         let identifier = authority.key_identifier();
-        let long_form = IssuerAndSerial { issuer: authority.issuer_der(), serial: authority.serial() };
+        let serial = authority.serial();
+        let long_form = IssuerAndSerial { issuer: authority.issuer_der(), serial: &serial };
         match self {
-            Self::Strict => Extension::authority_key_identifier(identifier, None),
-            Self::EasyRsa => Extension::authority_key_identifier(identifier, Some(long_form)),
+            Self::Strict => Extension::authority_key_identifier(&identifier, None),
+            Self::EasyRsa => Extension::authority_key_identifier(&identifier, Some(long_form)),
         }
     }
 

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 
 use super::CertificateError;
 use super::extension::{Extension, oid};
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
+use crate::x509::der::tag;
 
 /// A non-empty list of checked names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,11 +55,11 @@ impl GeneralName {
 
     fn encode(&self, names: &mut Encoder) {
         match self {
-            Self::Email(address) => names.value(tag::context_primitive(1), address.as_bytes()),
-            Self::Dns(name) => names.value(tag::context_primitive(2), name.as_bytes()),
-            Self::Uri(uri) => names.value(tag::context_primitive(6), uri.as_bytes()),
-            Self::Address(IpAddr::V4(address)) => names.value(tag::context_primitive(7), &address.octets()),
-            Self::Address(IpAddr::V6(address)) => names.value(tag::context_primitive(7), &address.octets()),
+            Self::Email(address) => names.value(tag::context(1), address.as_bytes()),
+            Self::Dns(name) => names.value(tag::context(2), name.as_bytes()),
+            Self::Uri(uri) => names.value(tag::context(6), uri.as_bytes()),
+            Self::Address(IpAddr::V4(address)) => names.value(tag::context(7), &address.octets()),
+            Self::Address(IpAddr::V6(address)) => names.value(tag::context(7), &address.octets()),
         }
     }
 }

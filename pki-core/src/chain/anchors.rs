@@ -1,6 +1,6 @@
 //! The CAs that are trusted, as they come from a `ca.crt`.
 
-use crate::x509::pem::{self, PemError};
+use crate::pem::{self, PemError};
 use crate::x509::{Certificate, CertificateError};
 
 /// Trusted CA certificates, and intermediates that are known without being trusted.

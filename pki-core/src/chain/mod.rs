@@ -12,6 +12,7 @@
 mod admission;
 mod anchors;
 mod authority;
+mod files;
 mod identity;
 mod name_constraints;
 mod peer_name;
@@ -21,6 +22,7 @@ mod search;
 mod strict;
 
 pub use anchors::{TrustAnchors, TrustAnchorsError};
+pub use files::{FileRejection, FileRequest, verify_files};
 pub use peer_name::{PeerName, PeerNameError};
 pub use policy::{ChainPolicy, MissingUsage, Purpose, Revocation};
 pub use rejection::{LeafSummary, Reason, Rejection};

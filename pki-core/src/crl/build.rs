@@ -5,7 +5,7 @@
 
 use super::PublishError;
 use super::reason::RevocationReason;
-use crate::asn1::{Encoder, tag};
+use crate::asn1::Encoder;
 use crate::cert::build::{Validity, signed};
 use crate::cert::extension::Extension;
 use crate::cert::{Certificate, Profile};
@@ -13,6 +13,7 @@ use crate::key::{CaSigner, SignatureAlgorithm};
 use crate::pem;
 use crate::serial::Serial;
 use crate::time::Timestamp;
+use crate::x509::der::tag;
 
 /// One revoked certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,8 +27,38 @@ pub struct RevokedCertificate {
 }
 
 impl RevokedCertificate {
-    fn encode(&self, list: &mut Encoder) {
-        list.sequence(|entry| {
+    /// Appends the entry. A list may hold a million of them, so nothing is allocated for one; only a serial number that
+    /// is longer than any certificate may have takes the general way.
+    fn encode(&self, list: &mut Vec<u8>) {
+        let serial = self.serial.as_be_bytes();
+        let Ok(serial_length @ 1..=20) = u8::try_from(serial.len()) else {
+            return self.encode_anything(list);
+        };
+        let begin = list.len();
+        list.extend_from_slice(&[tag::SEQUENCE, 0, tag::INTEGER]);
+        // A set first bit would make the number negative.
+        if serial[0] & 0x80 == 0 {
+            list.push(serial_length);
+        } else {
+            list.extend_from_slice(&[serial_length + 1, 0]);
+        }
+        list.extend_from_slice(serial);
+        let digits = self.at.to_digits();
+        match digits.len() {
+            UTC_TIME_LENGTH => list.extend_from_slice(&[tag::UTC_TIME, 13]),
+            _ => list.extend_from_slice(&[tag::GENERALIZED_TIME, 15]),
+        }
+        list.extend_from_slice(digits.as_bytes());
+        if let Some(reason) = self.reason {
+            list.extend_from_slice(&REASON_EXTENSION);
+            list.push(reason.code());
+        }
+        // At most 23 octets of number, 17 of time and 14 of reason.
+        list[begin + 1] = u8::try_from(list.len() - begin - 2).unwrap_or_default();
+    }
+
+    fn encode_anything(&self, list: &mut Vec<u8>) {
+        let entry = Encoder::sequence_of(|entry| {
             entry.unsigned(self.serial.as_be_bytes());
             entry.time(self.at);
             if let Some(reason) = self.reason {
@@ -35,6 +66,7 @@ impl RevokedCertificate {
                 entry.raw(&[reason.code()]);
             }
         });
+        list.extend_from_slice(&entry);
     }
 }
 
@@ -68,9 +100,9 @@ impl ListContent<'_> {
             list.time(self.validity.not_before());
             list.time(self.validity.not_after());
             if !self.revoked.is_empty() {
-                list.sequence(|entries| self.revoked.iter().for_each(|revoked| revoked.encode(entries)));
+                list.value(tag::SEQUENCE, &self.entries());
             }
-            list.nested(tag::context(0), |explicit| {
+            list.nested(tag::context_constructed(0), |explicit| {
                 explicit.sequence(|extensions| {
                     profile.authority_key_identifier(self.authority).encode(extensions);
                     if profile == Profile::Strict {
@@ -79,6 +111,12 @@ impl ListContent<'_> {
                 });
             });
         })
+    }
+
+    fn entries(&self) -> Vec<u8> {
+        let mut entries = Vec::with_capacity(self.revoked.len() * USUAL_ENTRY);
+        self.revoked.iter().for_each(|revoked| revoked.encode(&mut entries));
+        entries
     }
 }
 
@@ -103,6 +141,10 @@ impl RevocationList {
 }
 
 const VERSION_2: u8 = 1;
+const UTC_TIME_LENGTH: usize = 13;
+
+/// A number of 20 octets, a date and a reason.
+const USUAL_ENTRY: usize = 54;
 
 /// crlEntryExtensions with a reasonCode, up to the code itself.
 const REASON_EXTENSION: [u8; 13] = [
@@ -110,7 +152,7 @@ const REASON_EXTENSION: [u8; 13] = [
     12,
     tag::SEQUENCE,
     10,
-    tag::OID,
+    tag::OBJECT_IDENTIFIER,
     3,
     0x55,
     0x1d,
@@ -167,6 +209,23 @@ mod tests {
         assert_eq!(serials, ["02", "FF", "0100"]);
         assert_eq!(this_update_of_prefix(&made.der()[..100]), Some(NOW));
         assert_eq!(published.next_update(), Some(NOW.plus_days(180)));
+    }
+
+    #[test]
+    fn an_entry_is_the_same_octets_in_the_short_way_and_in_the_general_one() {
+        for serial in ["01", "7F", "80", "00FF", &"7F".repeat(20), &"FF".repeat(20), &"FF".repeat(21)] {
+            for (at, reason) in [
+                (NOW, None),
+                (NOW, Some(RevocationReason::KeyCompromise)),
+                (Timestamp::YEAR_2050, Some(RevocationReason::Superseded)),
+            ] {
+                let entry = RevokedCertificate { at, ..revoked(serial, reason) };
+                let (mut short, mut general) = (Vec::new(), Vec::new());
+                entry.encode(&mut short);
+                entry.encode_anything(&mut general);
+                assert_eq!(short, general, "{serial} {at} {reason:?}");
+            }
+        }
     }
 
     #[test]

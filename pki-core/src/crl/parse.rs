@@ -8,12 +8,12 @@ use std::ops::Range;
 
 use super::reason::RevocationReason;
 use super::scope::{CrlScope, IssuingDistributionPoint};
+use crate::pem::{self, PemError};
 use crate::serial::Serial;
 use crate::time::Timestamp;
 use crate::x509::der::{DerError, DerFault, Element, Reader, only_sequence, small_unsigned, tag};
 use crate::x509::extensions::parse_authority_key;
 use crate::x509::oid::{self, Oid};
-use crate::x509::pem::{self, PemError};
 use crate::x509::{
     Certificate, DistinguishedName, SerialOctets, SerialTooLong, SignatureAlgorithm, SignatureFailure,
 };

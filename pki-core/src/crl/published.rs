@@ -3,10 +3,10 @@
 //! Nothing is verified here: the list is our own, and its issuer is compared by whoever asks.
 
 use super::PublishError;
-use crate::asn1::{Reader, tag};
 use crate::cert::extension::oid;
 use crate::serial::Serial;
 use crate::time::Timestamp;
+use crate::x509::der::{DerError, Reader, only_sequence, tag};
 
 /// The list in crl.pem.
 pub(crate) struct PublishedList<'a> {
@@ -18,20 +18,20 @@ pub(crate) struct PublishedList<'a> {
 
 impl<'a> PublishedList<'a> {
     pub(crate) fn from_der(der: &'a [u8]) -> Result<Self, PublishError> {
-        Self::parse(der).ok_or(PublishError::PublishedDamaged)
+        Self::parse(der).map_err(|_| PublishError::PublishedDamaged)
     }
 
-    fn parse(der: &'a [u8]) -> Option<Self> {
-        let mut list = Reader::only(der, tag::SEQUENCE)?;
-        let mut content = Reader::new(list.expect(tag::SEQUENCE)?);
+    fn parse(der: &'a [u8]) -> Result<Self, DerError> {
+        let mut content = only_sequence(der)?.reader().sequence()?;
         let (issuer, _) = head(&mut content)?;
-        let next_update = match content.next_tag() {
+        let next_update = match content.peek() {
             Some(tag::UTC_TIME | tag::GENERALIZED_TIME) => Some(content.time()?),
             _ => None,
         };
-        let entries = content.optional(tag::SEQUENCE).unwrap_or_default();
-        let number = content.optional(tag::context(0)).and_then(crl_number);
-        Some(Self { issuer, next_update, entries, number })
+        let entries = content.optional(tag::SEQUENCE)?.map(|entries| entries.content).unwrap_or_default();
+        let extensions = content.optional(tag::context_constructed(0))?;
+        let number = extensions.and_then(|extensions| crl_number(&mut extensions.reader()).ok().flatten());
+        Ok(Self { issuer, next_update, entries, number })
     }
 
     /// DER of the issuer's name.
@@ -51,40 +51,48 @@ impl<'a> PublishedList<'a> {
     pub(crate) fn serials(&self) -> impl Iterator<Item = Serial> + 'a {
         let mut entries = Reader::new(self.entries);
         std::iter::from_fn(move || {
-            let entry = entries.expect(tag::SEQUENCE)?;
-            Reader::new(entry).expect(tag::INTEGER).map(Serial::from_be_bytes)
+            let number = entries.sequence().and_then(|mut entry| entry.element(tag::INTEGER));
+            number.ok().map(|number| Serial::from_be_bytes(number.content))
         })
     }
 }
 
 /// thisUpdate of a list of which only the beginning is at hand: the head of a large file is enough.
 pub(crate) fn this_update_of_prefix(der: &[u8]) -> Option<Timestamp> {
-    let mut content = Reader::new(der);
-    content.enter_prefix(tag::SEQUENCE)?;
-    content.enter_prefix(tag::SEQUENCE)?;
-    head(&mut content).map(|(_, this_update)| this_update)
+    let list = Reader::new(der).into_prefix(tag::SEQUENCE).ok()?;
+    let mut content = list.into_prefix(tag::SEQUENCE).ok()?;
+    head(&mut content).ok().map(|(_, this_update)| this_update)
+}
+
+/// nextUpdate of such a list, if it has one.
+pub(crate) fn end_of_prefix(der: &[u8]) -> Option<Timestamp> {
+    let list = Reader::new(der).into_prefix(tag::SEQUENCE).ok()?;
+    let mut content = list.into_prefix(tag::SEQUENCE).ok()?;
+    head(&mut content).ok()?;
+    content.time().ok()
 }
 
 /// Issuer and thisUpdate, after version and algorithm.
-fn head<'a>(content: &mut Reader<'a>) -> Option<(&'a [u8], Timestamp)> {
-    content.expect(tag::INTEGER)?;
-    content.expect(tag::SEQUENCE)?;
-    let issuer = content.element().filter(|element| element.tag == tag::SEQUENCE)?;
-    Some((issuer.whole, content.time()?))
+fn head<'a>(content: &mut Reader<'a>) -> Result<(&'a [u8], Timestamp), DerError> {
+    content.element(tag::INTEGER)?;
+    content.element(tag::SEQUENCE)?;
+    let issuer = content.element(tag::SEQUENCE)?;
+    Ok((issuer.encoded, content.time()?))
 }
 
-fn crl_number(extensions: &[u8]) -> Option<Serial> {
-    let mut list = Reader::only(extensions, tag::SEQUENCE)?;
+fn crl_number(extensions: &mut Reader<'_>) -> Result<Option<Serial>, DerError> {
+    let mut list = extensions.sequence()?;
     while !list.is_empty() {
-        let mut extension = Reader::new(list.expect(tag::SEQUENCE)?);
-        let is_number = extension.expect(tag::OID)? == oid::CRL_NUMBER.as_bytes();
-        extension.optional(tag::BOOLEAN);
-        let value = extension.expect(tag::OCTET_STRING)?;
+        let mut extension = list.sequence()?;
+        let is_number = extension.object_identifier()? == oid::CRL_NUMBER.as_bytes();
+        extension.optional(tag::BOOLEAN)?;
+        let value = extension.octet_string()?;
         if is_number {
-            return Reader::new(value).expect(tag::INTEGER).map(Serial::from_be_bytes);
+            let number = value.reader().element(tag::INTEGER)?;
+            return Ok(Some(Serial::from_be_bytes(number.content)));
         }
     }
-    None
+    Ok(None)
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 //! Written is one form only: PKCS#8 PBES2 with AES-256-CBC and PBKDF2-HMAC-SHA256. Read is what OpenSSL and easy-rsa
 //! have written over the years, triple DES and legacy PEM included; [`EncryptedKey::weakness`] then says so.
 
+use std::fmt;
+
 use der::Decode;
 use pkcs8::EncryptedPrivateKeyInfoRef;
 use pkcs8::pkcs5::{self, EncryptionScheme, pbes2};
@@ -15,6 +17,7 @@ use crate::random::RandomSource;
 use crate::secret::Passphrase;
 
 /// How a new key file is protected.
+#[derive(Clone)]
 pub enum Protection {
     /// Not at all: `nopass`.
     None,
@@ -180,6 +183,16 @@ pub enum WeakEncryption {
     LegacyPem,
 }
 
+impl fmt::Display for WeakEncryption {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::TripleDes => out.write_str("triple DES"),
+            Self::FewRounds { rounds } => write!(out, "only {rounds} key derivation rounds"),
+            Self::LegacyPem => out.write_str("legacy PEM with one round of MD5"),
+        }
+    }
+}
+
 impl WeakEncryption {
     /// Below this number of PBKDF2 rounds a key file is called weak.
     pub const FEW_ROUNDS: u32 = 100_000;
@@ -266,11 +279,12 @@ fn check_cost(derivation: &pbes2::Kdf) -> Result<(), KeyError> {
 
 /// Says which scheme could not be understood, as far as the outermost object identifier tells.
 fn unreadable_scheme(der: &[u8]) -> KeyError {
-    use crate::asn1::{Reader, tag};
+    use crate::x509::der::only_sequence;
 
-    let scheme = Reader::only(der, tag::SEQUENCE)
-        .and_then(|mut info| info.expect(tag::SEQUENCE))
-        .and_then(|algorithm| Reader::new(algorithm).expect(tag::OID))
+    let scheme = only_sequence(der)
+        .and_then(|info| info.reader().sequence())
+        .and_then(|mut algorithm| algorithm.object_identifier())
+        .ok()
         .and_then(|oid| der::oid::ObjectIdentifier::from_bytes(oid).ok());
     match scheme {
         Some(oid) => KeyError::UnsupportedEncryption { scheme: oid.to_string() },

@@ -5,6 +5,7 @@ use std::path::Path;
 use crate::error::{ErrorKind, Explain};
 use crate::random::RandomError;
 use crate::secret::Passphrase;
+use crate::x509::der::DerError;
 
 /// Why a key cannot be made, read or used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -82,6 +83,13 @@ impl KeyError {
             );
         }
         self.help()
+    }
+}
+
+/// Where exactly a key is damaged is nobody's business: it may depend on the secret.
+impl From<DerError> for KeyError {
+    fn from(_: DerError) -> Self {
+        Self::Damaged
     }
 }
 

@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use super::algorithm::{KeyAlgorithm, oid};
-use crate::asn1::{Encoder, Reader, tag};
+use crate::asn1::Encoder;
 use crate::crypto::backend::signature::{Ed25519KeyPair, KeyPair};
 use crate::pem;
 use crate::secret::SecretBytes;
+use crate::x509::der::{DerError, Reader, only_sequence, tag};
 
 /// An unlocked private key.
 #[derive(Clone)]
@@ -31,21 +32,21 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::Damaged`] or [`KeyError::UnsupportedAlgorithm`].
     pub fn from_pkcs8(der: &[u8]) -> Result<Self, KeyError> {
-        let mut info = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-        info.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-        let mut algorithm = info.expect(tag::SEQUENCE).map(Reader::new).ok_or(KeyError::Damaged)?;
-        let algorithm_oid = algorithm.expect(tag::OID).ok_or(KeyError::Damaged)?;
-        let octets = info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
+        let mut info = only_sequence(der)?.reader();
+        info.element(tag::INTEGER)?;
+        let mut algorithm = info.sequence()?;
+        let algorithm_oid = algorithm.object_identifier()?;
+        let octets = info.octet_string()?.content;
         if algorithm_oid == oid::RSA.as_bytes() {
             return Self::from_pkcs1(octets);
         }
         if algorithm_oid == oid::EC.as_bytes() {
-            let curve = algorithm.expect(tag::OID).ok_or_else(explicit_parameters)?;
+            let curve = algorithm.object_identifier().map_err(explicit_parameters)?;
             // With or without the public point inside: re-encoding gives one form.
             return Self::from_ec_scalar(named_curve(curve)?, scalar_of_sec1(octets)?);
         }
         if algorithm_oid == oid::ED25519.as_bytes() {
-            let seed = Reader::new(octets).expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?;
+            let seed = Reader::new(octets).octet_string()?.content;
             return Self::from_ed25519_seed(seed);
         }
         Err(unsupported(algorithm_oid))
@@ -56,7 +57,7 @@ impl PrivateKey {
     /// # Errors
     /// [`KeyError::Damaged`].
     pub fn from_pkcs1(der: &[u8]) -> Result<Self, KeyError> {
-        let (modulus, exponent) = rsa_public_numbers(der).ok_or(KeyError::Damaged)?;
+        let (modulus, exponent) = rsa_public_numbers(der)?;
         let public_key = Encoder::sequence_of(|key| {
             key.unsigned(modulus);
             key.unsigned(exponent);
@@ -78,11 +79,11 @@ impl PrivateKey {
     /// [`KeyError::Damaged`] or [`KeyError::UnsupportedAlgorithm`].
     pub fn from_sec1(der: &[u8]) -> Result<Self, KeyError> {
         let scalar = scalar_of_sec1(der)?;
-        let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-        key.element();
-        key.element();
-        let parameters = key.expect(tag::context(0)).ok_or(KeyError::Damaged)?;
-        let curve = Reader::new(parameters).expect(tag::OID).ok_or_else(explicit_parameters)?;
+        let mut key = only_sequence(der)?.reader();
+        key.any()?;
+        key.any()?;
+        let mut parameters = key.nested(tag::context_constructed(0))?;
+        let curve = parameters.object_identifier().map_err(explicit_parameters)?;
         Self::from_ec_scalar(named_curve(curve)?, scalar)
     }
 
@@ -134,10 +135,10 @@ impl PrivateKey {
 
     /// The secret number of an EC key, big-endian.
     pub(super) fn ec_scalar(&self) -> Result<&[u8], KeyError> {
-        let mut info = Reader::only(self.pkcs8_der(), tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-        info.element();
-        info.element();
-        scalar_of_sec1(info.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)?)
+        let mut info = only_sequence(self.pkcs8_der())?.reader();
+        info.any()?;
+        info.any()?;
+        scalar_of_sec1(info.octet_string()?.content)
     }
 
     /// The SubjectPublicKeyInfo in DER.
@@ -168,9 +169,9 @@ impl PrivateKey {
 }
 
 fn scalar_of_sec1(der: &[u8]) -> Result<&[u8], KeyError> {
-    let mut key = Reader::only(der, tag::SEQUENCE).ok_or(KeyError::Damaged)?;
-    key.expect(tag::INTEGER).ok_or(KeyError::Damaged)?;
-    key.expect(tag::OCTET_STRING).ok_or(KeyError::Damaged)
+    let mut key = only_sequence(der)?.reader();
+    key.element(tag::INTEGER)?;
+    Ok(key.octet_string()?.content)
 }
 
 fn public_key_info(algorithm: impl FnOnce(&mut Encoder), public_key: &[u8]) -> Vec<u8> {
@@ -185,14 +186,14 @@ fn rsa_algorithm(identifier: &mut Encoder) {
     identifier.null();
 }
 
-fn rsa_public_numbers(pkcs1: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut key = Reader::only(pkcs1, tag::SEQUENCE)?;
-    let version = key.expect(tag::INTEGER)?;
-    let modulus = key.expect(tag::INTEGER)?;
-    let exponent = key.expect(tag::INTEGER)?;
+fn rsa_public_numbers(pkcs1: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
+    let mut key = only_sequence(pkcs1)?.reader();
+    let version = key.element(tag::INTEGER)?.content;
+    let modulus = key.element(tag::INTEGER)?.content;
+    let exponent = key.element(tag::INTEGER)?.content;
     let is_two_prime = version == [0];
     let is_positive = modulus.first().is_some_and(|first| first & 0x80 == 0) && !exponent.is_empty();
-    (is_two_prime && is_positive).then_some((modulus, exponent))
+    if is_two_prime && is_positive { Ok((modulus, exponent)) } else { Err(KeyError::Damaged) }
 }
 
 fn bit_length(octets: &[u8]) -> u32 {
@@ -214,7 +215,7 @@ fn unsupported(algorithm: &[u8]) -> KeyError {
     KeyError::UnsupportedAlgorithm { algorithm }
 }
 
-fn explicit_parameters() -> KeyError {
+fn explicit_parameters(_: DerError) -> KeyError {
     KeyError::UnsupportedAlgorithm { algorithm: "EC with explicit parameters".into() }
 }
 
@@ -255,7 +256,7 @@ mod tests {
             info.unsigned(&[1]);
             info.sequence(|algorithm| algorithm.oid(&oid::ED25519));
             info.value(tag::OCTET_STRING, &made.pkcs8_der()[14..]);
-            info.value(tag::context_primitive(1), &[&[0], public].concat());
+            info.value(tag::context(1), &[&[0], public].concat());
         });
         let read = PrivateKey::from_pkcs8(&version_2).unwrap();
         assert_eq!(read.pkcs8_der(), made.pkcs8_der());
@@ -268,15 +269,15 @@ mod tests {
         let sec1 = Encoder::sequence_of(|key| {
             key.unsigned(&[1]);
             key.value(tag::OCTET_STRING, scalar);
-            key.nested(tag::context(0), |parameters| parameters.oid(&oid::P384));
+            key.nested(tag::context_constructed(0), |parameters| parameters.oid(&oid::P384));
         });
         assert_eq!(PrivateKey::from_sec1(&sec1).unwrap().pkcs8_der(), made.pkcs8_der());
 
         let rsa = key(KeyAlgorithm::RSA_2048);
-        let mut info = Reader::only(rsa.pkcs8_der(), tag::SEQUENCE).unwrap();
-        info.element().unwrap();
-        info.element().unwrap();
-        let pkcs1 = info.expect(tag::OCTET_STRING).unwrap();
+        let mut info = only_sequence(rsa.pkcs8_der()).unwrap().reader();
+        info.any().unwrap();
+        info.any().unwrap();
+        let pkcs1 = info.octet_string().unwrap().content;
         assert_eq!(PrivateKey::from_pkcs1(pkcs1).unwrap().pkcs8_der(), rsa.pkcs8_der());
     }
 

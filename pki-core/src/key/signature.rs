@@ -5,7 +5,8 @@ use sha2::{Digest as _, Sha256, Sha384, Sha512};
 
 use super::KeyError;
 use super::algorithm::KeyAlgorithm;
-use crate::asn1::{Encoder, Reader, tag};
+use crate::asn1::Encoder;
+use crate::x509::der::{DerError, Reader, only_sequence, tag};
 
 /// A digest for signatures; older ones are not signed with any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,9 +116,8 @@ pub(crate) fn verify(
     message: &[u8],
     signature: &[u8],
 ) -> Result<(), KeyError> {
-    let (key_identifier, public_key) = split(public_key_info).ok_or(KeyError::Damaged)?;
-    let signature_identifier =
-        Reader::only(signature_algorithm, tag::SEQUENCE).ok_or(KeyError::Damaged)?.rest();
+    let (key_identifier, public_key) = split(public_key_info)?;
+    let signature_identifier = only_sequence(signature_algorithm)?.content;
     let by_backend = webpki::ALL_VERIFICATION_ALGS.iter().find(|algorithm| {
         algorithm.public_key_alg_id().as_ref() == key_identifier
             && algorithm.signature_alg_id().as_ref() == signature_identifier
@@ -141,8 +141,8 @@ fn verify_ecdsa(
         return Err(KeyError::CannotSign);
     };
     let mut identifier = Reader::new(key_identifier);
-    identifier.expect(tag::OID).ok_or(KeyError::Damaged)?;
-    let curve = identifier.expect(tag::OID).and_then(KeyAlgorithm::from_curve_oid);
+    identifier.object_identifier()?;
+    let curve = identifier.object_identifier().ok().and_then(KeyAlgorithm::from_curve_oid);
     let prehash = digest.of(message);
     macro_rules! verifies_on {
         ($family:ident) => {{
@@ -162,14 +162,14 @@ fn verify_ecdsa(
 }
 
 /// Content of the AlgorithmIdentifier, and the key's octets.
-fn split(public_key_info: &[u8]) -> Option<(&[u8], &[u8])> {
-    let mut info = Reader::only(public_key_info, tag::SEQUENCE)?;
-    let identifier = info.expect(tag::SEQUENCE)?;
-    let key = info.expect(tag::BIT_STRING)?.strip_prefix(&[0])?;
-    Some((identifier, key))
+fn split(public_key_info: &[u8]) -> Result<(&[u8], &[u8]), DerError> {
+    let mut info = only_sequence(public_key_info)?.reader();
+    let identifier = info.element(tag::SEQUENCE)?.content;
+    let key = info.whole_octet_bit_string()?.content;
+    Ok((identifier, key))
 }
 
 /// The octets of the public key inside a SubjectPublicKeyInfo.
 pub(crate) fn public_key_octets(public_key_info: &[u8]) -> Option<&[u8]> {
-    split(public_key_info).map(|(_, key)| key)
+    split(public_key_info).ok().map(|(_, key)| key)
 }

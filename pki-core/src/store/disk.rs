@@ -46,6 +46,10 @@ pub(crate) trait Disk: Send + Sync {
     fn read(&self, path: &PkiPath) -> io::Result<Option<Vec<u8>>>;
     fn read_range(&self, path: &PkiPath, offset: u64, length: usize) -> io::Result<Option<Vec<u8>>>;
 
+    /// Names in a directory (empty: the root) that are UTF-8; none if there is no such directory.
+    fn entries(&self, directory: &str) -> io::Result<Vec<String>>;
+
+    fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()>;
     /// Makes a file that must not exist.
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()>;
     /// Makes sure that `length` octets after `offset` will find space.

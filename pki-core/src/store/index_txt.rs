@@ -23,6 +23,12 @@ impl<'a> Index<'a> {
         Lines(self.0).filter_map(Row::parse)
     }
 
+    /// Every line that is meant to be a row: `None` for one that cannot be understood.
+    pub(crate) fn lines(self) -> impl Iterator<Item = Option<Row<'a>>> {
+        let is_row = |line: &&[u8]| !line.is_empty() && !line.starts_with(b"#");
+        Lines(self.0).filter(is_row).map(Row::parse)
+    }
+
     /// The row of a certificate.
     pub(crate) fn row_of(self, serial: &Serial) -> Option<Row<'a>> {
         let needle = format!("\t{serial}\t");
@@ -114,7 +120,20 @@ impl<'a> Row<'a> {
         Serial::from_hex(self.serial).is_some_and(|own| own == *serial)
     }
 
-    fn to_revoked(self) -> Result<RevokedCertificate, PublishError> {
+    /// The last common name of the subject, unescaped as far as it is UTF-8; empty if there is none.
+    pub(crate) fn common_name(&self) -> String {
+        let escaped = self.subject.rmatch_indices("/CN=").find(|(at, _)| !self.is_escaped(*at));
+        let Some((at, prefix)) = escaped else {
+            return String::new();
+        };
+        unescaped(self.subject[at + prefix.len()..].as_bytes())
+    }
+
+    fn is_escaped(&self, at: usize) -> bool {
+        self.subject[..at].ends_with('\\')
+    }
+
+    pub(crate) fn to_revoked(self) -> Result<RevokedCertificate, PublishError> {
         let unreadable =
             || PublishError::IndexRow { serial: self.serial.to_owned(), field: self.revocation.to_owned() };
         let (date, reason) = match self.revocation.split_once(',') {
@@ -138,6 +157,41 @@ impl<'a> Row<'a> {
         let revoked = Row { status: Status::Revoked, revocation: &revocation, ..row };
         revoked.to_string()
     }
+}
+
+/// A value up to the next field, with `\xHH` and `\/` undone.
+fn unescaped(value: &[u8]) -> String {
+    let mut octets = Vec::with_capacity(value.len());
+    let mut rest = value;
+    while let Some((first, after)) = rest.split_first() {
+        rest = match (first, after) {
+            (b'/', _) => break,
+            (b'\\', [b'x', high, low, after @ ..]) => match hex_octet(*high, *low) {
+                Some(octet) => {
+                    octets.push(octet);
+                    after
+                }
+                None => {
+                    octets.push(b'\\');
+                    &rest[1..]
+                }
+            },
+            (b'\\', [escaped, after @ ..]) => {
+                octets.push(*escaped);
+                after
+            }
+            (plain, after) => {
+                octets.push(*plain);
+                after
+            }
+        };
+    }
+    String::from_utf8_lossy(&octets).into_owned()
+}
+
+fn hex_octet(high: u8, low: u8) -> Option<u8> {
+    let digit = |octet: u8| char::from(octet).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    Some(digit(high)? << 4 | digit(low)?)
 }
 
 /// A row of a certificate that has just been issued.
@@ -247,6 +301,16 @@ mod tests {
             "R\t480707074218Z\t261120080000Z,superseded\t123A\tunknown\t/CN=server1"
         );
         assert_eq!(row.revoked(now, None), "R\t480707074218Z\t261120080000Z\t123A\tunknown\t/CN=server1");
+    }
+
+    #[test]
+    fn common_names_lose_their_escapes() {
+        let name = |subject| Row { subject, ..index().row_of(&serial("123A")).unwrap() }.common_name();
+        assert_eq!(name("/C=DE/CN=j\\xC3\\xBCrgen/emailAddress=x"), "jürgen");
+        assert_eq!(name("/CN=a\\/CN=b"), "a/CN=b");
+        assert_eq!(name("/CN=first/CN=second"), "second");
+        assert_eq!(name("/O=nobody"), "");
+        assert_eq!(name("/CN=back\\xZZ"), "back\\xZZ");
     }
 
     #[test]

@@ -5,8 +5,9 @@
 //! directory <path>
 //! create <mode> <path>
 //! replace <mode> <path>
-//! append <offset> <path> TAB <line>
+//! append <offset> <path> TAB <lines, separated by U+001E>
 //! revise <octets of the old line> <path> TAB <old line> TAB <new line>
+//! revise-tail <offset> <octets of the old line> <path> TAB <old line> TAB <new line, and all lines after it>
 //! move <path> TAB <path>
 //! remove <path>
 //! intent <SHA-256 of everything above>
@@ -30,14 +31,37 @@ pub(super) enum Step {
     Create(PkiPath, FileMode),
     /// A file that may have existed; its content is staged.
     Replace(PkiPath, FileMode),
-    /// A line at the end of a file that was `offset` octets long.
-    AppendLine { path: PkiPath, offset: u64, line: String },
+    /// Lines at the end of a file that was `offset` octets long.
+    AppendLines { path: PkiPath, offset: u64, lines: Vec<String> },
     /// Another line in the place of one line; the whole new content is staged.
     ReviseLine { path: PkiPath, old: String, new: String },
+    /// Another line in the place of the one that begins at `offset`, in a file that is written in place from there on.
+    ReviseTail { path: PkiPath, offset: u64, old: String, tail: Tail },
     /// A file that gets another place.
     Move(PkiPath, PkiPath),
     /// A file that goes away.
     Remove(PkiPath),
+}
+
+/// The lines of a file from some line on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Tail(pub(super) Vec<String>);
+
+impl Tail {
+    /// The first line.
+    pub(super) fn first(&self) -> &str {
+        self.0.first().map_or("", String::as_str)
+    }
+
+    /// The same lines with another first one.
+    pub(super) fn with_first(&self, line: &str) -> Self {
+        Self(std::iter::once(line.to_owned()).chain(self.0.iter().skip(1).cloned()).collect())
+    }
+
+    /// What the file holds.
+    pub(super) fn text(&self) -> String {
+        self.0.join("\n")
+    }
 }
 
 /// How far an interrupted change had come.
@@ -116,8 +140,13 @@ impl Step {
             Self::MakeDirectory(path) => format!("directory {path}"),
             Self::Create(path, mode) => format!("create {:o} {path}", mode.bits()),
             Self::Replace(path, mode) => format!("replace {:o} {path}", mode.bits()),
-            Self::AppendLine { path, offset, line } => format!("append {offset} {path}\t{line}"),
+            Self::AppendLines { path, offset, lines } => {
+                format!("append {offset} {path}\t{}", lines.join(LINE_SEPARATOR))
+            }
             Self::ReviseLine { path, old, new } => format!("revise {} {path}\t{old}\t{new}", old.len()),
+            Self::ReviseTail { path, offset, old, tail } => {
+                format!("revise-tail {offset} {} {path}\t{old}\t{}", old.len(), tail.0.join(LINE_SEPARATOR))
+            }
             Self::Move(from, to) => format!("move {from}\t{to}"),
             Self::Remove(path) => format!("remove {path}"),
         }
@@ -131,22 +160,22 @@ impl Step {
             "replace" => mode_and_path(rest).map(|(mode, path)| Self::Replace(path, mode)),
             "append" => {
                 let (offset, rest) = rest.split_once(' ')?;
-                let (path, line) = rest.split_once('\t')?;
-                Some(Self::AppendLine {
+                let (path, lines) = rest.split_once('\t')?;
+                Some(Self::AppendLines {
                     path: PkiPath::parse(path)?,
                     offset: offset.parse().ok()?,
-                    line: line.to_owned(),
+                    lines: lines.split(LINE_SEPARATOR).map(str::to_owned).collect(),
                 })
             }
             "revise" => {
-                let (length, rest) = rest.split_once(' ')?;
-                let (path, lines) = rest.split_once('\t')?;
-                let (old, new) = lines.split_at_checked(length.parse().ok()?)?;
-                Some(Self::ReviseLine {
-                    path: PkiPath::parse(path)?,
-                    old: old.to_owned(),
-                    new: new.strip_prefix('\t')?.to_owned(),
-                })
+                let (path, old, new) = path_and_lines(rest)?;
+                Some(Self::ReviseLine { path, old, new })
+            }
+            "revise-tail" => {
+                let (offset, rest) = rest.split_once(' ')?;
+                let (path, old, tail) = path_and_lines(rest)?;
+                let tail = Tail(tail.split(LINE_SEPARATOR).map(str::to_owned).collect());
+                Some(Self::ReviseTail { path, offset: offset.parse().ok()?, old, tail })
             }
             "move" => {
                 let (from, to) = rest.split_once('\t')?;
@@ -158,6 +187,14 @@ impl Step {
     }
 }
 
+/// `<octets of the old line> <path> TAB <old line> TAB <new line>`
+fn path_and_lines(text: &str) -> Option<(PkiPath, String, String)> {
+    let (length, rest) = text.split_once(' ')?;
+    let (path, lines) = rest.split_once('\t')?;
+    let (old, new) = lines.split_at_checked(length.parse().ok()?)?;
+    Some((PkiPath::parse(path)?, old.to_owned(), new.strip_prefix('\t')?.to_owned()))
+}
+
 fn mode_and_path(text: &str) -> Option<(FileMode, PkiPath)> {
     let (mode, path) = text.split_once(' ')?;
     let mode = FileMode::from_bits(u32::from_str_radix(mode, 8).ok()?)?;
@@ -165,6 +202,9 @@ fn mode_and_path(text: &str) -> Option<(FileMode, PkiPath)> {
 }
 
 const HEADER: &str = "postern journal 1\n";
+
+/// Stands in no line of ours; a file in which it does is never revised in place.
+pub(super) const LINE_SEPARATOR: &str = "\u{1e}";
 
 #[cfg(test)]
 mod tests {
@@ -179,15 +219,24 @@ mod tests {
             Step::MakeDirectory(path("revoked/certs_by_serial")),
             Step::Create(path("private/john doe.key"), FileMode::Private),
             Step::Replace(path("crl.pem"), FileMode::Public),
-            Step::AppendLine {
+            Step::AppendLines {
                 path: path("index.txt"),
                 offset: 80,
-                line: "V\t480707074218Z\t\t01\tunknown\t/CN=jürgen".into(),
+                lines: vec![
+                    "V\t480707074218Z\t\t01\tunknown\t/CN=jürgen".into(),
+                    "V\t480707074218Z\t\t02\tunknown\t/CN=b".into(),
+                ],
             },
             Step::ReviseLine {
                 path: path("index.txt"),
                 old: "V\t480707074218Z\t\t01\tunknown\t/CN=a".into(),
                 new: "R\t480707074218Z\t261120074219Z\t01\tunknown\t/CN=a".into(),
+            },
+            Step::ReviseTail {
+                path: path("index.txt"),
+                offset: 12,
+                old: "V\t480707074218Z\t\t01\tunknown\t/CN=a".into(),
+                tail: Tail(vec!["R\t480707074218Z\t261120074219Z\t01\tunknown\t/CN=a".into(), String::new()]),
             },
             Step::Move(path("issued/a.crt"), path("revoked/certs_by_serial/01.crt")),
             Step::Remove(path("private/a.p12")),

@@ -32,6 +32,11 @@ pub(crate) fn revocation_list_der() -> PkiPath {
     PkiPath::of("crl.der")
 }
 
+/// Every signature and revocation, one line each.
+pub(crate) fn audit_log() -> PkiPath {
+    PkiPath::of("audit.log")
+}
+
 /// easy-rsa's settings for this PKI.
 pub(crate) fn vars() -> PkiPath {
     PkiPath::of("vars")
@@ -45,6 +50,26 @@ pub(crate) fn lock_file() -> PkiPath {
 /// The record of a change in progress; exists only then.
 pub(crate) fn journal() -> PkiPath {
     PkiPath::of(".postern-journal")
+}
+
+pub(crate) fn private_directory() -> PkiPath {
+    PkiPath::of("private")
+}
+
+/// Directories in which commands work; the first one is the PKI directory itself.
+pub(crate) fn known_directories() -> Vec<String> {
+    let fixed = [
+        "",
+        "private",
+        "reqs",
+        "issued",
+        "certs_by_serial",
+        "renewed/issued",
+        "renewed/private",
+        "renewed/reqs",
+    ];
+    let revoked = revocation_directories().into_iter().map(|path| path.as_str().to_owned());
+    fixed.into_iter().map(str::to_owned).chain(revoked).collect()
 }
 
 /// Directories that init-pki makes.
@@ -90,18 +115,58 @@ pub(crate) fn certificate(name: &FileBase) -> PkiPath {
     PkiPath::of(format!("issued/{name}.crt"))
 }
 
+/// Where a renewal puts the certificate that it replaces.
+pub(crate) fn renewed_certificate(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("renewed/issued/{name}.crt"))
+}
+
+/// Where a renewal with a new key puts the key and the request before it.
+pub(crate) fn renewed_key_files(name: &FileBase) -> [PkiPath; 2] {
+    [format!("renewed/private/{name}.key"), format!("renewed/reqs/{name}.req")].map(PkiPath::of)
+}
+
+/// Where the certificate, key and request of earlier generations go, as in easy-rsa 3.0.
+pub(crate) fn renewed_by_serial(serial: &Serial) -> [PkiPath; 3] {
+    [("certs", "crt"), ("private", "key"), ("reqs", "req")]
+        .map(|(kind, ending)| PkiPath::of(format!("renewed/{kind}_by_serial/{serial}.{ending}")))
+}
+
+/// Holds everything that renewals have put aside.
+pub(crate) fn renewals() -> PkiPath {
+    PkiPath::of("renewed")
+}
+
+/// Directories that every renewal needs; an outer one comes first.
+pub(crate) fn renewal_directories() -> [PkiPath; 2] {
+    ["renewed", "renewed/issued"].map(PkiPath::of)
+}
+
+/// Where `expire` puts a certificate.
+pub(crate) fn expired_certificate(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("expired/{name}.crt"))
+}
+
+pub(crate) fn revoked_certificate(serial: &Serial) -> PkiPath {
+    PkiPath::of(format!("revoked/certs_by_serial/{serial}.crt"))
+}
+
 pub(crate) fn certificate_by_serial(serial: &Serial) -> PkiPath {
     PkiPath::of(format!("certs_by_serial/{serial}.pem"))
 }
 
-/// Where the files of a revoked certificate go: (from, to).
+/// Where the certificate, key and request of a revoked certificate go.
+pub(crate) fn revoked_files(serial: &Serial) -> [PkiPath; 3] {
+    [("certs", "crt"), ("private", "key"), ("reqs", "req")]
+        .map(|(kind, ending)| PkiPath::of(format!("revoked/{kind}_by_serial/{serial}.{ending}")))
+}
+
+/// The same for a certificate in issued/: (from, to).
 pub(crate) fn revocation_moves(name: &FileBase, serial: &Serial) -> [(PkiPath, PkiPath); 3] {
-    let revoked =
-        |kind: &str, ending: &str| PkiPath::of(format!("revoked/{kind}_by_serial/{serial}.{ending}"));
+    let [revoked_certificate, revoked_key, revoked_request] = revoked_files(serial);
     [
-        (certificate(name), revoked("certs", "crt")),
-        (private_key(name), revoked("private", "key")),
-        (request(name), revoked("reqs", "req")),
+        (certificate(name), revoked_certificate),
+        (private_key(name), revoked_key),
+        (request(name), revoked_request),
     ]
 }
 

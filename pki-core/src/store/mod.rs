@@ -12,6 +12,7 @@ mod lock;
 mod os_disk;
 pub(crate) mod path;
 mod publish;
+mod revise;
 #[cfg(test)]
 mod simulated_disk;
 mod transaction;
@@ -71,9 +72,27 @@ impl Store {
         self.disk.read_range(path, offset, length).map_err(|cause| self.failure("read", path, cause))
     }
 
+    /// The last octets of a file, at most `length` of them; `None` if there is no such file.
+    pub(crate) fn read_end(&self, path: &PkiPath, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
+        let failed = |cause| self.failure("read", path, cause);
+        let Some(whole) = self.disk.length(path).map_err(failed)? else {
+            return Ok(None);
+        };
+        let begin = whole.saturating_sub(publish::octets(length));
+        self.disk.read_range(path, begin, length).map_err(failed)
+    }
+
     /// Permission bits of a file; `None` if there is none.
     pub(crate) fn mode(&self, path: &PkiPath) -> Result<Option<u32>, StoreError> {
         self.disk.mode(path).map_err(|cause| self.failure("look at", path, cause))
+    }
+
+    /// Names in a directory (empty: the PKI directory), sorted; none if there is no such directory.
+    pub(crate) fn entries(&self, directory: &str) -> Result<Vec<String>, StoreError> {
+        let failed = |cause| StoreError::io("list", self.disk.root().join(directory), cause);
+        let mut names = self.disk.entries(directory).map_err(failed)?;
+        names.sort_unstable();
+        Ok(names)
     }
 
     /// Waits for the lock and completes or undoes what an interrupted command left.
@@ -100,6 +119,21 @@ impl LockedStore<'_> {
     /// Makes all changes or none of them, durably.
     pub(crate) fn commit(&self, changes: ChangeSet) -> Result<(), StoreError> {
         transaction::commit(self.store.disk.as_ref(), changes)
+    }
+
+    /// Gives a file or directory other permission bits.
+    pub(crate) fn set_mode(&self, path: &PkiPath, bits: u32) -> Result<(), StoreError> {
+        let failed = |cause| self.store.failure("change the mode of", path, cause);
+        self.store.disk.set_mode(path, bits).map_err(failed)
+    }
+
+    /// Removes a directory and the files in it; deeper ones make it fail.
+    pub(crate) fn remove_directory(&self, path: &PkiPath) -> Result<(), StoreError> {
+        let failed = |cause| self.store.failure("remove", path, cause);
+        for name in self.store.entries(path.as_str())? {
+            self.store.disk.remove(&PkiPath::within(path.as_str(), "/", &name)).map_err(failed)?;
+        }
+        self.store.disk.remove_directory_if_empty(path).map_err(failed)
     }
 }
 

@@ -8,6 +8,7 @@ use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rustix::fs::{AtFlags, Dir, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
@@ -180,6 +181,31 @@ impl Disk for OsDisk {
         Ok(Some(content))
     }
 
+    fn entries(&self, directory: &str) -> io::Result<Vec<String>> {
+        let handle = match self.open_directory(directory) {
+            Ok(handle) => handle,
+            Err(Errno::NOENT) => return Ok(Vec::new()),
+            Err(cause) => return Err(cause.into()),
+        };
+        let mut names = Vec::new();
+        for entry in Dir::read_from(&handle)? {
+            let entry = entry?;
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
+                names.push(name.to_owned());
+            }
+        }
+        Ok(names)
+    }
+
+    fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let handle =
+            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, Mode::empty()))?;
+        Ok(rustix::fs::fchmod(&handle, Mode::from_bits_truncate(bits))?)
+    }
+
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
         let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());
@@ -249,24 +275,25 @@ impl Disk for OsDisk {
         Ok(rustix::fs::fdatasync(&handle)?)
     }
 
-    /// All at once: the file system then needs one commit of its own journal instead of one for each.
+    /// Many at once: the file system then needs one commit of its own journal instead of one for each.
     fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
+        let next = AtomicUsize::new(0);
+        let work = || {
+            while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.sync_one(target).map_err(|cause| (target, cause))?;
+            }
+            Ok(())
+        };
         std::thread::scope(|scope| {
-            let start = |target: &'a Unsynced| {
-                let work = move || self.sync_one(target);
-                (target, std::thread::Builder::new().spawn_scoped(scope, work))
-            };
-            let (others, last) = targets.split_at(targets.len().saturating_sub(1));
-            let started: Vec<_> = others.iter().map(start).collect();
-            let mut outcome =
-                last.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)));
-            for (target, thread) in started {
-                // Without another thread the work is done here.
-                let finished = match thread {
-                    Ok(thread) => thread.join().unwrap_or_else(|_| Err(io::ErrorKind::Other.into())),
-                    Err(_) => self.sync_one(target),
-                };
-                outcome = outcome.and(finished.map_err(|cause| (target, cause)));
+            let helpers = targets.len().saturating_sub(1).min(SYNC_THREADS);
+            // Where no thread can be started, the others do its share.
+            let started: Vec<_> = (0..helpers)
+                .filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
+                .collect();
+            let mut outcome = work();
+            for thread in started {
+                let finished = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                outcome = outcome.and(finished);
             }
             outcome
         })
@@ -298,6 +325,8 @@ fn is_own_link(directory: impl AsFd, name: &str) -> rustix::io::Result<bool> {
     Ok(is_link && (owner == 0 || owner == rustix::process::geteuid().as_raw()))
 }
 
+/// Threads that wait for the disk beside the calling one.
+const SYNC_THREADS: usize = 15;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 const DIRECTORY_MODE: Mode = Mode::RWXU;

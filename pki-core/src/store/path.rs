@@ -25,6 +25,11 @@ impl PkiPath {
         Self(text.into())
     }
 
+    /// An entry of a directory that was listed; the name is what the file system gave.
+    pub(crate) fn within(directory: &str, separator: &str, name: &str) -> Self {
+        Self(format!("{directory}{separator}{name}"))
+    }
+
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
@@ -32,6 +37,11 @@ impl PkiPath {
     /// The directory part, empty for the PKI directory itself, and the last component.
     pub(crate) fn split(&self) -> (&str, &str) {
         self.0.rsplit_once('/').unwrap_or(("", &self.0))
+    }
+
+    /// The directory that holds it, which must not be the PKI directory itself.
+    pub(crate) fn parent(&self) -> Self {
+        Self(self.split().0.to_owned())
     }
 
     /// Where the content of this file waits, in the same directory, until it is published.

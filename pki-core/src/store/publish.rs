@@ -10,6 +10,7 @@ use super::error::StoreError;
 use super::journal::{self, Found, Step};
 use super::layout;
 use super::path::PkiPath;
+use super::revise;
 
 /// Whether parts of the change may be visible already.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -41,8 +42,10 @@ pub(super) fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), S
     for step in steps {
         publish_step(disk, step, run)?;
     }
-    let appended = steps.iter().filter_map(|step| match step {
-        Step::AppendLine { path, .. } => Some(Unsynced::Content(path.clone())),
+    let written_in_place = steps.iter().filter_map(|step| match step {
+        Step::AppendLines { path, .. } | Step::ReviseTail { path, .. } => {
+            Some(Unsynced::Content(path.clone()))
+        }
         Step::MakeDirectory(_)
         | Step::Create(..)
         | Step::Replace(..)
@@ -50,7 +53,7 @@ pub(super) fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), S
         | Step::Move(..)
         | Step::Remove(_) => None,
     });
-    sync_all(disk, appended.chain(touched_directories(steps)))?;
+    sync_all(disk, written_in_place.chain(touched_directories(steps)))?;
     drop_journal(disk)
 }
 
@@ -61,7 +64,11 @@ pub(super) fn undo(disk: &dyn Disk, steps: &[Step]) -> Result<(), StoreError> {
             Step::Create(path, _) | Step::Replace(path, _) | Step::ReviseLine { path, .. } => {
                 disk.remove(&path.staged()).map_err(failed(disk, "remove", path))?;
             }
-            Step::AppendLine { path, offset, .. } => give_reserved_space_back(disk, path, *offset)?,
+            Step::ReviseTail { path, .. } => {
+                let length = disk.length(path).map_err(failed(disk, "look at", path))?;
+                give_reserved_space_back(disk, path, length.unwrap_or_default())?;
+            }
+            Step::AppendLines { path, offset, .. } => give_reserved_space_back(disk, path, *offset)?,
             Step::MakeDirectory(_) | Step::Move(..) | Step::Remove(_) => {}
         }
     }
@@ -83,12 +90,18 @@ fn publish_step(disk: &dyn Disk, step: &Step, run: Run) -> Result<(), StoreError
         // Directories are made durably before the commit.
         (Step::MakeDirectory(_), _) => Ok(()),
         (Step::Create(path, _) | Step::Replace(path, _), _) => put(disk, &path.staged(), path, run),
-        (Step::AppendLine { path, offset, line }, Run::First) => append_line(disk, path, *offset, line),
-        (Step::AppendLine { path, offset, line }, Run::Recovery) => {
-            append_line_again(disk, path, *offset, line)
+        (Step::AppendLines { path, offset, lines }, Run::First) => append_lines(disk, path, *offset, lines),
+        (Step::AppendLines { path, offset, lines }, Run::Recovery) => {
+            append_lines_again(disk, path, *offset, lines)
         }
         (Step::ReviseLine { path, .. }, Run::First) => put(disk, &path.staged(), path, run),
-        (Step::ReviseLine { path, old, new }, Run::Recovery) => revise_line_again(disk, path, old, new),
+        (Step::ReviseLine { path, old, new }, Run::Recovery) => revise::whole_again(disk, path, old, new),
+        (Step::ReviseTail { path, offset, tail, .. }, Run::First) => {
+            revise::write_tail(disk, path, *offset, tail)
+        }
+        (Step::ReviseTail { path, offset, old, tail }, Run::Recovery) => {
+            revise::tail_again(disk, path, *offset, old, tail)
+        }
         (Step::Move(from, to), _) => put(disk, from, to, run),
         (Step::Remove(path), _) => disk.remove(path).map_err(failed(disk, "remove", path)),
     }
@@ -102,51 +115,47 @@ fn put(disk: &dyn Disk, from: &PkiPath, to: &PkiPath, run: Run) -> Result<(), St
     disk.rename(from, to).map_err(failed(disk, "write", to))
 }
 
-fn append_line(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
+fn append_lines(disk: &dyn Disk, path: &PkiPath, offset: u64, lines: &[String]) -> Result<(), StoreError> {
     let last = match offset.checked_sub(1) {
         Some(last) => disk.read_range(path, last, 1).map_err(failed(disk, "read", path))?,
         None => None,
     };
     let is_line_open = last.is_some_and(|octet| octet != b"\n");
-    let text = format!("{}{line}\n", if is_line_open { "\n" } else { "" });
+    let text = format!("{}{}", if is_line_open { "\n" } else { "" }, terminated(lines));
     disk.write_at(path, offset, text.as_bytes()).map_err(failed(disk, "write", path))
 }
 
-/// The line may be there, or the beginning of it, or rows of another program where it should have gone.
-fn append_line_again(disk: &dyn Disk, path: &PkiPath, offset: u64, line: &str) -> Result<(), StoreError> {
+/// The lines may be there, or the beginning of them, or rows of another program where they should have gone.
+fn append_lines_again(
+    disk: &dyn Disk,
+    path: &PkiPath,
+    offset: u64,
+    lines: &[String],
+) -> Result<(), StoreError> {
     let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
-    if content.split(|octet| *octet == b'\n').any(|existing| existing == line.as_bytes()) {
-        // A final newline that is missing would make one line of this and the next row.
-        return match content.last() {
-            Some(b'\n') => Ok(()),
-            _ => disk.write_at(path, octets(content.len()), b"\n").map_err(failed(disk, "write", path)),
-        };
-    }
     let tail = usize::try_from(offset).ok().and_then(|offset| content.get(offset..)).unwrap_or_default();
-    if !is_torn_line(tail, line) {
-        return append_line(disk, path, octets(content.len()), line);
+    if is_torn_text(tail, &terminated(lines)) {
+        disk.truncate(path, offset).map_err(failed(disk, "write", path))?;
+        return append_lines(disk, path, offset, lines);
     }
-    disk.truncate(path, offset).map_err(failed(disk, "write", path))?;
-    append_line(disk, path, offset, line)
+    let present: BTreeSet<&[u8]> = content.split(|octet| *octet == b'\n').collect();
+    let missing: Vec<String> =
+        lines.iter().filter(|line| !present.contains(line.as_bytes())).cloned().collect();
+    // With nothing missing this still ends the last line, which the next row would continue otherwise.
+    append_lines(disk, path, octets(content.len()), &missing)
 }
 
-/// What a power cut leaves of an appended line: a beginning of it, some of it possibly zeros.
-fn is_torn_line(tail: &[u8], line: &str) -> bool {
+fn terminated(lines: &[String]) -> String {
+    lines.iter().flat_map(|line| [line, "\n"]).collect()
+}
+
+/// What a power cut leaves of an appended text: a beginning of it, some of it possibly zeros.
+fn is_torn_text(tail: &[u8], text: &str) -> bool {
     let matches = |text: &str| {
         tail.len() <= text.len()
             && tail.iter().zip(text.as_bytes()).all(|(found, meant)| found == meant || *found == 0)
     };
-    matches(&format!("{line}\n")) || matches(&format!("\n{line}\n"))
-}
-
-/// The staged content may be older than what another program wrote since, so the revision is worked out again.
-fn revise_line_again(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> Result<(), StoreError> {
-    let staged = path.staged();
-    let Some(content) = revised(disk, path, old, new)? else {
-        return disk.remove(&staged).map_err(failed(disk, "remove", path));
-    };
-    write_staged(disk, path, FileMode::Private, &content)?;
-    disk.sync(&staged).and_then(|()| disk.rename(&staged, path)).map_err(failed(disk, "write", path))
+    matches(text) || matches(&format!("\n{text}"))
 }
 
 /// Writes a content beside its target. A leftover of our own in that place is replaced; nothing else bears such a name.
@@ -164,22 +173,6 @@ pub(super) fn write_staged(
         outcome => outcome,
     };
     written.map_err(failed(disk, "write", target))
-}
-
-/// The content with its first line `old` replaced by `new`; `None` if there is no such line.
-pub(super) fn revised(
-    disk: &dyn Disk,
-    path: &PkiPath,
-    old: &str,
-    new: &str,
-) -> Result<Option<Vec<u8>>, StoreError> {
-    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
-    let is_whole_line = |at: &usize| {
-        let after = content.get(at + old.len());
-        (*at == 0 || content[at - 1] == b'\n') && matches!(after, None | Some(b'\n'))
-    };
-    let found = memchr::memmem::find_iter(&content, old.as_bytes()).find(is_whole_line);
-    Ok(found.map(|at| [&content[..at], new.as_bytes(), &content[at + old.len()..]].concat()))
 }
 
 fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Result<(), StoreError> {
@@ -212,7 +205,7 @@ pub(super) fn directories_of_staged(steps: &[Step]) -> BTreeSet<Unsynced> {
         | Step::Create(path, _)
         | Step::Replace(path, _)
         | Step::ReviseLine { path, .. } => Some(path),
-        Step::AppendLine { .. } | Step::Move(..) | Step::Remove(_) => None,
+        Step::AppendLines { .. } | Step::ReviseTail { .. } | Step::Move(..) | Step::Remove(_) => None,
     });
     paths.map(parent).collect()
 }
@@ -226,7 +219,7 @@ fn touched_directories(steps: &[Step]) -> BTreeSet<Unsynced> {
         | Step::ReviseLine { path, .. }
         | Step::Remove(path) => [Some(path), None],
         Step::Move(from, to) => [Some(from), Some(to)],
-        Step::AppendLine { .. } => [None, None],
+        Step::AppendLines { .. } | Step::ReviseTail { .. } => [None, None],
     });
     paths.flatten().map(parent).collect()
 }

@@ -228,6 +228,10 @@ impl State {
 impl Inode {
     /// An overwritten or appended part may come out as it was, half, or as zeros.
     fn lose_content(&mut self, coin: &mut Coin) {
+        let was_overwritten = !self.live.starts_with(&self.durable) && self.live.len() >= self.durable.len();
+        if was_overwritten && !self.durable.is_empty() {
+            return self.mix_content(coin);
+        }
         let grown = self.live.len().saturating_sub(self.durable.len());
         let was_appended_to = self.live.starts_with(&self.durable) && grown > 0 && !self.durable.is_empty();
         let mut content = self.durable.clone();
@@ -236,6 +240,22 @@ impl Inode {
             content.extend(half.iter().map(|octet| if coin.toss() { *octet } else { 0 }));
         }
         self.live = content;
+    }
+
+    /// Each sector of a file that was written in place comes out old or new; what it grew by may be zeros.
+    fn mix_content(&mut self, coin: &mut Coin) {
+        const SECTOR: usize = 512;
+        let length = if coin.toss() { self.live.len() } else { self.durable.len() };
+        self.live.truncate(length);
+        for (number, sector) in self.live.chunks_mut(SECTOR).enumerate() {
+            if coin.toss() {
+                continue;
+            }
+            let old = self.durable.get(number * SECTOR..).unwrap_or_default();
+            let kept = old.len().min(sector.len());
+            sector[..kept].copy_from_slice(&old[..kept]);
+            sector[kept..].fill(0);
+        }
     }
 }
 
@@ -305,6 +325,21 @@ impl Disk for SimulatedDisk {
         let offset: usize = offset.try_into().unwrap();
         let content = self.read(path)?;
         Ok(content.map(|content| content.into_iter().skip(offset).take(length).collect()))
+    }
+
+    fn entries(&self, directory: &str) -> io::Result<Vec<String>> {
+        let state = self.state();
+        let paths = state.live.keys().map(|path| path.rsplit_once('/').unwrap_or(("", path)));
+        Ok(paths.filter(|(parent, _)| *parent == directory).map(|(_, name)| name.to_owned()).collect())
+    }
+
+    /// Only the two modes of [`FileMode`] are known here.
+    fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_step()?;
+        let inode = state.file(path)?;
+        state.inodes[inode].mode = FileMode::from_bits(bits);
+        Ok(())
     }
 
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {

@@ -18,8 +18,9 @@ use super::journal::{self, Step};
 use super::layout;
 use super::path::PkiPath;
 use super::publish::{
-    Run, directories_of_staged, exists, failed, octets, publish, revised, sync_all, undo, write_staged,
+    Run, directories_of_staged, exists, failed, octets, publish, sync_all, undo, write_staged,
 };
+use super::revise::{self, Revision};
 
 /// What shall be different afterwards, in the order in which it shall become visible.
 #[derive(Default)]
@@ -74,6 +75,11 @@ impl ChangeSet {
     pub(crate) fn replace(&mut self, path: PkiPath, mode: FileMode, content: impl Into<Vec<u8>>) {
         let content = Content::Plain(content.into());
         self.changes.push(Change::Replace(path, mode, content));
+    }
+
+    /// The same for a file of its owner's, whose content shall not stay in memory.
+    pub(crate) fn replace_secret(&mut self, path: PkiPath, content: Zeroizing<Vec<u8>>) {
+        self.changes.push(Change::Replace(path, FileMode::Private, Content::Secret(content)));
     }
 
     /// One more line (given without its end) in an existing file, which is not rewritten for it.
@@ -153,20 +159,50 @@ impl Planned {
                 self.stage_later(&path, mode, content);
                 self.steps.push(Step::Replace(path, mode));
             }
-            Change::AppendLine(path, line) => {
-                let offset = length(disk, &path)?;
-                self.steps.push(Step::AppendLine { path, offset, line });
-            }
-            Change::ReviseLine(path, old, new) => {
-                let content = revised(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
-                self.stage_later(&path, FileMode::Private, Content::Plain(content));
-                self.steps.push(Step::ReviseLine { path, old, new });
-            }
+            Change::AppendLine(path, line) => self.append(disk, path, line)?,
+            Change::ReviseLine(path, old, new) => self.revise(disk, path, old, new)?,
             Change::Move(from, to) => {
                 refuse_existing(disk, &to)?;
                 self.steps.push(Step::Move(from, to));
             }
             Change::Remove(path) => self.steps.push(Step::Remove(path)),
+        }
+        Ok(())
+    }
+
+    /// All lines that go to the end of one file are one step.
+    fn append(&mut self, disk: &dyn Disk, path: PkiPath, line: String) -> Result<(), StoreError> {
+        let appended = self.steps.iter_mut().find_map(|step| match step {
+            Step::AppendLines { path: other, lines, .. } if *other == path => Some(lines),
+            Step::AppendLines { .. }
+            | Step::MakeDirectory(_)
+            | Step::Create(..)
+            | Step::Replace(..)
+            | Step::ReviseLine { .. }
+            | Step::ReviseTail { .. }
+            | Step::Move(..)
+            | Step::Remove(_) => None,
+        });
+        match appended {
+            Some(lines) => lines.push(line),
+            None => {
+                let offset = length(disk, &path)?;
+                self.steps.push(Step::AppendLines { path, offset, lines: vec![line] });
+            }
+        }
+        Ok(())
+    }
+
+    fn revise(&mut self, disk: &dyn Disk, path: PkiPath, old: String, new: String) -> Result<(), StoreError> {
+        let revision = revise::plan(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
+        match revision {
+            Revision::Whole(content) => {
+                self.stage_later(&path, FileMode::Private, Content::Plain(content));
+                self.steps.push(Step::ReviseLine { path, old, new });
+            }
+            Revision::Tail { offset, tail } => {
+                self.steps.push(Step::ReviseTail { path, offset, old, tail });
+            }
         }
         Ok(())
     }
@@ -182,9 +218,14 @@ impl Planned {
                 Step::MakeDirectory(path) => {
                     disk.make_directory(path).map_err(failed(disk, "make", path))?;
                 }
-                Step::AppendLine { path, offset, line } => {
-                    let needed = octets(line.len() + NEWLINES);
-                    disk.reserve(path, *offset, needed).map_err(failed(disk, "write", path))?;
+                Step::AppendLines { path, offset, lines } => {
+                    let needed = lines.iter().map(|line| line.len() + NEWLINES).sum();
+                    disk.reserve(path, *offset, octets(needed)).map_err(failed(disk, "write", path))?;
+                }
+                Step::ReviseTail { path, tail, .. } => {
+                    let end = length(disk, path)?;
+                    let growth = octets(tail.first().len());
+                    disk.reserve(path, end, growth).map_err(failed(disk, "write", path))?;
                 }
                 Step::Create(..)
                 | Step::Replace(..)

@@ -27,7 +27,9 @@ pub struct Certificate {
     signature_algorithm: SignatureAlgorithm,
     serial: SerialOctets,
     issuer: DistinguishedName,
+    issuer_name: Range<usize>,
     subject: DistinguishedName,
+    subject_name: Range<usize>,
     validity: Validity,
     extensions: Extensions,
 }
@@ -120,9 +122,11 @@ impl Certificate {
         if fields.element(tag::SEQUENCE)?.encoded != identifier.encoded {
             return Err(CertificateError::AlgorithmMismatch);
         }
-        let issuer = DistinguishedName::parse(&fields.element(tag::SEQUENCE)?)?;
+        let issuer_name = fields.element(tag::SEQUENCE)?;
+        let issuer = DistinguishedName::parse(&issuer_name)?;
         let validity = Validity::parse(&mut fields)?;
-        let subject = DistinguishedName::parse(&fields.element(tag::SEQUENCE)?)?;
+        let subject_name = fields.element(tag::SEQUENCE)?;
+        let subject = DistinguishedName::parse(&subject_name)?;
         let public_key_info = fields.element(tag::SEQUENCE)?;
         let public_key = PublicKey::parse(&public_key_info)?;
         skip_unique_identifiers(&mut fields)?;
@@ -140,7 +144,9 @@ impl Certificate {
             signature_algorithm: SignatureAlgorithm::parse(&identifier)?,
             serial,
             issuer,
+            issuer_name: issuer_name.range(),
             subject,
+            subject_name: subject_name.range(),
             validity,
             extensions,
         })
@@ -162,6 +168,18 @@ impl Certificate {
     #[must_use]
     pub fn issuer(&self) -> &DistinguishedName {
         &self.issuer
+    }
+
+    /// DER of the subject's name, octet by octet: a name that is encoded anew breaks chains.
+    #[must_use]
+    pub fn subject_der(&self) -> &[u8] {
+        &self.der[self.subject_name.clone()]
+    }
+
+    /// DER of the issuer's name.
+    #[must_use]
+    pub fn issuer_der(&self) -> &[u8] {
+        &self.der[self.issuer_name.clone()]
     }
 
     /// Its serial number; the sign of a negative one is lost.
@@ -214,7 +232,9 @@ impl Certificate {
         self.subject == self.issuer
     }
 
-    pub(crate) fn public_key_info(&self) -> &[u8] {
+    /// DER of the SubjectPublicKeyInfo.
+    #[must_use]
+    pub fn public_key_info(&self) -> &[u8] {
         &self.der[self.public_key_info.clone()]
     }
 
@@ -242,7 +262,8 @@ impl Certificate {
     }
 
     /// Whether basicConstraints call it a certification authority.
-    pub(crate) fn is_ca(&self) -> bool {
+    #[must_use]
+    pub fn is_ca(&self) -> bool {
         let constraints = self.extensions.basic_constraints.as_ref();
         constraints.is_some_and(|constraints| constraints.value.is_ca)
     }
@@ -268,6 +289,15 @@ impl Certificate {
         )
     }
 }
+
+/// The same octets.
+impl PartialEq for Certificate {
+    fn eq(&self, other: &Self) -> bool {
+        self.der == other.der
+    }
+}
+
+impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {

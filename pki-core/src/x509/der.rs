@@ -174,6 +174,17 @@ impl<'a> Reader<'a> {
         Ok(self.element(tag)?.reader())
     }
 
+    /// A reader over the content of the first element, which must carry `tag`, without asking that all of it is there:
+    /// for the head of a large structure.
+    pub(crate) fn into_prefix(self, tag: u8) -> Result<Self, DerError> {
+        let (&found, after_tag) = self.rest.split_first().ok_or(self.error(DerFault::Truncated))?;
+        if found != tag {
+            return Err(self.error(DerFault::UnexpectedTag { expected: tag, found }));
+        }
+        let (_, header) = self.length(after_tag)?;
+        Ok(Self { rest: &self.rest[header..], offset: self.offset + header })
+    }
+
     /// A reader over the content of the next SEQUENCE.
     pub fn sequence(&mut self) -> Result<Reader<'a>, DerError> {
         self.nested(tag::SEQUENCE)
@@ -408,6 +419,17 @@ mod tests {
             assert_eq!(fault(time(tag::UTC_TIME, bad)), DerFault::BadTime, "{bad}");
         }
         assert_eq!(fault(time(tag::GENERALIZED_TIME, "20500101000000.5Z")), DerFault::BadTime);
+    }
+
+    #[test]
+    fn the_head_of_a_structure_is_read_without_its_end() {
+        let head = [0x30, 0x82, 0xff, 0xff, 0x02, 0x01, 0x07];
+        let mut content = Reader::new(&head).into_prefix(tag::SEQUENCE).unwrap();
+        assert_eq!(content.integer().unwrap(), [7]);
+        assert_eq!(
+            fault(Reader::new(&head).into_prefix(tag::SET)),
+            DerFault::UnexpectedTag { expected: tag::SET, found: tag::SEQUENCE }
+        );
     }
 
     #[test]

@@ -10,11 +10,11 @@ pub(crate) mod extensions;
 pub(crate) mod general_name;
 mod name;
 pub(crate) mod oid;
-pub mod pem;
 mod serial_octets;
 mod signature;
 pub(crate) mod text;
 
+pub use crate::pem;
 pub use certificate::{Certificate, CertificateError, IssuerId};
 pub use name::DistinguishedName;
 pub use oid::Oid;

@@ -6,10 +6,8 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use pki_core::chain::{self, ChainPolicy, PeerName, Purpose, Request, Revocation, TrustAnchors};
-use pki_core::crl::{Crl, CrlRefusal, RevocationIndexBuilder};
+use pki_core::chain::{self, ChainPolicy, FileRequest, PeerName, Purpose};
 use pki_core::time::Timestamp;
-use pki_core::x509::{Certificate, pem};
 use serde::Deserialize;
 
 use crate::support::testdata;
@@ -148,62 +146,34 @@ fn failures(mut is_wrong: impl FnMut(&Case, &Vectors) -> bool) -> BTreeSet<Strin
     found
 }
 
-/// What `postern verify-chain` is to answer: lists of unrelated issuers are ignored, unusable ones are not.
+/// What `postern verify-chain` answers.
 fn judge(vectors: &Vectors, case: &Case, strict: bool) -> Result<(), String> {
-    let text = |indexes: &[usize]| -> String {
-        indexes.iter().map(|index| vectors.blobs[*index].as_str()).collect()
+    let text = |indexes: &[usize]| -> Option<String> {
+        let text = indexes.iter().map(|index| vectors.blobs[*index].as_str()).collect();
+        (!indexes.is_empty()).then_some(text)
     };
-    let certificates = |indexes: &[usize]| match indexes {
-        [] => Vec::new(),
-        _ => pem::certificates(text(indexes).as_bytes()).unwrap(),
-    };
-    let anchors = TrustAnchors::from_pem(text(&case.roots).as_bytes()).map_err(|error| error.to_string())?;
-    let sent = [certificates(&[case.leaf]), certificates(&case.intermediates)].concat();
-    let issuers: Vec<Certificate> = sent[1..].iter().flat_map(|der| Certificate::parse(der)).collect();
-    let mut builder = RevocationIndexBuilder::new(anchors.crl_issuers().chain(&issuers));
-    for index in &case.crls {
-        for list in Crl::parse_file(vectors.blobs[*index].as_bytes()).map_err(|error| error.to_string())? {
-            match builder.add(list) {
-                Ok(()) | Err(CrlRefusal::ForeignIssuer { .. }) => {}
-                Err(refusal) => return Err(refusal.to_string()),
-            }
-        }
-    }
-    let index = builder.finish();
+    let (authorities, intermediates) = (text(&case.roots).unwrap(), text(&case.intermediates));
+    let (lists, leaf) = (text(&case.crls), text(&[case.leaf]).unwrap());
     let policy =
         ChainPolicy { strict, max_intermediates: case.max_depth.unwrap_or(8), ..ChainPolicy::general() };
     let name = case.name.as_ref().map(|name| format!("{}:{}", name.kind, name.value));
     let name = name.map(|name| PeerName::parse(&name).unwrap());
-    let sent: Vec<&[u8]> = sent.iter().map(Vec::as_slice).collect();
-    let request = Request {
-        leaf_and_intermediates: &sent,
-        anchors: &anchors,
+    let verdict = chain::verify_files(&FileRequest {
+        authorities: authorities.as_bytes(),
+        intermediates: intermediates.as_deref().map(str::as_bytes),
+        lists: lists.as_deref().map(str::as_bytes),
+        leaf: leaf.as_bytes(),
         purpose: match case.kind.as_str() {
             "server" => Purpose::Server,
             "client" => Purpose::Client,
             _ => Purpose::Any,
         },
-        revocation: match case.crls.as_slice() {
-            [] => Revocation::Unchecked,
-            _ => Revocation::Required(&index),
-        },
         name: name.as_ref(),
         policy: &policy,
-        now: parse_time(&case.at),
-    };
-    chain::verify(&request).map(|_| ()).map_err(|rejection| rejection.to_string())
-}
-
-/// `2024-01-01T00:00:00Z`.
-fn parse_time(text: &str) -> Timestamp {
-    let field = |from: usize, to: usize| text[from..to].parse::<i64>().unwrap();
-    let time = Timestamp::from_calendar(
-        field(0, 4),
-        field(5, 7),
-        field(8, 10),
-        field(11, 13),
-        field(14, 16),
-        field(17, 19),
-    );
-    time.unwrap()
+        now: Timestamp::from_rfc3339(&case.at).unwrap(),
+    });
+    verdict.map(drop).map_err(|refusal| {
+        assert!(refusal.is_verdict(), "{}: {refusal}", case.id);
+        refusal.to_string()
+    })
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::data::{CbcCipher, DataCipher, ReplayWindowSize};
+use crate::endpoint::{HalfOpenLimits, ReplyLimiter};
 use crate::identity::CertificateCheck;
 use crate::moment::Moment;
 use crate::tls::TlsSettings;
@@ -35,10 +36,14 @@ pub struct EndpointConfig {
     pub renegotiate_after: Option<Duration>,
     /// Time from the first packet to the tunnel, and for each renegotiation.
     pub handshake_timeout: Duration,
+    /// Time in which a client must be heard again until its certificate is there.
+    pub handshake_silence: Duration,
     /// MTU of the tunnel, pushed to clients that can change theirs.
     pub tun_mtu: u16,
-    /// Handshakes that may be under way at once; beyond that the oldest gives way.
-    pub max_half_open: usize,
+    /// How many clients may be on their way in at once.
+    pub half_open: HalfOpenLimits,
+    /// How many stateless answers each part of the Internet gets; without it everybody is answered.
+    pub reply_limiter: Option<Arc<ReplyLimiter>>,
 }
 
 impl EndpointConfig {
@@ -57,8 +62,10 @@ impl EndpointConfig {
             keepalive: Keepalive::default(),
             renegotiate_after: Some(Duration::from_secs(3600)),
             handshake_timeout: Duration::from_secs(30),
+            handshake_silence: Duration::from_secs(10),
             tun_mtu: 1500,
-            max_half_open: 4096,
+            half_open: HalfOpenLimits::default(),
+            reply_limiter: None,
         }
     }
 

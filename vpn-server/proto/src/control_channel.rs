@@ -6,7 +6,8 @@ use zeroize::Zeroizing;
 
 use crate::ids::{KeyId, MessageId, SessionId};
 use crate::moment::Moment;
-use crate::reliable::{AcknowledgeQueue, Arrival, Inbox, Outbox};
+use crate::path::Transport;
+use crate::reliable::{AcknowledgeQueue, Arrival, Carrier, Inbox, Outbox};
 use crate::tls::{TlsFailure, TlsStream};
 use crate::wire::control::{Acknowledgements, ControlPacket, MAX_ACKNOWLEDGEMENTS};
 use crate::wire::opcode::ControlOpcode;
@@ -27,6 +28,8 @@ pub(crate) struct ControlChannel {
     acknowledge: AcknowledgeQueue,
     tls: TlsStream,
     max_piece: usize,
+    /// TLS octets that have come and were kept.
+    received: usize,
 }
 
 /// The two session ids of a control channel.
@@ -38,26 +41,37 @@ pub(crate) struct Ends {
 
 impl ControlChannel {
     /// The server's channel of a new session: both resets, the packets number 0, are over.
-    pub(crate) fn after_reset(tls: TlsStream) -> Self {
+    pub(crate) fn after_reset(transport: Transport, tls: TlsStream) -> Self {
         let second = MessageId::FIRST.plus(1);
-        Self::numbered(KeyId::FIRST, second, second, tls)
+        Self::numbered(KeyId::FIRST, second, transport, tls)
     }
 
     /// A channel that begins with a reset from each side; TLS begins when the peer's is there.
-    pub(crate) fn with_reset(key_id: KeyId, reset: ControlOpcode, tls: TlsStream) -> Self {
-        let mut channel = Self::numbered(key_id, MessageId::FIRST, MessageId::FIRST, tls);
+    pub(crate) fn with_reset(
+        key_id: KeyId,
+        reset: ControlOpcode,
+        transport: Transport,
+        tls: TlsStream,
+    ) -> Self {
+        let mut channel = Self::numbered(key_id, MessageId::FIRST, transport, tls);
         channel.outbox.push(reset, vec![]);
         channel
     }
 
-    fn numbered(key_id: KeyId, next_own: MessageId, next_expected: MessageId, tls: TlsStream) -> Self {
+    /// Both sides go on with the number `next`.
+    fn numbered(key_id: KeyId, next: MessageId, transport: Transport, tls: TlsStream) -> Self {
+        let carrier = match transport {
+            Transport::Udp => Carrier::Lossy,
+            Transport::Tcp => Carrier::Reliable,
+        };
         Self {
             key_id,
-            outbox: Outbox::starting_at(next_own),
-            inbox: Inbox::expecting(next_expected),
+            outbox: Outbox::starting_at(next, carrier),
+            inbox: Inbox::expecting(next),
             acknowledge: AcknowledgeQueue::default(),
             tls,
             max_piece: MAX_PIECE,
+            received: 0,
         }
     }
 
@@ -84,7 +98,11 @@ impl ControlChannel {
         if let Some(id) = packet.message_id {
             let tls_octets = if packet.opcode.carries_tls() { packet.payload } else { &[] };
             match self.inbox.arrive(id, tls_octets) {
-                Arrival::Kept | Arrival::Repeated => self.acknowledge.owe(id),
+                Arrival::Kept => {
+                    self.received += tls_octets.len();
+                    self.acknowledge.owe(id);
+                }
+                Arrival::Repeated => self.acknowledge.owe(id),
                 Arrival::Refused => {}
             }
         }
@@ -112,6 +130,11 @@ impl ControlChannel {
         for piece in self.tls.take_outgoing().chunks(self.max_piece) {
             self.outbox.push(ControlOpcode::Control, piece.to_vec());
         }
+    }
+
+    /// TLS octets that the peer has sent: it makes this side keep no more than a small multiple of them.
+    pub(crate) const fn received(&self) -> usize {
+        self.received
     }
 
     /// Whether the peer has acknowledged everything.

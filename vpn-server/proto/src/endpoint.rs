@@ -8,8 +8,10 @@
 //! Not here: what happens inside a session (see `session`), tunnel packets (see [`crate::data`]), sockets, clocks.
 
 mod float;
+mod half_open;
 #[cfg(test)]
 mod limits;
+mod reply_limiter;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -17,18 +19,23 @@ use std::sync::Arc;
 use crate::config::EndpointConfig;
 use crate::control_channel::Ends;
 use crate::cookie::CookieJar;
-use crate::entropy::Entropy;
+use crate::entropy::{Entropy, draw};
 use crate::event::{Authorization, CloseReason, Event, Farewell, Reauthorization, Transmit, Wakeup};
 use crate::ids::{KeyId, MessageId, SessionHandle, SessionId};
 use crate::moment::Moment;
-use crate::path::Path;
+use crate::path::{Path, Transport};
 use crate::session::{Context, Opening, Reset, Session};
+use crate::source_network::SourceNetwork;
 use crate::wire::control::{Acknowledgements, ControlPacket};
 use crate::wire::opcode::ControlOpcode;
 use crate::wire::push::PushChange;
 use crate::wire::replay_id::ReplayId;
 use crate::wire::wrapping;
 use crate::wrapping::{Layer, SessionWrapping, Stranger};
+use half_open::HalfOpenTable;
+
+pub use half_open::HalfOpenLimits;
+pub use reply_limiter::ReplyLimiter;
 
 /// The protocol for any number of clients, without any I/O.
 pub struct Endpoint {
@@ -39,7 +46,7 @@ pub struct Endpoint {
     paths: BTreeMap<Path, Vec<SessionHandle>>,
     wakeups: BTreeMap<SessionHandle, Wakeup>,
     agenda: BTreeSet<(Wakeup, SessionHandle)>,
-    half_open: BTreeSet<SessionHandle>,
+    half_open: HalfOpenTable,
     /// Sessions that may still have something to say.
     unsettled: BTreeSet<SessionHandle>,
     next_handle: u64,
@@ -59,6 +66,8 @@ pub struct EndpointCounters {
     pub unroutable: u64,
     /// Stateless answers to hard resets.
     pub resets_answered: u64,
+    /// Hard resets that were not answered because their network had its share of answers.
+    pub resets_unanswered: u64,
     /// Handshakes that gave way to newer ones because too many were under way.
     pub evicted: u64,
     /// Clients that had moved but may not: too often, or to where somebody else is (NET-10).
@@ -93,7 +102,7 @@ impl Endpoint {
             paths: BTreeMap::new(),
             wakeups: BTreeMap::new(),
             agenda: BTreeSet::new(),
-            half_open: BTreeSet::new(),
+            half_open: HalfOpenTable::default(),
             unsettled: BTreeSet::new(),
             next_handle: 0,
             events: VecDeque::new(),
@@ -127,9 +136,12 @@ impl Endpoint {
         }
     }
 
-    /// Decides about a session that asked by [`Event::AuthorizationRequested`].
-    pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) {
+    /// Decides about a session that asked by [`Event::AuthorizationRequested`]; `false` if it does not wait for a
+    /// decision any longer: whatever was kept for it has no owner, and no event will say so.
+    pub fn authorize(&mut self, now: Moment, session: SessionHandle, decision: Authorization) -> bool {
+        let is_awaited = self.sessions.get(&session).is_some_and(Session::is_undecided);
         self.with_session(now, session, |session, context| session.authorize(context, decision));
+        is_awaited
     }
 
     /// Decides about a session that asked by [`Event::ReauthorizationRequested`].
@@ -189,7 +201,8 @@ impl Endpoint {
         self.agenda.first().map(|(wakeup, _)| *wakeup)
     }
 
-    /// Handshakes under way.
+    /// Sessions that take a place in the table of those that have not been let in: handshakes under way, clients that
+    /// wait for a decision, and what is left of attempts that failed.
     #[must_use]
     pub fn half_open(&self) -> usize {
         self.half_open.len()
@@ -224,6 +237,8 @@ impl Endpoint {
     }
 
     fn feed_datagram(&mut self, now: Moment, handle: SessionHandle, datagram: &[u8]) {
+        // Not after the datagram: whoever asks to be let in with it is not evicted before the answer.
+        self.make_room_for_a_handshake(now, None);
         let Some(session) = self.sessions.get_mut(&handle) else { return };
         let Some(plain) = session.unwrap(datagram) else {
             self.counters.not_authentic += 1;
@@ -293,7 +308,10 @@ impl Endpoint {
         match self.welcome(now, &path, &stranger, packet) {
             Welcome::Reset => self.answer_reset(now, path, &stranger, packet),
             Welcome::Session(local_id) => {
-                self.start_session(now, path, stranger, packet, local_id, Reset::Over)
+                if let Some(limiter) = &self.config.reply_limiter {
+                    limiter.refund(path.remote.ip());
+                }
+                self.start_session(now, path, stranger, packet, local_id, Reset::Over);
             }
             Welcome::StatefulReset => {
                 let local_id = SessionId::random(&mut *self.entropy);
@@ -333,6 +351,10 @@ impl Endpoint {
 
     /// Answers without keeping anything: the session id in the answer is a cookie.
     fn answer_reset(&mut self, now: Moment, path: Path, stranger: &Stranger, packet: &ControlPacket<'_>) {
+        if !self.has_answer_for(now, &path) {
+            self.counters.resets_unanswered += 1;
+            return;
+        }
         let wants_key_again = packet.opcode == ControlOpcode::HardResetClientV3;
         let reset = ControlPacket {
             opcode: ControlOpcode::HardResetServer,
@@ -347,6 +369,12 @@ impl Endpoint {
         let replay_id = ReplayId { time: self.config.unix_time(now), counter: 1 };
         self.transmits.push_back(Transmit { path, payload: stranger.keyed.wrap(replay_id, plain) });
         self.counters.resets_answered += 1;
+    }
+
+    fn has_answer_for(&mut self, now: Moment, path: &Path) -> bool {
+        let Some(limiter) = &self.config.reply_limiter else { return true };
+        let [lot] = draw(&mut *self.entropy);
+        path.transport == Transport::Tcp || limiter.admits(now, path.remote.ip(), lot)
     }
 
     fn returns_cookie(
@@ -369,7 +397,8 @@ impl Endpoint {
         local_id: SessionId,
         reset: Reset,
     ) {
-        self.make_room_for_a_handshake(now);
+        let network = SourceNetwork::of(path.remote.ip());
+        self.make_room_for_a_handshake(now, Some(network));
         // The stateless answer took the number 1 of its second.
         let layer = Layer::new(stranger.keyed, self.config.unix_time(now), 2);
         let mut wrapping = SessionWrapping::new(layer, stranger.static_key);
@@ -381,21 +410,17 @@ impl Endpoint {
         self.next_handle += 1;
         self.sessions.insert(handle, session);
         self.paths.entry(path).or_default().push(handle);
-        self.half_open.insert(handle);
+        self.half_open.insert(handle, network);
         self.unsettled.insert(handle);
         self.events.push_back(Event::HandshakeBegun { path });
         self.feed(now, handle, packet);
     }
 
-    fn make_room_for_a_handshake(&mut self, now: Moment) {
-        while self.half_open.len() >= self.config.max_half_open.max(1) {
-            let Some(oldest) = self.half_open.first().copied() else {
-                return;
-            };
+    fn make_room_for_a_handshake(&mut self, now: Moment, newcomer: Option<SourceNetwork>) {
+        while let Some(evicted) = self.half_open.first_to_go(self.config.half_open, newcomer) {
             self.counters.evicted += 1;
-            self.with_session(now, oldest, |session, context| {
-                session.close(context, CloseReason::HandshakeTimeout, Farewell::Silent);
-            });
+            self.with_session(now, evicted, |session, _| session.evict());
+            self.half_open.remove(evicted);
         }
     }
 
@@ -432,11 +457,14 @@ impl Endpoint {
         let Some(session) = self.sessions.get(&handle) else {
             return;
         };
-        let (wakeup, is_gone, is_half_open) = (session.deadline(), session.is_gone(), session.is_half_open());
+        let (wakeup, is_gone, is_granted) = (session.deadline(), session.is_gone(), session.is_granted());
         let (path, is_settled) = (session.path(), session.is_settled());
+        let received = session.received_from_stranger();
         self.reschedule(handle, wakeup);
-        if !is_half_open {
-            self.half_open.remove(&handle);
+        if is_granted || is_gone {
+            self.half_open.remove(handle);
+        } else {
+            self.half_open.weigh(handle, received);
         }
         if is_settled && self.unsettled.remove(&handle) {
             self.note_settled(path);

@@ -35,6 +35,7 @@ mod negotiate;
 mod path;
 mod reliable;
 mod session;
+mod source_network;
 mod tls;
 pub mod wire;
 mod wrapping;
@@ -44,7 +45,7 @@ pub use data::{
     CbcCipher, DATA_HEADROOM, DATA_TAILROOM, DataChannel, DataCipher, DataSender, Inbound, NegotiatedCipher,
     OpenError, Opened, ReplayWindowSize, SealError, SealLayout, Traffic, UnusableCipher,
 };
-pub use endpoint::{Endpoint, EndpointCounters};
+pub use endpoint::{Endpoint, EndpointCounters, HalfOpenLimits, ReplyLimiter};
 pub use entropy::Entropy;
 pub use event::{
     Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Pending, Reauthorization,
@@ -54,6 +55,7 @@ pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial,
 pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};
 pub use moment::Moment;
 pub use path::{Path, Transport};
+pub use source_network::SourceNetwork;
 pub use tls::{TlsSettings, TlsSettingsError, TlsSummary, TlsVersion};
 pub use wire::challenge::{Advance, DynamicChallenge, Prompt, Question};
 pub use wire::key_method2::Password;

@@ -13,6 +13,7 @@ use super::listen::ListenAddress;
 use super::network::{ClientCidr, Network, RoutedNetwork};
 use super::options::Options;
 use super::session::{self, SessionSettings};
+use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
@@ -52,6 +53,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
+    /// What those get who have not been let in.
+    pub strangers: StrangerSettings,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -123,6 +126,7 @@ impl Config {
         let live = LiveSettings::check(&options, client_cidr)?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
+        let strangers = StrangerSettings::check(&options)?;
         Ok(Self {
             credentials,
             passphrase_file: options.askpass,
@@ -137,6 +141,7 @@ impl Config {
                 .state_dir
                 .unwrap_or_else(|| PathBuf::from(STATE_ROOT).join(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
+            strangers,
             live,
             tun,
         })
@@ -296,7 +301,7 @@ fn required<T: Clone>(
     value.cloned().ok_or(ConfigError::Missing { option, meaning })
 }
 
-fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
+pub(super) fn at_least_one(option: &'static str, value: Option<u32>) -> Result<Option<u32>, ConfigError> {
     match value {
         Some(0) => {
             Err(ConfigError::InvalidValue { option, value: "0".to_owned(), problem: InvalidValue::Zero })

@@ -14,6 +14,7 @@ mod options;
 mod reload;
 mod session;
 mod show;
+mod strangers;
 mod wrapping;
 
 pub use advice::Advice;
@@ -24,4 +25,5 @@ pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
 pub use options::Options;
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

@@ -77,11 +77,25 @@ pub struct Options {
     pub state_dir: Option<PathBuf>,
     /// Seconds for which an expired revocation list is still accepted.
     pub crl_grace: Option<u32>,
+    /// Seconds from a client's first packet to its tunnel.
+    pub hand_window: Option<u32>,
+    /// Places for clients that have not been let in.
+    pub max_half_open: Option<u32>,
+    /// The same for clients from one network.
+    pub max_half_open_per_network: Option<u32>,
+    /// First packets from one network that are answered in a second.
+    pub replies_per_network: Option<u32>,
+    /// TCP connections of clients that have not been let in.
+    pub max_tcp_strangers: Option<u32>,
+    /// The same from one network.
+    pub max_tcp_strangers_per_network: Option<u32>,
+    /// Seconds that such a connection has until its first packets are there.
+    pub tcp_stranger_timeout: Option<u32>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 32] = [
+    pub const NAMES: [&'static str; 39] = [
         "pki",
         "server-name",
         "ca",
@@ -114,6 +128,13 @@ impl Options {
         "connection-log",
         "state-dir",
         "crl-grace",
+        "hand-window",
+        "max-half-open",
+        "max-half-open-per-network",
+        "replies-per-network",
+        "max-tcp-strangers",
+        "max-tcp-strangers-per-network",
+        "tcp-stranger-timeout",
     ];
 
     /// These options where they are given, `fallback` elsewhere.
@@ -155,6 +176,15 @@ impl Options {
             connection_log: self.connection_log.or(fallback.connection_log),
             state_dir: self.state_dir.or(fallback.state_dir),
             crl_grace: self.crl_grace.or(fallback.crl_grace),
+            hand_window: self.hand_window.or(fallback.hand_window),
+            max_half_open: self.max_half_open.or(fallback.max_half_open),
+            max_half_open_per_network: self.max_half_open_per_network.or(fallback.max_half_open_per_network),
+            replies_per_network: self.replies_per_network.or(fallback.replies_per_network),
+            max_tcp_strangers: self.max_tcp_strangers.or(fallback.max_tcp_strangers),
+            max_tcp_strangers_per_network: self
+                .max_tcp_strangers_per_network
+                .or(fallback.max_tcp_strangers_per_network),
+            tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
         }
     }
 
@@ -231,7 +261,9 @@ mod tests {
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
             "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" => "true",
-            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" => "7",
+            "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "hand-window" => "7",
+            "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
+            "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };

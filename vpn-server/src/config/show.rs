@@ -42,6 +42,13 @@ impl From<&Config> for Options {
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
             crl_grace: Some(seconds(config.crl_grace)),
+            hand_window: Some(seconds(config.strangers.handshake_timeout)),
+            max_half_open: Some(config.strangers.half_open),
+            max_half_open_per_network: Some(config.strangers.half_open_per_network),
+            replies_per_network: Some(config.strangers.replies_per_network.get()),
+            max_tcp_strangers: Some(config.strangers.connections),
+            max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
+            tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             ..Self::from(&config.credentials)
         }
     }

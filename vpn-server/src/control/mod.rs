@@ -18,6 +18,7 @@ mod admission;
 mod chronicle;
 pub mod connection;
 mod counters;
+mod fair_queue;
 mod mailbox;
 mod plane;
 mod push;

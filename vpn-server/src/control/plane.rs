@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use tracing::error;
-use vpn_proto::EndpointConfig;
+use vpn_proto::{EndpointConfig, Transport};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
@@ -109,15 +109,16 @@ impl Shared {
     fn post(&self, input: ControlInput) -> bool {
         match input {
             ControlInput::Datagram { path, bytes } => {
-                let shard = self.whereabouts.shard_of(&path);
-                let accepted = self.mailboxes[shard].post_datagram(path, bytes);
-                if !accepted {
+                let (shard, acquaintance) = self.whereabouts.addressee(&path);
+                let accepted = self.mailboxes[shard].post_datagram(path, bytes, acquaintance);
+                // Connections keep what is refused and offer it again.
+                if !accepted && path.transport == Transport::Udp {
                     self.chronicle.counters.count(Counted::DatagramDropped);
                 }
                 accepted
             }
             ControlInput::Disconnected { path } => {
-                let shard = self.whereabouts.shard_of(&path);
+                let (shard, _) = self.whereabouts.addressee(&path);
                 self.mailboxes[shard].post_disconnected(path);
                 true
             }

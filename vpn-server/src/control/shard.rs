@@ -262,7 +262,9 @@ impl Shard {
                 Authorization::Deny(denial)
             }
         };
-        self.endpoint.authorize(now, session, decision);
+        if !self.endpoint.authorize(now, session, decision) {
+            self.forget(session, "client-gone");
+        }
     }
 
     /// Without its verified path a session could not be found again by a revocation, so it is not let in. And what was

@@ -9,6 +9,7 @@ use std::sync::{PoisonError, RwLock};
 
 use vpn_proto::Path;
 
+use super::mailbox::Acquaintance;
 use super::registry::SessionKey;
 
 /// The paths of all sessions that were granted.
@@ -32,9 +33,12 @@ impl Whereabouts {
         Self { holders: RwLock::default(), hasher: RandomState::new(), shards: shards.max(1) }
     }
 
-    /// The shard for what comes by `path`.
-    pub(super) fn shard_of(&self, path: &Path) -> usize {
-        self.holder(path).map_or_else(|| self.home_of(path), |holder| holder.key.shard)
+    /// The shard for what comes by `path`, and whether a client that was let in is there.
+    pub(super) fn addressee(&self, path: &Path) -> (usize, Acquaintance) {
+        match self.holder(path) {
+            Some(holder) => (holder.key.shard, Acquaintance::Guest),
+            None => (self.home_of(path), Acquaintance::Stranger),
+        }
     }
 
     /// The session on `path`: the one that came there last.

@@ -60,7 +60,8 @@ impl Pipeline<'_> {
     }
 
     /// Takes what the connection on `path` brought and hands every inner packet that may pass to `deliver`, decrypted
-    /// in place.
+    /// in place. A control packet for which there is no room stays, with all that follow it: clients do not send again
+    /// what a connection has taken.
     ///
     /// # Errors
     /// The connection does not consist of frames; the packets before that were taken.
@@ -70,13 +71,20 @@ impl Pipeline<'_> {
         path: Path,
         frames: &mut Frames<'b>,
         mut deliver: impl FnMut(&'b mut [u8]),
-    ) -> Result<(), FrameError> {
+    ) -> Result<Intake, FrameError> {
         let policy = self.tables.policy();
         let mut pass = InboundPass { pipeline: *self, now, path, policy: &policy, peer: None };
-        while let Some(packet) = frames.next_packet()? {
-            pass.take(packet, &mut deliver);
+        while let Some(packet) = frames.peek_packet()? {
+            let is_control = classify(packet) == Class::Control;
+            if is_control && !pass.take_control(packet) {
+                return Ok(Intake::Interrupted);
+            }
+            match frames.next_packet()? {
+                Some(packet) if !is_control => pass.take(packet, &mut deliver),
+                Some(_) | None => {}
+            }
         }
-        Ok(())
+        Ok(Intake::Complete)
     }
 
     /// Takes one packet from the TUN device and, if it may pass, queues it for its peer, sealed.
@@ -169,6 +177,15 @@ impl Pipeline<'_> {
     }
 }
 
+/// Whether all that a connection brought was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Intake {
+    /// All of it.
+    Complete,
+    /// All up to a control packet for which there is no room.
+    Interrupted,
+}
+
 /// The packets of one sender that arrived together: one super-packet, or what one read of a connection brought.
 struct InboundPass<'p, 't> {
     pipeline: Pipeline<'t>,
@@ -188,6 +205,18 @@ impl<'p, 't> InboundPass<'p, 't> {
             Ok(None) => {}
             Err(reason) => counters.dropped(reason),
         }
+    }
+
+    /// Takes a control packet of a connection; `false` if there is no room for it.
+    fn take_control(&self, packet: &[u8]) -> bool {
+        let counters = self.pipeline.counters;
+        match self.control(packet) {
+            Err(DropReason::ControlQueueFull) => return false,
+            Err(reason) => counters.dropped(reason),
+            Ok(()) => {}
+        }
+        counters.happened(Event::DatagramReceived);
+        true
     }
 
     /// The inner packet of a data datagram, if it may pass; nothing for what was dealt with here.

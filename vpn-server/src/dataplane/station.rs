@@ -86,7 +86,14 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
         self.streams.accept(index, &self.counters);
     }
 
-    /// Reads once from a connection.
+    /// Goes on with connections whose packets found no room before.
+    pub(super) fn resume_connections(&mut self) {
+        for token in self.streams.take_paused() {
+            self.drain_connection(token);
+        }
+    }
+
+    /// Reads once from a connection, or goes on with what was read from it before.
     pub(super) fn drain_connection(&mut self, token: Token) {
         let Self { streams, device, counters, surroundings, buffers, .. } = self;
         let now = surroundings.clock.now();
@@ -216,10 +223,10 @@ mod tests {
     use std::net::{Ipv4Addr, SocketAddr, TcpStream};
     use std::num::NonZero;
     use std::sync::Mutex;
-    use std::sync::atomic::Ordering;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
-    use vpn_proto::wire::tcp::prefix;
+    use vpn_proto::wire::tcp::{LONGEST_FRAME, prefix};
     use vpn_proto::{ListenerId, Path, Transport};
 
     use crate::transport::memory::{MemoryDevice, MemorySocket};
@@ -441,6 +448,69 @@ mod tests {
     }
 
     #[test]
+    fn net_09_a_connection_whose_control_packets_find_no_room_is_not_read_and_loses_nothing() {
+        let mut world = TcpWorld::new();
+        world.room.store(3, Ordering::Relaxed);
+        let packets: Vec<Vec<u8>> = (0..200_u8).map(|number| [&[0x20; 40][..], &[number]].concat()).collect();
+        let frame = |packet: &Vec<u8>| [&prefix(packet.len()).unwrap()[..], packet].concat();
+        let tunnelled = echo(CLIENT, TARGET, b"behind all of them");
+        let frames: Vec<u8> = packets.iter().flat_map(frame).chain(world.frame(&tunnelled)).collect();
+        world.client.write_all(&frames).unwrap();
+        world.work_until(|station| station.streams.has_paused());
+        for _ in 0..100 {
+            world.station.resume_connections();
+        }
+        assert_eq!(world.heard.lock().unwrap().len(), 3);
+        assert!(world.station.streams.has_paused());
+        assert_eq!(counters(&world.station).dropped(DropReason::ControlQueueFull), 0);
+        for _ in 0..packets.len() {
+            world.room.fetch_add(1, Ordering::Relaxed);
+            world.station.resume_connections();
+        }
+        world.work_until(|station| station.device.take_taken() == [tunnelled.clone()]);
+        let heard = world.heard.lock().unwrap();
+        let bytes: Vec<_> = heard
+            .iter()
+            .filter_map(|input| match input {
+                ControlInput::Datagram { bytes, .. } => Some(bytes.clone()),
+                ControlInput::Disconnected { .. }
+                | ControlInput::PeerExit { .. }
+                | ControlInput::PeerFloated { .. } => None,
+            })
+            .collect();
+        assert_eq!(bytes, packets);
+    }
+
+    #[test]
+    fn a_connection_that_ends_while_it_waits_for_room_is_reported_after_its_packets() {
+        let mut world = TcpWorld::new();
+        world.room.store(0, Ordering::Relaxed);
+        world.client.write_all(&[&[0, 14, 0x38][..], &[7; 13]].concat()).unwrap();
+        world.work_until(|station| station.streams.has_paused());
+        world.client.shutdown(std::net::Shutdown::Both).unwrap();
+        world.work();
+        assert_eq!(world.ends(), []);
+        world.room.store(9, Ordering::Relaxed);
+        world.station.resume_connections();
+        world.work_until(|station| happened(station, Event::ConnectionClosed) == 1);
+        assert!(matches!(
+            world.heard.lock().unwrap()[..],
+            [ControlInput::Datagram { .. }, ControlInput::Disconnected { .. }]
+        ));
+    }
+
+    #[test]
+    fn net_09_of_a_stranger_no_more_than_two_frames_are_kept() {
+        let mut world = TcpWorld::new();
+        world.room.store(0, Ordering::Relaxed);
+        let mut stranger = world.connect();
+        let frame = [&prefix(2000).unwrap()[..], &[0x20; 2000]].concat();
+        stranger.write_all(&frame.repeat(30)).unwrap();
+        world.work_until(|station| station.streams.has_paused());
+        assert!(world.station.streams.kept() <= 2 * LONGEST_FRAME, "{}", world.station.streams.kept());
+    }
+
+    #[test]
     fn net_06_a_connection_that_does_not_consist_of_frames_is_closed() {
         for nonsense in [&b"GET / HTTP/1.1\r\n"[..], &[0, 0], &[0xff, 0xff]] {
             let mut world = TcpWorld::new();
@@ -583,6 +653,8 @@ mod tests {
         session: Session,
         client: TcpStream,
         heard: Arc<Mutex<Vec<ControlInput>>>,
+        /// How many control packets there is room for.
+        room: Arc<AtomicUsize>,
         connections: u64,
     }
 
@@ -611,17 +683,23 @@ mod tests {
             let address = listener.address();
             edge.listeners.push((ListenerId(7), listener));
             let heard = Arc::new(Mutex::new(vec![]));
-            let ear = Arc::clone(&heard);
+            let room = Arc::new(AtomicUsize::new(usize::MAX));
+            let (ear, space) = (Arc::clone(&heard), Arc::clone(&room));
             let sink: ControlSink = Arc::new(move |input| {
-                ear.lock().unwrap().push(input);
-                true
+                let is_packet = matches!(input, ControlInput::Datagram { .. });
+                let has_room = !is_packet
+                    || space.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1)).is_ok();
+                if has_room {
+                    ear.lock().unwrap().push(input);
+                }
+                has_room
             });
             let tables = Arc::new(Tables::new(4, policy(&["192.168.0.0/16"])));
             let mut station = serve(Arc::clone(&tables), edge, limits, sink);
             let mut sessions = Sessions::new();
             let client = TcpStream::connect(address).unwrap();
             let session = admit(&mut station, &tables, &mut sessions, &client, CLIENT);
-            Self { station, address, tables, sessions, session, client, heard, connections: 1 }
+            Self { station, address, tables, sessions, session, client, heard, room, connections: 1 }
         }
 
         /// A stranger's connection, which the station has taken in.

@@ -8,10 +8,11 @@ use std::io;
 use std::net::TcpStream;
 use std::sync::Arc;
 
-use vpn_proto::wire::tcp::{Deframer, FrameError, Frames, Opening, opening};
+use vpn_proto::wire::tcp::{Deframer, FrameError, Frames, LONGEST_FRAME, Opening, opening};
 use vpn_proto::{ListenerId, Path};
 
 use super::counters::{Event, WorkerCounters};
+use super::pipeline::Intake;
 use crate::transport::SUPER_BUFFER;
 use crate::transport::poller::{Interest, Poller, Token};
 use crate::transport::port_share::PortShare;
@@ -35,6 +36,8 @@ pub(super) struct Streams {
     poller: Poller,
     tokens: Tokens,
     readers: HashMap<Token, Reader>,
+    /// Readers whose packets found no room.
+    paused: Vec<Token>,
     buffer: Box<[u8]>,
     is_paused: bool,
 }
@@ -51,11 +54,15 @@ struct Reader {
     connection: Arc<Connection>,
     deframer: Deframer,
     has_opened: bool,
+    /// What was read before is still to be taken.
+    is_paused: bool,
 }
 
 /// How a connection's turn ended.
 enum Turn {
     GoesOn,
+    /// There is no room for its packets: it goes on later.
+    Paused,
     Ended,
     Malformed,
     /// It speaks another protocol; this is what was read of it.
@@ -74,7 +81,16 @@ impl Streams {
             poller.add(listener, Token(token), Interest::Read)?;
         }
         let buffer = vec![0; SUPER_BUFFER].into_boxed_slice();
-        Ok(Self { edge, roster, poller, tokens, readers: HashMap::new(), buffer, is_paused: false })
+        Ok(Self {
+            edge,
+            roster,
+            poller,
+            tokens,
+            readers: HashMap::new(),
+            paused: Vec::new(),
+            buffer,
+            is_paused: false,
+        })
     }
 
     /// Takes in what waits at the listener `index`, up to a turn's share.
@@ -101,11 +117,15 @@ impl Streams {
         &mut self,
         token: Token,
         counters: &WorkerCounters,
-        take: impl FnOnce(Path, &mut Frames<'_>) -> Result<(), FrameError>,
+        take: impl FnOnce(Path, &mut Frames<'_>) -> Result<Intake, FrameError>,
     ) -> Option<Path> {
         let reader = self.readers.get_mut(&token)?;
         match reader.turn(&mut self.buffer, self.edge.port_share.is_some(), counters, take) {
             Turn::GoesOn => None,
+            Turn::Paused => {
+                self.paused.push(token);
+                None
+            }
             Turn::Ended => self.close(token, counters),
             Turn::Malformed => {
                 counters.happened(Event::ConnectionMalformed);
@@ -144,6 +164,25 @@ impl Streams {
         }
     }
 
+    /// Whether packets of some connection wait for room.
+    pub(super) fn has_paused(&self) -> bool {
+        !self.paused.is_empty()
+    }
+
+    /// The connections whose packets wait for room, to be tried again.
+    pub(super) fn take_paused(&mut self) -> Vec<Token> {
+        let mut paused = std::mem::take(&mut self.paused);
+        paused.sort_unstable();
+        paused.dedup();
+        paused
+    }
+
+    /// Octets that were read and are still to be taken.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.readers.values().map(|reader| reader.deframer.kept()).sum()
+    }
+
     /// Whether [`Streams::sweep`] has something to do sooner or later.
     pub(super) fn needs_sweeping(&self) -> bool {
         self.is_paused || !self.readers.is_empty()
@@ -172,8 +211,12 @@ impl Streams {
         let token = Token(self.tokens.next_connection);
         self.tokens.next_connection += 1;
         let connection = Arc::new(Connection::open(path, stream, self.poller.clone(), token)?);
-        let reader =
-            Reader { connection: Arc::clone(&connection), deframer: Deframer::default(), has_opened: false };
+        let reader = Reader {
+            connection: Arc::clone(&connection),
+            deframer: Deframer::default(),
+            has_opened: false,
+            is_paused: false,
+        };
         self.readers.insert(token, reader);
         Ok(connection)
     }
@@ -209,13 +252,16 @@ impl Reader {
         buffer: &mut [u8],
         is_port_shared: bool,
         counters: &WorkerCounters,
-        take: impl FnOnce(Path, &mut Frames<'_>) -> Result<(), FrameError>,
+        take: impl FnOnce(Path, &mut Frames<'_>) -> Result<Intake, FrameError>,
     ) -> Turn {
         if self.connection.is_shut() {
             return Turn::Ended;
         }
-        let mut frames = match self.deframer.fill(buffer, |space| self.connection.read(space)) {
-            Ok((0, _)) => return Turn::Ended,
+        let was_paused = self.is_paused;
+        let read = |space: &mut [u8]| if was_paused { Ok(0) } else { self.connection.read(space) };
+        let buffer = &mut buffer[..self.appetite()];
+        let mut frames = match self.deframer.fill(buffer, read) {
+            Ok((0, _)) if !was_paused => return Turn::Ended,
             Ok((_, frames)) => frames,
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
                 return Turn::GoesOn;
@@ -235,7 +281,17 @@ impl Reader {
         }
         let outcome = take(self.connection.path(), &mut frames);
         self.deframer.keep(&frames);
-        outcome.map_or(Turn::Malformed, |()| Turn::GoesOn)
+        let Ok(intake) = outcome else { return Turn::Malformed };
+        self.is_paused = intake == Intake::Interrupted;
+        if self.is_paused != was_paused {
+            self.connection.set_paused(self.is_paused);
+        }
+        if self.is_paused { Turn::Paused } else { Turn::GoesOn }
+    }
+
+    /// How much is read at once, and so may have to be kept: of a stranger no more than a frame or two.
+    fn appetite(&self) -> usize {
+        if self.connection.is_guest() || self.is_paused { SUPER_BUFFER } else { 2 * LONGEST_FRAME }
     }
 }
 

@@ -69,7 +69,7 @@ impl Worker {
     pub(super) fn run(mut self) {
         let mut ready = ReadyList::with_capacity(READY_AT_ONCE);
         loop {
-            let limit = self.station.streams.needs_sweeping().then_some(SWEEP_INTERVAL);
+            let limit = self.patience();
             if let Err(error) = self.poller.wait(&mut ready, limit) {
                 return tracing::error!(%error, "data plane worker cannot wait for packets");
             }
@@ -83,9 +83,18 @@ impl Worker {
                 }
             }
             if limit.is_some() {
+                self.station.resume_connections();
                 self.sweep();
             }
         }
+    }
+
+    /// How long a wait may take; `None` as long as nothing depends on time.
+    fn patience(&self) -> Option<Duration> {
+        if self.station.streams.has_paused() {
+            return Some(RETRY_INTERVAL);
+        }
+        self.station.streams.needs_sweeping().then_some(SWEEP_INTERVAL)
     }
 
     /// Gives `source` its turn. Fails only for an error that would come back at every turn from now on.
@@ -183,6 +192,8 @@ const DEVICE: Token = Token(u64::MAX - 1);
 const STOP: Token = Token(u64::MAX);
 /// Sources that one wait can report; the others are reported by the next.
 const READY_AT_ONCE: usize = 16;
+/// How long a connection rests when there is no room for its packets.
+const RETRY_INTERVAL: Duration = Duration::from_millis(2);
 /// How often connections that live on time are looked after.
 const SWEEP_INTERVAL: Duration = Duration::from_millis(500);
 

@@ -20,6 +20,8 @@ const FEWEST_CONNECTIONS: u64 = 64;
 pub(super) struct Demand {
     /// Sessions that there can be.
     pub(super) sessions: u64,
+    /// What strangers may have beside them.
+    pub(super) strangers: StrangerLimits,
     /// Whether the port is shared.
     pub(super) shares_port: bool,
 }
@@ -51,7 +53,7 @@ impl Demand {
     }
 
     fn wanted(self) -> u64 {
-        self.overhead() + self.sessions + StrangerLimits::default().total as u64
+        self.overhead() + self.sessions + self.strangers.total as u64
     }
 
     fn divide(self, granted: u64) -> Result<Room, StartError> {
@@ -61,8 +63,8 @@ impl Demand {
             return Err(StartError::FileLimit { limit: granted, needed });
         }
         let connections = usize::try_from(connections).unwrap_or(usize::MAX);
-        let defaults = StrangerLimits::default();
-        let strangers = StrangerLimits { total: defaults.total.min(connections / 2), ..defaults };
+        let total = self.strangers.total.min(connections / 2);
+        let strangers = StrangerLimits { total, ..self.strangers };
         Ok(Room { connections, strangers })
     }
 
@@ -89,18 +91,20 @@ fn raise(wanted: u64) -> u64 {
 mod tests {
     use super::*;
 
-    const DEMAND: Demand = Demand { sessions: 1000, shares_port: false };
+    fn demand() -> Demand {
+        Demand { sessions: 1000, strangers: StrangerLimits::default(), shares_port: false }
+    }
 
     #[test]
     fn ops_05_what_is_wanted_is_divided_without_a_rest() {
-        let room = DEMAND.divide(DEMAND.wanted()).unwrap();
+        let room = demand().divide(demand().wanted()).unwrap();
         assert_eq!((room.connections, room.strangers.total), (1000 + 1024, 1012));
-        assert_eq!(DEMAND.divide(u64::MAX).unwrap().connections, 1000 + 1024, "and no more");
+        assert_eq!(demand().divide(u64::MAX).unwrap().connections, 1000 + 1024, "and no more");
     }
 
     #[test]
     fn ops_05_less_than_wanted_is_shared_between_strangers_and_guests() {
-        let room = DEMAND.divide(RESERVE + 200).unwrap();
+        let room = demand().divide(RESERVE + 200).unwrap();
         assert_eq!((room.connections, room.strangers.total), (200, 100));
         assert_eq!(room.strangers.per_prefix, StrangerLimits::default().per_prefix);
     }
@@ -108,10 +112,10 @@ mod tests {
     #[test]
     fn ops_05_too_little_is_an_error_that_says_how_much_is_needed() {
         let least = RESERVE + FEWEST_CONNECTIONS;
-        assert!(DEMAND.divide(least).is_ok());
-        let Err(StartError::FileLimit { limit, needed }) = DEMAND.divide(least - 1) else { panic!() };
+        assert!(demand().divide(least).is_ok());
+        let Err(StartError::FileLimit { limit, needed }) = demand().divide(least - 1) else { panic!() };
         assert_eq!((limit, needed), (least - 1, least));
-        let sharing = Demand { shares_port: true, ..DEMAND };
+        let sharing = Demand { shares_port: true, ..demand() };
         assert!(sharing.divide(least + 2 * GUESTS as u64 - 1).is_err());
         assert!(sharing.divide(least + 2 * GUESTS as u64).is_ok());
     }

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use ipnet::{IpNet, Ipv4Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
-use vpn_proto::{EndpointConfig, TlsSettings, WrappingSettings};
+use vpn_proto::{EndpointConfig, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
 use super::error::StartError;
 use super::file_limit::Demand;
@@ -21,7 +21,7 @@ use super::listeners::Listeners;
 use super::state_directory::StateDirectory;
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
-use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings};
+use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings, StrangerSettings};
 use crate::control::{
     ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
 };
@@ -37,9 +37,6 @@ use crate::transport::tun::{TunDevice, TunSettings};
 
 /// The MTU of the tunnel.
 const TUN_MTU: u16 = 1500;
-
-/// Handshakes that may be under way at once, over all shards.
-const HALF_OPEN: usize = 4096;
 
 /// More workers than this do not move packets faster than the kernel's own side of the tunnel device.
 const MAXIMUM_WORKERS: usize = 16;
@@ -60,6 +57,7 @@ pub struct Server {
     pub(super) config: Config,
     clock: Clock,
     shards: usize,
+    reply_limiter: Arc<ReplyLimiter>,
     ready: Ready,
     _state: StateDirectory,
 }
@@ -107,6 +105,7 @@ impl Server {
         let policy = policy(&config.live, config.client_cidr);
         let tables = Arc::new(Tables::new(capacity(config.client_cidr), policy));
         let shards = shard_count();
+        let reply_limiter = Arc::new(reply_limiter(&config)?);
         let mailroom = Mailroom::open(
             shards,
             ControlSettings {
@@ -121,7 +120,7 @@ impl Server {
         );
         let plane = Plane::start(edge, Arc::clone(&tables), mailroom.sink(), clock)
             .map_err(StartError::system("the packet workers"))?;
-        let endpoint_config = endpoint_config(&config, tls, wrapping, &keeper, clock, shards);
+        let endpoint_config = endpoint_config(&config, tls, wrapping, &keeper, clock, shards, &reply_limiter);
         let control = mailroom
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
@@ -139,6 +138,7 @@ impl Server {
             config,
             clock,
             shards,
+            reply_limiter,
             ready,
             _state: state,
         })
@@ -200,8 +200,15 @@ impl Server {
     /// Uses another certificate and key for handshakes from now on.
     pub(super) fn use_credentials(&self, credentials: Credentials, wrapping: WrappingSettings) {
         self.keeper.set_anchors(credentials.anchors);
-        let config =
-            endpoint_config(&self.config, credentials.tls, wrapping, &self.keeper, self.clock, self.shards);
+        let config = endpoint_config(
+            &self.config,
+            credentials.tls,
+            wrapping,
+            &self.keeper,
+            self.clock,
+            self.shards,
+            &self.reply_limiter,
+        );
         self.control.handle().set_endpoint_config(&config);
     }
 }
@@ -267,16 +274,30 @@ fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, St
 
 fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, StartError> {
     let Listeners { udp, tcp, .. } = listeners;
+    let strangers = stranger_limits(&config.strangers);
     if tcp.is_empty() {
-        let strangers = StrangerLimits::default();
         return Ok(Edge { sockets: udp, tcp: TcpEdge::default(), strangers, tun });
     }
     let sessions = capacity(config.client_cidr) as u64;
-    let room = Demand { sessions, shares_port: config.port_share.is_some() }.make_room()?;
+    let room = Demand { sessions, strangers, shares_port: config.port_share.is_some() }.make_room()?;
     let port_share = config.port_share.clone().map(PortShare::start).transpose();
     let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?;
     let tcp = TcpEdge { listeners: tcp, port_share, most_connections: room.connections };
     Ok(Edge { sockets: udp, tcp, strangers: room.strangers, tun })
+}
+
+fn stranger_limits(settings: &StrangerSettings) -> StrangerLimits {
+    let number = |limit| usize::try_from(limit).unwrap_or(usize::MAX);
+    StrangerLimits {
+        total: number(settings.connections),
+        per_prefix: number(settings.connections_per_network),
+        patience: settings.connection_timeout,
+    }
+}
+
+fn reply_limiter(config: &Config) -> Result<ReplyLimiter, StartError> {
+    let seed = random::bytes().map_err(StartError::system("random numbers"))?;
+    Ok(ReplyLimiter::new(config.strangers.replies_per_network, seed))
 }
 
 fn tun_settings(config: &Config, queues: NonZero<usize>) -> TunSettings {
@@ -314,8 +335,10 @@ fn endpoint_config(
     keeper: &TrustKeeper,
     clock: Clock,
     shards: usize,
+    reply_limiter: &Arc<ReplyLimiter>,
 ) -> Arc<EndpointConfig> {
-    let trust = Arc::clone(keeper.trust());
+    let (trust, strangers) = (Arc::clone(keeper.trust()), &config.strangers);
+    let share = |limit: u32| usize::try_from(limit).unwrap_or(usize::MAX).div_ceil(shards.max(1));
     Arc::new(EndpointConfig {
         wrapping,
         unix_time_of_origin: clock.unix_time_of_origin(),
@@ -323,7 +346,12 @@ fn endpoint_config(
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,
         tun_mtu: TUN_MTU,
-        max_half_open: HALF_OPEN / shards.max(1),
+        handshake_timeout: strangers.handshake_timeout,
+        half_open: HalfOpenLimits {
+            total: share(strangers.half_open),
+            per_network: share(strangers.half_open_per_network),
+        },
+        reply_limiter: Some(Arc::clone(reply_limiter)),
         ..EndpointConfig::new(tls, trust)
     })
 }

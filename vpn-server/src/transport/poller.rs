@@ -21,12 +21,15 @@ pub struct Poller(Arc<OwnedFd>);
 pub struct Token(pub u64);
 
 /// What a descriptor is waited for. Errors and the end of a connection are always reported.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Interest {
     /// Nothing.
     Nothing,
     /// Something to read.
+    #[default]
     Read,
+    /// Room to write.
+    Write,
     /// Something to read, or room to write.
     ReadAndWrite,
 }
@@ -102,6 +105,7 @@ impl From<Interest> for EventFlags {
         match interest {
             Interest::Nothing => Self::empty(),
             Interest::Read => Self::IN,
+            Interest::Write => Self::OUT,
             Interest::ReadAndWrite => Self::IN | Self::OUT,
         }
     }

@@ -15,9 +15,13 @@ pub(crate) fn command(host: &Host, pki: &Pki, plan: &ServerPlan) -> Result<Comma
     let mut command = host.command(Program::stock().path());
     command.args(["--dev", &plan.device, "--dev-type", "tun", "--topology", "subnet", "--server"]);
     command.args(netmask_form(&plan.client_cidr)?);
-    command.args(["--proto", "udp4", "--port", &plan.port.to_string(), "--dh", "none"]);
+    let proto = if plan.tcp { "tcp4-server" } else { "udp4" };
+    command.args(["--proto", proto, "--port", &plan.port.to_string(), "--dh", "none"]);
     command.args(["--keepalive", &ping.to_string(), &restart.to_string()]);
-    command.args(["--explicit-exit-notify", "1", "--verb", "4", "--suppress-timestamps"]);
+    if !plan.tcp {
+        command.args(["--explicit-exit-notify", "1"]);
+    }
+    command.args(["--verb", "4", "--suppress-timestamps"]);
     command.arg("--ca").arg(pki.ca_certificate());
     command.arg("--cert").arg(pki.certificate(&plan.certificate));
     command.arg("--key").arg(pki.private_key(&plan.certificate));

@@ -116,7 +116,7 @@ impl Client {
             .wrapping
             .wrapped_key()
             .map_or(ControlOpcode::HardResetClient, |_| ControlOpcode::HardResetClientV3);
-        let stage = match Negotiation::start(&config, KeyId::FIRST, reset) {
+        let stage = match Negotiation::start(&config, KeyId::FIRST, reset, path.transport) {
             Ok(negotiation) => Stage::Connecting {
                 negotiation: Box::new(negotiation),
                 give_up_at: now + config.handshake_timeout,
@@ -189,6 +189,16 @@ impl Client {
     pub fn renegotiate(&mut self, now: Moment) {
         if let Stage::Connected(connected) = &mut self.stage {
             connected.start_rekey(now, &self.config);
+        }
+        self.flush(now);
+    }
+
+    /// Asks for the configuration, also when it is there.
+    pub fn ask(&mut self, now: Moment) {
+        match &mut self.stage {
+            Stage::Configuring { keyed, .. } => keyed.say(&ClientMessage::PushRequest),
+            Stage::Connected(connected) => connected.keyed.say(&ClientMessage::PushRequest),
+            Stage::Connecting { .. } | Stage::Ended(_) => {}
         }
         self.flush(now);
     }
@@ -499,7 +509,8 @@ impl Connected {
         if self.rekey.is_none() {
             self.rekey_ends_at = now + config.handshake_timeout;
             let key_id = self.keyed.channel.key_id().next();
-            self.rekey = Negotiation::start(config, key_id, ControlOpcode::SoftReset).ok();
+            let transport = self.data.path().transport;
+            self.rekey = Negotiation::start(config, key_id, ControlOpcode::SoftReset, transport).ok();
         }
     }
 

@@ -5,6 +5,7 @@ use crate::control_channel::ControlChannel;
 use crate::entropy::Entropy;
 use crate::ids::KeyId;
 use crate::keys::KeySources;
+use crate::path::Transport;
 use crate::tls::{TlsFailure, TlsStream, client_connection};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
@@ -35,9 +36,10 @@ impl Negotiation {
         config: &ClientConfig,
         key_id: KeyId,
         reset: ControlOpcode,
+        transport: Transport,
     ) -> Result<Self, TlsFailure> {
         let tls = TlsStream::new(client_connection(&config.tls)?);
-        let mut channel = ControlChannel::with_reset(key_id, reset, tls);
+        let mut channel = ControlChannel::with_reset(key_id, reset, transport, tls);
         if let (KeyId::FIRST, Some(wrapped_key)) = (key_id, config.wrapping.wrapped_key()) {
             channel.leave_room(wrapped_key.len());
         }

@@ -9,4 +9,4 @@ mod outbox;
 
 pub(crate) use acknowledge::AcknowledgeQueue;
 pub(crate) use inbox::{Arrival, Inbox};
-pub(crate) use outbox::Outbox;
+pub(crate) use outbox::{Carrier, Outbox};

@@ -9,9 +9,10 @@ use crate::wire::opcode::ControlOpcode;
 
 /// Packets counted from the oldest unacknowledged one that may be on the way; stock receivers keep at least eight.
 const WINDOW: usize = 6;
-/// Time until a packet is sent again for the first time; it doubles each time.
+/// Time until a packet is sent again for the first time; it doubles each time, but not for long: a handshake that waits
+/// for one packet has only so much time, and what is repeated is little.
 const FIRST_TIMEOUT: Duration = Duration::from_secs(1);
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(16);
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(4);
 /// Later packets acknowledged since the last transmission that prove a packet lost.
 const LATER_ACKNOWLEDGEMENTS: u8 = 3;
 
@@ -21,6 +22,16 @@ pub(crate) struct Outbox {
     /// The first `WINDOW` of them may be on the way. The front is never acknowledged.
     packets: VecDeque<Outgoing>,
     next: MessageId,
+    carrier: Carrier,
+}
+
+/// Who makes up for losses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Carrier {
+    /// This layer: datagrams get lost.
+    Lossy,
+    /// The connection below: what is sent once arrives, or the connection ends.
+    Reliable,
 }
 
 #[derive(Debug)]
@@ -48,8 +59,8 @@ pub(crate) struct Due<'a> {
 
 impl Outbox {
     /// Numbers packets from `next` on.
-    pub(crate) const fn starting_at(next: MessageId) -> Self {
-        Self { packets: VecDeque::new(), next }
+    pub(crate) const fn starting_at(next: MessageId, carrier: Carrier) -> Self {
+        Self { packets: VecDeque::new(), next, carrier }
     }
 
     pub(crate) fn push(&mut self, opcode: ControlOpcode, payload: Vec<u8>) {
@@ -83,21 +94,23 @@ impl Outbox {
 
     /// The next packet to send at `now`, if any; it counts as sent.
     pub(crate) fn poll(&mut self, now: Moment) -> Option<Due<'_>> {
-        let packet = self.packets.iter_mut().take(WINDOW).find(|packet| packet.state.is_due(now))?;
+        let packet =
+            self.packets.iter_mut().take(WINDOW).find(|packet| packet.state.is_due(now, self.carrier))?;
         packet.state = packet.state.after_transmission(now);
         Some(Due { id: packet.id, opcode: packet.opcode, payload: &packet.payload })
     }
 
     /// When [`Outbox::poll`] has something again.
     pub(crate) fn deadline(&self) -> Option<Moment> {
-        self.packets.iter().take(WINDOW).filter_map(|packet| packet.state.due_at()).min()
+        self.packets.iter().take(WINDOW).filter_map(|packet| packet.state.due_at(self.carrier)).min()
     }
 }
 
 impl State {
-    fn due_at(&self) -> Option<Moment> {
+    fn due_at(&self, carrier: Carrier) -> Option<Moment> {
         match self {
             Self::Waiting => Some(Moment::default()),
+            Self::Sent { .. } if carrier == Carrier::Reliable => None,
             Self::Sent { later_acknowledgements, .. }
                 if *later_acknowledgements >= LATER_ACKNOWLEDGEMENTS =>
             {
@@ -108,8 +121,8 @@ impl State {
         }
     }
 
-    fn is_due(&self, now: Moment) -> bool {
-        self.due_at().is_some_and(|at| at <= now)
+    fn is_due(&self, now: Moment, carrier: Carrier) -> bool {
+        self.due_at(carrier).is_some_and(|at| at <= now)
     }
 
     fn after_transmission(&self, now: Moment) -> Self {
@@ -126,7 +139,11 @@ mod tests {
     use super::*;
 
     fn outbox(packets: u32) -> Outbox {
-        let mut outbox = Outbox::starting_at(MessageId(0));
+        outbox_on(Carrier::Lossy, packets)
+    }
+
+    fn outbox_on(carrier: Carrier, packets: u32) -> Outbox {
+        let mut outbox = Outbox::starting_at(MessageId(0), carrier);
         (0..packets).for_each(|_| outbox.push(ControlOpcode::Control, vec![]));
         outbox
     }
@@ -151,16 +168,16 @@ mod tests {
     }
 
     #[test]
-    fn sends_again_after_1_2_4_8_16_16_seconds() {
+    fn sends_again_after_1_2_4_4_4_seconds() {
         let mut outbox = outbox(1);
         let mut times = vec![];
-        for tenth in 0..1000 {
+        for tenth in 0..200 {
             let now = Moment::from_micros(tenth * 100_000);
             if outbox.poll(now).is_some() {
                 times.push(tenth / 10);
             }
         }
-        assert_eq!(times, [0, 1, 3, 7, 15, 31, 47, 63, 79, 95]);
+        assert_eq!(times, [0, 1, 3, 7, 11, 15, 19]);
     }
 
     #[test]
@@ -175,6 +192,19 @@ mod tests {
         assert_eq!(outbox.deadline(), Some(Moment::default()));
         assert_eq!(sent(&mut outbox, second(0)), [0]);
         assert_eq!(sent(&mut outbox, second(0)), [0_u32; 0]);
+    }
+
+    #[test]
+    fn over_a_connection_nothing_is_sent_twice_and_the_window_still_holds() {
+        let mut outbox = outbox_on(Carrier::Reliable, 8);
+        assert_eq!(sent(&mut outbox, second(0)), [0, 1, 2, 3, 4, 5]);
+        for id in [2, 3, 4] {
+            outbox.acknowledge(MessageId(id));
+        }
+        assert_eq!(outbox.deadline(), None);
+        assert_eq!(sent(&mut outbox, second(3600)), [0_u32; 0]);
+        outbox.acknowledge(MessageId(0));
+        assert_eq!(sent(&mut outbox, second(3600)), [6]);
     }
 
     #[test]

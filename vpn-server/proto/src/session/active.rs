@@ -154,7 +154,7 @@ impl Active {
             return;
         }
         self.keys_end_at.get_or_insert(context.now + OLD_KEY_LIFETIME);
-        match Rekey::start(context.config, self.next_key_id(), context.now) {
+        match Rekey::start(context, self.next_key_id()) {
             Ok(rekey) => self.rekey = Some(rekey),
             Err(_) => self.renegotiate_at = Some(context.now + RETRY_PAUSE),
         }

@@ -196,6 +196,10 @@ impl Admission {
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 
+    pub(super) const fn received(&self) -> usize {
+        self.channel.received()
+    }
+
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         self.channel.poll(now, ends)
     }
@@ -215,8 +219,13 @@ impl Admission {
     }
 
     /// Whether it is still open how the attempt ends.
-    pub(super) const fn is_half_open(&self) -> bool {
+    pub(super) const fn is_undecided(&self) -> bool {
         matches!(self.standing, Standing::Undecided(_))
+    }
+
+    /// Whether the client was let in.
+    pub(super) const fn is_granted(&self) -> bool {
+        matches!(self.standing, Standing::Granted(..))
     }
 
     /// Whether the client is still to hear that it may not go on.

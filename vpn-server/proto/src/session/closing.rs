@@ -44,6 +44,10 @@ impl Closing {
         if now < self.gone_at { Phase::Closing(self) } else { Phase::Gone }
     }
 
+    pub(super) const fn received(&self) -> usize {
+        self.channel.received()
+    }
+
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         self.channel.poll(now, ends)
     }

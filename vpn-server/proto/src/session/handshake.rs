@@ -15,6 +15,7 @@ use crate::ids::KeyId;
 use crate::keys::KeySources;
 use crate::moment::Moment;
 use crate::negotiate::{self, Negotiated};
+use crate::path::Transport;
 use crate::tls::{TlsFailure, TlsStream, VerdictRecord};
 use crate::wire::control::ControlPacket;
 use crate::wire::key_method2::{KeyMethod2, KeySource, Sender};
@@ -30,6 +31,8 @@ pub(super) struct Handshake {
     /// What the client will hear whoever it proves to be: its session ended during a renegotiation.
     farewell: Option<ServerMessage>,
     give_up_at: Moment,
+    /// When it is given up unless the client is heard before.
+    silent_at: Moment,
 }
 
 /// A client that does not get in, and who it is, where its certificate chains to the authority.
@@ -41,6 +44,7 @@ struct Refusal {
 impl Handshake {
     pub(super) fn start(
         config: &EndpointConfig,
+        transport: Transport,
         reset: Reset,
         metadata: Option<Vec<u8>>,
         now: Moment,
@@ -50,11 +54,15 @@ impl Handshake {
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
         let tls = TlsStream::new(connection);
         let channel = match reset {
-            Reset::Over => ControlChannel::after_reset(tls),
-            Reset::Received => ControlChannel::with_reset(KeyId::FIRST, ControlOpcode::HardResetServer, tls),
+            Reset::Over => ControlChannel::after_reset(transport, tls),
+            Reset::Received => {
+                let reset = ControlOpcode::HardResetServer;
+                ControlChannel::with_reset(KeyId::FIRST, reset, transport, tls)
+            }
         };
         let give_up_at = now + config.handshake_timeout;
-        Ok(Self { channel, record, metadata, farewell: None, give_up_at })
+        let silent_at = now + config.handshake_silence;
+        Ok(Self { channel, record, metadata, farewell: None, give_up_at, silent_at })
     }
 
     /// The rest of a renegotiation whose session ended: stock clients hear nothing on the old key any longer.
@@ -64,10 +72,11 @@ impl Handshake {
         farewell: ServerMessage,
         give_up_at: Moment,
     ) -> Self {
-        Self { channel, record, metadata: None, farewell: Some(farewell), give_up_at }
+        Self { channel, record, metadata: None, farewell: Some(farewell), give_up_at, silent_at: give_up_at }
     }
 
-    pub(super) const fn is_half_open(&self) -> bool {
+    /// Whether it is still open how this ends.
+    pub(super) const fn is_attempt(&self) -> bool {
         self.farewell.is_none()
     }
 
@@ -75,6 +84,7 @@ impl Handshake {
         if packet.key_id != self.channel.key_id() {
             return Phase::Handshake(self);
         }
+        self.silent_at = context.now + context.config.handshake_silence;
         match self.channel.receive(packet) {
             Ok(messages) => self.take_messages(context, messages),
             Err(failure) => self.fail(context, failure.code(), &failure.to_string()),
@@ -178,10 +188,13 @@ impl Handshake {
     }
 
     pub(super) fn handle_timeout(self, context: &mut Context<'_>) -> Phase {
-        if context.now < self.give_up_at {
-            return Phase::Handshake(self);
+        if context.now >= self.give_up_at {
+            return self.fail(context, "handshake-timeout", "the TLS handshake did not finish in time");
         }
-        self.fail(context, "handshake-timeout", "the TLS handshake did not finish in time")
+        if context.now >= self.silent_at {
+            return self.fail(context, "handshake-timeout", "the client fell silent in the TLS handshake");
+        }
+        Phase::Handshake(self)
     }
 
     /// Ends the attempt; an alert that TLS may have prepared still leaves.
@@ -198,6 +211,10 @@ impl Handshake {
         Phase::Closing(Closing::lingering(self.channel, context.now))
     }
 
+    pub(super) const fn received(&self) -> usize {
+        self.channel.received()
+    }
+
     pub(super) fn poll(&mut self, now: Moment, ends: &Ends) -> Option<Vec<u8>> {
         self.channel.poll(now, ends)
     }
@@ -205,7 +222,7 @@ impl Handshake {
     pub(super) fn deadline(&self) -> Option<Wakeup> {
         earliest([
             self.channel.deadline().map(wakeup("control packets")),
-            Some(wakeup("handshake timeout")(self.give_up_at)),
+            Some(wakeup("handshake timeout")(self.give_up_at.min(self.silent_at))),
         ])
     }
 }

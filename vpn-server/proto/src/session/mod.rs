@@ -104,7 +104,7 @@ impl Session {
             path,
             ends,
             wrapping,
-            phase: Phase::Handshake(Handshake::start(config, reset, metadata, now)?),
+            phase: Phase::Handshake(Handshake::start(config, path.transport, reset, metadata, now)?),
         })
     }
 
@@ -178,8 +178,8 @@ impl Session {
     /// The connection to the client is gone: the session ends without a farewell and without lingering.
     pub(crate) fn disconnect(&mut self, context: &mut Context<'_>) {
         let identity = self.identity().cloned();
-        let is_undecided = matches!(self.phase, Phase::Handshake(_)) || identity.is_some();
-        if self.is_half_open() && is_undecided {
+        let is_attempt = matches!(&self.phase, Phase::Handshake(handshake) if handshake.is_attempt());
+        if is_attempt || self.is_undecided() {
             let detail = "the connection was lost before the client was let in";
             let failure = Denial::new(CloseReason::ConnectionLost.code(), "", detail);
             context.events.push_back(Event::AttemptFailed { path: context.path, identity, failure });
@@ -247,12 +247,32 @@ impl Session {
         }
     }
 
-    /// Whether the session has not been granted yet.
-    pub(crate) fn is_half_open(&self) -> bool {
+    /// Ends a session that was not granted, at once and without a word.
+    pub(crate) fn evict(&mut self) {
+        self.phase = Phase::Gone;
+    }
+
+    /// Whether the client waits for a decision.
+    pub(crate) fn is_undecided(&self) -> bool {
+        matches!(&self.phase, Phase::Admission(admission) if admission.is_undecided())
+    }
+
+    /// Whether the client was let in.
+    pub(crate) fn is_granted(&self) -> bool {
         match &self.phase {
-            Phase::Handshake(handshake) => handshake.is_half_open(),
-            Phase::Admission(admission) => admission.is_half_open(),
-            Phase::Active(_) | Phase::Closing(_) | Phase::Gone => false,
+            Phase::Admission(admission) => admission.is_granted(),
+            Phase::Active(_) => true,
+            Phase::Handshake(_) | Phase::Closing(_) | Phase::Gone => false,
+        }
+    }
+
+    /// TLS octets that a client has sent that was not let in.
+    pub(crate) fn received_from_stranger(&self) -> usize {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.received(),
+            Phase::Admission(admission) => admission.received(),
+            Phase::Closing(closing) => closing.received(),
+            Phase::Active(_) | Phase::Gone => 0,
         }
     }
 
@@ -265,7 +285,7 @@ impl Session {
     pub(crate) fn is_saying_farewell(&self) -> bool {
         match &self.phase {
             Phase::Closing(closing) => !closing.is_flushed(),
-            Phase::Handshake(handshake) => !handshake.is_half_open(),
+            Phase::Handshake(handshake) => !handshake.is_attempt(),
             Phase::Admission(admission) => admission.is_saying_farewell(),
             Phase::Active(_) | Phase::Gone => false,
         }

@@ -4,13 +4,13 @@
 //! latest. Nothing is pushed: cipher, peer id and flags stay (protocol reference section 10.1).
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::active::Client;
 use super::admission::{Admission, Standing};
 use super::handshake::Handshake;
 use super::keys;
 use super::{Context, Phase, earliest, wakeup};
-use crate::config::EndpointConfig;
 use crate::control_channel::{ControlChannel, Ends};
 use crate::data::DataKey;
 use crate::event::{Event, Wakeup};
@@ -25,6 +25,9 @@ use crate::wire::message::ServerMessage;
 use crate::wire::occ;
 use crate::wire::opcode::ControlOpcode;
 use crate::wire::push::PushOption;
+
+/// Time for a renegotiation at least: stock clients take as long (hand-window), and the tunnel goes on meanwhile.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Rekey {
     channel: ControlChannel,
@@ -62,13 +65,15 @@ pub(super) enum Outcome {
 
 impl Rekey {
     /// Begins with a reset of our own, whether it is the question or the answer.
-    pub(super) fn start(config: &EndpointConfig, key_id: KeyId, now: Moment) -> Result<Self, TlsFailure> {
+    pub(super) fn start(context: &Context<'_>, key_id: KeyId) -> Result<Self, TlsFailure> {
+        let config = context.config;
         let record = VerdictRecord::default();
         let connection =
             config.tls.server_connection(Arc::clone(&config.certificate_check), record.clone())?;
-        let channel =
-            ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, TlsStream::new(connection));
-        let give_up_at = now + config.handshake_timeout;
+        let tls = TlsStream::new(connection);
+        let transport = context.path.transport;
+        let channel = ControlChannel::with_reset(key_id, ControlOpcode::SoftReset, transport, tls);
+        let give_up_at = context.now + config.handshake_timeout.max(PATIENCE);
         Ok(Self {
             channel,
             record,

@@ -63,6 +63,13 @@ impl ControlOpcode {
     }
 }
 
+/// Whether a datagram looks like the first of a client.
+#[must_use]
+pub fn starts_session(datagram: &[u8]) -> bool {
+    let opcode = datagram.first().and_then(|first| ControlOpcode::from_first_octet(*first).ok());
+    matches!(opcode, Some(ControlOpcode::HardResetClient | ControlOpcode::HardResetClientV3))
+}
+
 pub(crate) const DATA_V1: u8 = 6;
 pub(crate) const DATA_V2: u8 = 9;
 

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! Packets are taken in place from the buffer that was read into. A [`Deframer`] keeps no more than the one frame whose
-//! end has not arrived, so a connection costs at most that, however its octets come (NET-09). After a [`FrameError`]
-//! nobody knows where the next packet begins: the connection is useless.
+//! end has not arrived, so a connection costs at most that, however its octets come (NET-09), unless whoever takes its
+//! packets is interrupted. After a [`FrameError`] nobody knows where the next packet begins: the connection is useless.
 //!
 //! Here is also what a first glance at a connection tells about its protocol; closing, timing and sending are not here.
 
@@ -81,6 +81,18 @@ impl<'b> Frames<'b> {
         Ok(Some(&mut frame[PREFIX..]))
     }
 
+    /// The next packet, which stays where it is; `None` when the rest of its frame has not arrived.
+    ///
+    /// # Errors
+    /// The stream cannot be read any further.
+    pub fn peek_packet(&self) -> Result<Option<&[u8]>, FrameError> {
+        let Some(prefix) = self.rest.first_chunk().copied() else {
+            return Ok(None);
+        };
+        let end = PREFIX + packet_length(prefix)?;
+        Ok(self.rest.get(PREFIX..end))
+    }
+
     /// What was not taken yet.
     #[must_use]
     pub const fn rest(&self) -> &[u8] {
@@ -114,7 +126,13 @@ impl Deframer {
         Ok((received, Frames::new(&mut buffer[..end])))
     }
 
-    /// Keeps the frame whose end is missing in `frames`, from which every complete packet was taken.
+    /// Octets that are kept from one read to the next.
+    #[must_use]
+    pub const fn kept(&self) -> usize {
+        self.begun.len()
+    }
+
+    /// Keeps what was not taken from `frames`: the frame whose end is missing, unless taking was interrupted.
     pub fn keep(&mut self, frames: &Frames<'_>) {
         let rest = frames.rest();
         self.begun.clear();
@@ -188,6 +206,24 @@ mod tests {
         assert_eq!(packet_length(longest.to_be_bytes()), Ok(LONGEST_PACKET));
         assert_eq!(packet_length((longest + 1).to_be_bytes()), Err(FrameError::TooLong(longest + 1)));
         assert_eq!(packet_length([0xff, 0xff]), Err(FrameError::TooLong(0xffff)));
+    }
+
+    #[test]
+    fn a_packet_that_is_looked_at_stays_and_can_be_kept_with_all_that_follow() {
+        let mut stream = [&[0, 2, 7, 7, 0, 1, 8][..], &[0, 3, 9]].concat();
+        let mut deframer = Deframer::default();
+        let mut frames = Frames::new(&mut stream);
+        assert_eq!(frames.peek_packet(), Ok(Some(&[7, 7][..])));
+        assert_eq!(frames.next_packet().unwrap().unwrap(), [7, 7]);
+        assert_eq!(frames.peek_packet(), Ok(Some(&[8][..])));
+        deframer.keep(&frames);
+        let mut buffer = [0; LONGEST_FRAME];
+        let (received, mut frames) = deframer.fill(&mut buffer, |_| Ok::<_, Infallible>(0)).unwrap();
+        assert_eq!(received, 0);
+        assert_eq!(frames.next_packet().unwrap().unwrap(), [8]);
+        assert_eq!(frames.peek_packet(), Ok(None));
+        assert_eq!(frames.rest(), [0, 3, 9]);
+        assert_eq!(Frames::new(&mut [0, 0, 1]).peek_packet(), Err(FrameError::Empty));
     }
 
     #[test]

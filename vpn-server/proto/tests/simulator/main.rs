@@ -14,5 +14,6 @@ mod random;
 mod random_worlds;
 mod scenarios;
 mod server;
+mod strangers;
 mod world;
 mod wrappings;

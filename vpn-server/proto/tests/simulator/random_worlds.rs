@@ -5,6 +5,7 @@
 //! `POSTERN_WORLDS=COUNT` more of them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ use crate::world::{World, path_from};
 use crate::wrappings::{UNIX_TIME, all_wrappings, client_wrappings};
 use vpn_proto::client::{ClientConfig, ClientEvent};
 use vpn_proto::{
-    CbcCipher, DataCipher, Denial, EndpointConfig, Farewell, Keepalive, ReplayWindowSize, TlsVersion,
+    CbcCipher, DataCipher, Denial, EndpointConfig, Farewell, HalfOpenLimits, Keepalive, ReplayWindowSize,
+    ReplyLimiter, TlsVersion,
 };
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -73,6 +75,7 @@ struct Person {
 }
 
 const ACTIONS: u64 = 12;
+const MOST_HALF_OPEN: usize = 64;
 const PING_RESTART: Duration = Duration::from_secs(40);
 /// Time in which every client must get in through the roughest network.
 const PATIENCE: Duration = Duration::from_secs(3600);
@@ -149,7 +152,7 @@ impl Life {
     fn act(&mut self) {
         let person = self.random.below(self.people.len() as u64) as usize;
         let port = self.people[person].port;
-        match self.random.below(15) {
+        match self.random.below(19) {
             0 => self.world.with_client(port, |client, now| client.renegotiate(now)),
             1 => self.leave(port),
             2 => self.crash_and_restart(person),
@@ -161,6 +164,10 @@ impl Life {
             8 => self.roam_in_the_middle_of_a_transfer(port),
             9 => self.swap_places(port),
             10 => self.somebody_else_repeats(),
+            11 => self.server_restarts(),
+            12 => self.clock_jumps(),
+            13 => self.black_hole(),
+            14 => self.strangers_knock(),
             _ => self.chatter(port),
         }
         let pause = self.random.below(3000);
@@ -259,6 +266,43 @@ impl Life {
         self.world.network.conditions = self.rough;
     }
 
+    /// The server's process ends without a word, and another one begins that knows nobody.
+    fn server_restarts(&mut self) {
+        let random = self.random.fork();
+        self.world.with_server(|server, _| server.restart(random));
+    }
+
+    /// The server's machine sleeps; what the network delivers meanwhile waits for it.
+    fn clock_jumps(&mut self) {
+        let asleep = self.random.below(300);
+        self.world.now = self.world.now + asleep as u32 * SECOND;
+    }
+
+    /// A link on the way takes short datagrams only, for a while.
+    fn black_hole(&mut self) {
+        self.world.network.conditions.mtu = 60 + self.random.below(1200) as usize;
+        let duration = self.random.below(20);
+        self.world.run(duration as u32 * SECOND);
+        self.world.network.conditions = self.rough;
+    }
+
+    /// Datagrams of whoever finds the port, some of them cut out of what people have sent.
+    fn strangers_knock(&mut self) {
+        let copies = std::mem::take(&mut self.world.network.copies_to_server);
+        for _ in 0..self.random.below(200) {
+            self.next_place += 1;
+            let from = path_from([203, 0, 113, 9], self.next_place);
+            let mut datagram = match copies.len() as u64 {
+                0 => vec![0; 14],
+                count => copies[self.random.below(count) as usize].clone(),
+            };
+            datagram.truncate(1 + self.random.below(60) as usize);
+            let index = self.random.below(datagram.len() as u64) as usize;
+            datagram[index] = self.random.next() as u8;
+            self.world.with_server(|server, now| server.receive(now, from, datagram));
+        }
+    }
+
     /// What must be true at any moment.
     fn check(&self) {
         let seed = self.seed;
@@ -289,7 +333,10 @@ impl Life {
             up,
             "world {seed}: the server miscounts its sessions"
         );
-        assert!(self.world.server.endpoint.half_open() <= 64, "world {seed}: half-open sessions pile up");
+        assert!(
+            self.world.server.endpoint.half_open() <= MOST_HALF_OPEN,
+            "world {seed}: half-open sessions pile up"
+        );
     }
 
     fn everybody_pings(&mut self) {
@@ -354,6 +401,11 @@ fn server_config(random: &mut Random) -> EndpointConfig {
     config.cbc_ciphers = CbcCipher::ALL.to_vec();
     config.replay_window = ReplayWindowSize::new(64 + random.below(3000) as u32).unwrap();
     config.renegotiate_after = random.chance(50).then(|| Duration::from_secs(10 + random.below(110)));
+    config.half_open = HalfOpenLimits { total: MOST_HALF_OPEN, per_network: MOST_HALF_OPEN };
+    config.reply_limiter = Some(Arc::new(ReplyLimiter::new(
+        NonZeroU32::new(20).unwrap(),
+        random.next().to_le_bytes().repeat(2).try_into().unwrap(),
+    )));
     config.keepalive = Keepalive { ping: (1 + random.below(10) as u32) * SECOND, ping_restart: PING_RESTART };
     config
 }

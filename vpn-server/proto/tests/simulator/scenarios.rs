@@ -280,7 +280,7 @@ fn net_01_a_cookie_from_elsewhere_starts_no_session() {
 #[test]
 fn net_04_the_oldest_handshake_gives_way_when_too_many_are_under_way() {
     let mut settings = config(&Arc::default());
-    settings.max_half_open = 10;
+    settings.half_open.total = 10;
     let mut world = world_with(settings);
     for port in 6000..6011 {
         let reset = [&[0x38][..], &[7; 8], &[0; 5]].concat();

@@ -15,6 +15,7 @@ use crate::random::Random;
 
 pub(crate) struct Server {
     pub(crate) endpoint: Endpoint,
+    config: Arc<EndpointConfig>,
     pub(crate) peers: BTreeMap<SessionHandle, Peer>,
     pub(crate) closed: Vec<(SessionHandle, CloseReason)>,
     pub(crate) failures: Vec<Denial>,
@@ -52,8 +53,10 @@ pub(crate) struct Peer {
 
 impl Server {
     pub(crate) fn new(config: EndpointConfig, random: Random) -> Self {
+        let config = Arc::new(config);
         Self {
-            endpoint: Endpoint::new(Arc::new(config), Box::new(random)),
+            endpoint: Endpoint::new(Arc::clone(&config), Box::new(random)),
+            config,
             peers: BTreeMap::new(),
             closed: vec![],
             failures: vec![],
@@ -74,6 +77,13 @@ impl Server {
             answers: vec![],
             next_peer_id: 0,
         }
+    }
+
+    /// Forgets everybody, as a process that ends and is started again.
+    pub(crate) fn restart(&mut self, random: Random) {
+        self.endpoint = Endpoint::new(Arc::clone(&self.config), Box::new(random));
+        self.peers.clear();
+        self.answers.clear();
     }
 
     /// The session of the client with this name, if its tunnel is up.
@@ -141,7 +151,7 @@ impl Server {
                     self.metadata.push(request.tls_crypt_v2_metadata.clone());
                     self.asked.push((session, request.username.clone(), request.password.as_ref().map(text)));
                     match self.decisions.pop_front() {
-                        Some(decision) => self.endpoint.authorize(now, session, decision),
+                        Some(decision) => assert!(self.endpoint.authorize(now, session, decision)),
                         None => self.let_in(now, session, &request.identity.common_name),
                     }
                 }
@@ -178,7 +188,9 @@ impl Server {
         self.next_peer_id += 1;
         self.peers.insert(session, Peer { name: name.to_owned(), peer_id, channel: None });
         let grant = self.grant(peer_id);
-        self.endpoint.authorize(now, session, Authorization::Grant(grant));
+        if !self.endpoint.authorize(now, session, Authorization::Grant(grant)) {
+            self.peers.remove(&session);
+        }
     }
 
     fn grant(&self, peer_id: PeerId) -> Grant {

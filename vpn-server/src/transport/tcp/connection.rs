@@ -20,6 +20,7 @@ pub struct Connection {
     poller: Poller,
     token: Token,
     is_known: AtomicBool,
+    is_guest: AtomicBool,
     outgoing: Mutex<Outgoing>,
 }
 
@@ -40,7 +41,9 @@ pub struct Taken {
 struct Outgoing {
     output: Output,
     stage: Stage,
-    awaits_room: bool,
+    is_paused: bool,
+    /// What the poller waits for.
+    interest: Interest,
 }
 
 /// How long a connection still lives.
@@ -57,7 +60,15 @@ impl Connection {
     /// A connection on `path`, which `poller` watches under `token` from here on.
     pub fn open(path: Path, stream: TcpStream, poller: Poller, token: Token) -> io::Result<Self> {
         poller.add(&stream, token, Interest::Read)?;
-        Ok(Self { path, stream, poller, token, is_known: AtomicBool::new(false), outgoing: Mutex::default() })
+        Ok(Self {
+            path,
+            stream,
+            poller,
+            token,
+            is_known: AtomicBool::new(false),
+            is_guest: AtomicBool::new(false),
+            outgoing: Mutex::default(),
+        })
     }
 
     /// Where it is.
@@ -70,6 +81,19 @@ impl Connection {
     #[must_use]
     pub fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Relaxed)
+    }
+
+    /// Whether a client that was let in uses it.
+    #[must_use]
+    pub fn is_guest(&self) -> bool {
+        self.is_guest.load(Ordering::Relaxed)
+    }
+
+    /// Has the reader's thread woken for what arrives, or not until further notice: the peer's system keeps it then.
+    pub fn set_paused(&self, is_paused: bool) {
+        let mut outgoing = self.outgoing();
+        outgoing.is_paused = is_paused;
+        self.watch(&mut outgoing);
     }
 
     /// Reads what has arrived; 0 at the end of the stream.
@@ -147,6 +171,10 @@ impl Connection {
         self.outgoing().stage == Stage::Shut
     }
 
+    pub(super) fn set_guest(&self) {
+        self.is_guest.store(true, Ordering::Relaxed);
+    }
+
     pub(super) fn set_known(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
@@ -208,16 +236,20 @@ impl Connection {
         Ok(sendmsg(&self.stream, slices, &mut SendAncillaryBuffer::default(), SendFlags::NOSIGNAL)?)
     }
 
-    /// Has the reader's thread woken when there is room, as long as something waits for it.
+    /// Has the reader's thread woken for what there is to do: to read unless that is paused, to write what waits.
     fn watch(&self, outgoing: &mut Outgoing) {
-        let awaits_room = !outgoing.output.is_empty();
-        if outgoing.awaits_room == awaits_room || outgoing.stage == Stage::Shut {
+        let interest = match (outgoing.is_paused, outgoing.output.is_empty()) {
+            (false, true) => Interest::Read,
+            (false, false) => Interest::ReadAndWrite,
+            (true, true) => Interest::Nothing,
+            (true, false) => Interest::Write,
+        };
+        if outgoing.interest == interest || outgoing.stage == Stage::Shut {
             return;
         }
-        let interest = if awaits_room { Interest::ReadAndWrite } else { Interest::Read };
         match self.poller.change(&self.stream, self.token, interest) {
-            Ok(()) => outgoing.awaits_room = awaits_room,
-            // Nobody would ever write what waits.
+            Ok(()) => outgoing.interest = interest,
+            // Nobody would ever write what waits, or read.
             Err(_) => self.shut_down(outgoing),
         }
     }

@@ -82,7 +82,10 @@ impl Roster {
         connection.set_known();
         match standing {
             Standing::Handshake => self.watched().strangers.begin(path),
-            Standing::Session => self.watched().strangers.leave(path),
+            Standing::Session => {
+                connection.set_guest();
+                self.watched().strangers.leave(path);
+            }
             Standing::Over => {
                 connection.close_when_flushed();
                 let mut watched = self.watched();

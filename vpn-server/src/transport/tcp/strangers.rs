@@ -5,10 +5,9 @@
 //! client needs its place for moments only. Those that never returned a hard reset give way first.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use vpn_proto::{Moment, Path};
+use vpn_proto::{Moment, Path, SourceNetwork};
 
 /// What strangers may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +33,7 @@ pub(super) struct Strangers {
     limits: StrangerLimits,
     arrivals: BTreeMap<Arrival, Stranger>,
     by_path: HashMap<Path, Arrival>,
-    by_prefix: HashMap<Prefix, BTreeSet<Arrival>>,
+    by_prefix: HashMap<SourceNetwork, BTreeSet<Arrival>>,
     next: Arrival,
 }
 
@@ -46,13 +45,6 @@ struct Stranger {
     path: Path,
     since: Moment,
     has_begun: bool,
-}
-
-/// The part of an address that one party can be expected to hold whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-enum Prefix {
-    V4([u8; 3]),
-    V6([u8; 7]),
 }
 
 impl Strangers {
@@ -69,12 +61,12 @@ impl Strangers {
     /// Takes a stranger in; answers with the one that has to go for it.
     pub(super) fn arrive(&mut self, now: Moment, path: Path) -> Option<Path> {
         self.leave(&path);
-        let evicted = self.make_room(Prefix::of(path.remote));
+        let evicted = self.make_room(SourceNetwork::of(path.remote.ip()));
         let arrival = self.next;
         self.next += 1;
         self.arrivals.insert(arrival, Stranger { path, since: now, has_begun: false });
         self.by_path.insert(path, arrival);
-        self.by_prefix.entry(Prefix::of(path.remote)).or_default().insert(arrival);
+        self.by_prefix.entry(SourceNetwork::of(path.remote.ip())).or_default().insert(arrival);
         evicted
     }
 
@@ -92,7 +84,7 @@ impl Strangers {
             return;
         };
         self.arrivals.remove(&arrival);
-        let prefix = Prefix::of(path.remote);
+        let prefix = SourceNetwork::of(path.remote.ip());
         if let Some(arrivals) = self.by_prefix.get_mut(&prefix) {
             arrivals.remove(&arrival);
             if arrivals.is_empty() {
@@ -122,7 +114,7 @@ impl Strangers {
         Some(victim)
     }
 
-    fn make_room(&mut self, newcomer: Prefix) -> Option<Path> {
+    fn make_room(&mut self, newcomer: SourceNetwork) -> Option<Path> {
         let neighbours = self.by_prefix.get(&newcomer);
         if let Some(neighbours) = neighbours.filter(|those| those.len() >= self.limits.per_prefix) {
             let victim = self.first_to_go(neighbours)?;
@@ -140,23 +132,10 @@ impl Strangers {
     }
 }
 
-impl Prefix {
-    fn of(remote: SocketAddr) -> Self {
-        match remote.ip() {
-            IpAddr::V4(address) => {
-                let [a, b, c, _] = address.octets();
-                Self::V4([a, b, c])
-            }
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g])
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use vpn_proto::{ListenerId, Transport};
 
     use super::*;
