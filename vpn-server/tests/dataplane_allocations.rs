@@ -13,10 +13,11 @@ mod sessions;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::Read;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 
-use packets::{syn, udp};
+use ipnet::Ipv4Net;
+use packets::{syn, syn_v6, udp, udp_v6};
 use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
 use vpn_proto::{ListenerId, Moment, Transport};
@@ -24,12 +25,13 @@ use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use vpn_server::transport::poller::{Poller, Token};
 use vpn_server::transport::tcp::{Connection, Precedence};
 use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9);
 const ROUNDS: usize = 200;
 const DATAGRAMS: usize = 40;
 
@@ -56,18 +58,18 @@ fn allocates_nothing(mut sessions: Sessions) {
     let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
     let now = sessions.now();
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
-    let down =
-        peers.each_ref().map(|peer| [udp(TARGET, peer.address, &[7; 900]), syn(TARGET, peer.address, 1460)]);
+    let up = peers.each_ref().map(packets_up);
+    let down: Vec<Vec<u8>> = peers.iter().flat_map(packets_down).collect();
     let policy = tables.policy();
 
     let mut delivered = 0;
     let mut rounds = |count| {
         for _ in 0..count {
-            for peer in &peers {
-                refill(&mut batch, peer, now);
+            for (peer, packets) in peers.iter().zip(&up) {
+                refill(&mut batch, peer, packets, now);
                 pipeline.inbound(now, ListenerId(0), &mut batch, |_| delivered += 1);
             }
-            for packet in down.iter().flatten().cycle().take(DATAGRAMS) {
+            for packet in down.iter().cycle().take(DATAGRAMS) {
                 if queue.is_full() {
                     queue.drain(|_| {});
                 }
@@ -144,17 +146,17 @@ fn the_counter_counts() {
     assert_eq!(counted(|| drop(std::hint::black_box(Box::new([7_u8; 100])))), 1);
 }
 
-/// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer.
-fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
-    let packet = [7; 600];
+/// One super-packet of freshly sealed datagrams, written straight into the batch's first buffer: `packets` in turn, which
+/// have one length.
+fn refill(batch: &mut ReceiveBatch, peer: &Session, packets: &[Vec<u8>], now: Moment) {
+    let inner_length = packets[0].len();
     let channel = peer.client.data_channel().unwrap();
-    let (front, length) = (channel.layout().front(), channel.layout().datagram_length(packet.len()));
+    let (front, length) = (channel.layout().front(), channel.layout().datagram_length(inner_length));
     let fill = |buffers: &mut [Box<[u8]>; ReceiveBatch::BUFFERS], received: &mut Vec<Received>| {
-        for datagram in buffers[0][..DATAGRAMS * length].chunks_mut(length) {
-            let inner = &mut datagram[front..][..packet.len()];
-            inner.copy_from_slice(&packet);
-            write_udp_header(inner, peer.address);
-            channel.seal(now, packet.len(), datagram).unwrap();
+        let datagrams = buffers[0][..DATAGRAMS * length].chunks_mut(length);
+        for (datagram, packet) in datagrams.zip(packets.iter().cycle()) {
+            datagram[front..][..inner_length].copy_from_slice(packet);
+            channel.seal(now, inner_length, datagram).unwrap();
         }
         received.push(Received {
             length: DATAGRAMS * length,
@@ -167,28 +169,64 @@ fn refill(batch: &mut ReceiveBatch, peer: &Session, now: Moment) {
     batch.refill(fill).unwrap();
 }
 
-fn write_udp_header(packet: &mut [u8], source: Ipv4Addr) {
-    let length = u16::try_from(packet.len()).unwrap();
-    packet[..10].copy_from_slice(&[0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17]);
-    packet[2..4].copy_from_slice(&length.to_be_bytes());
-    packet[12..16].copy_from_slice(&source.octets());
-    packet[16..20].copy_from_slice(&TARGET.octets());
+/// What a client sends: from each of its addresses and from behind it.
+fn packets_up(peer: &Session) -> Vec<Vec<u8>> {
+    let v6 = address_v6(peer.address);
+    vec![
+        udp(peer.address, TARGET, &[7; 572]),
+        udp_v6(v6, TARGET_V6, &[7; 552]),
+        udp(behind(peer.address), TARGET, &[7; 572]),
+    ]
+}
+
+/// What comes back.
+fn packets_down(peer: &Session) -> Vec<Vec<u8>> {
+    let v6 = address_v6(peer.address);
+    vec![
+        udp(TARGET, peer.address, &[7; 900]),
+        syn(TARGET, peer.address, 1460),
+        udp_v6(TARGET_V6, v6, &[7; 900]),
+        syn_v6(TARGET_V6, v6, 1440),
+        udp(TARGET, behind(peer.address), &[7; 900]),
+    ]
+}
+
+fn address_v6(address: Ipv4Addr) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1000 + u16::from(address.octets()[3]))
+}
+
+fn behind(address: Ipv4Addr) -> Ipv4Addr {
+    Ipv4Addr::new(10, 20, address.octets()[3], 9)
 }
 
 fn join(tables: &Tables, sessions: &mut Sessions, transport: Transport, address: Ipv4Addr) -> Session {
     let slot = tables.reserve().unwrap();
     let remote = (Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000).into();
     let session = sessions.connect(slot.peer_id(), path(transport, remote), address);
-    tables.insert(slot, Peer::new(session.handle, 0, Arc::clone(&session.channel), address)).unwrap();
+    let host = address.octets()[3];
+    let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), address)
+        .with_ipv6(Some(address_v6(address)))
+        .with_networks(vec![Ipv4Net::new([10, 20, host, 0].into(), 24).unwrap().into()]);
+    tables.insert(slot, peer).unwrap();
     session
 }
 
 fn policy() -> Policy {
-    let tunnel =
-        TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
-    let destination = "192.168.0.0/16".parse().unwrap();
-    let rules = vec![AuthorizationRule { id: RuleId(0), destination }];
-    Policy::compile(&Ruleset { tunnel, routes: vec![destination], rules })
+    let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
+    let tunnel = TunnelNetwork {
+        network: "10.8.0.0/24".parse().unwrap(),
+        server: Ipv4Addr::new(10, 8, 0, 1),
+        ipv6: Some(TunnelNetworkV6 { network, server }),
+    };
+    let destinations = ["192.168.0.0/16", "fd07::/64"].map(|network| network.parse().unwrap());
+    let rules = destinations.map(|destination| AuthorizationRule { id: RuleId(0), destination });
+    let client_networks = vec!["10.20.0.0/16".parse().unwrap()];
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks,
+        routes: destinations.to_vec(),
+        rules: rules.to_vec(),
+    })
 }
 
 /// Allocations of this thread while `work` runs.

@@ -533,6 +533,7 @@ impl Control {
                     address,
                     netmask: Ipv4Addr::new(255, 255, 255, 0),
                     gateway: SERVER,
+                    ipv6: None,
                     reauthenticate: false,
                     options: vec![],
                 };
@@ -653,15 +654,16 @@ fn tun(name: &str) -> Result<TunDevice, TunError> {
 
 fn tun_with(name: &str, offload: Offload, queues: usize) -> Result<TunDevice, TunError> {
     let (address, queues) = ("10.8.0.1/24".parse().unwrap(), NonZero::new(queues).unwrap());
-    TunDevice::create(&TunSettings { name: name.parse().unwrap(), address, mtu: 1500, offload, queues })
+    let name = name.parse().unwrap();
+    TunDevice::create(&TunSettings { name, address, address_v6: None, mtu: 1500, offload, queues })
 }
 
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: None };
     let routes: Vec<_> = authorized.iter().map(|network| network.parse().unwrap()).collect();
     let rules =
         routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
-    Policy::compile(&Ruleset { tunnel, rules: rules.collect(), routes })
+    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
 }
 
 /// Whether both checksums of a UDP packet are right.

@@ -8,10 +8,13 @@ mod packets;
 #[path = "support/sessions.rs"]
 mod sessions;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
-use packets::{announced_segment_size, echo, icmp, ipv4, syn, udp};
+use packets::{
+    announced_segment_size, announced_segment_size_v6, echo, icmp, icmp_v6, ipv4, ipv6, syn, syn_v6, udp,
+    udp_v6,
+};
 use proptest::prelude::*;
 use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{FrameError, Frames, prefix};
@@ -20,13 +23,17 @@ use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCo
 use vpn_server::dataplane::pipeline::{Intake, Pipeline};
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use vpn_server::transport::{ReceiveBatch, Received};
 
 const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
 const BOB: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 3);
 const SERVER: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 1);
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
+const ALICE_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1000);
+const BOB_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 0x1001);
+const SERVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 8, 0, 0, 0, 0, 0, 1);
+const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9);
 
 #[test]
 fn a_clients_packet_reaches_the_network_as_it_was() {
@@ -158,6 +165,122 @@ fn acl_03_source_routed_malformed_and_unroutable_packets_are_dropped() {
     ] {
         assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
     }
+}
+
+#[test]
+fn ipv6_packets_pass_both_ways_as_they_were() {
+    let mut world = World::new(&["fd07::/64"]);
+    let (mut alice, mut bob) = (world.join_dual(ALICE), world.join_dual(BOB));
+    let packet = udp_v6(ALICE_V6, TARGET_V6, b"hello");
+    assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
+    for (client, address) in [(&mut alice, ALICE_V6), (&mut bob, BOB_V6)] {
+        let packet = udp_v6(TARGET_V6, address, b"answer");
+        let sent = world.network_sends(std::slice::from_ref(&packet));
+        let [(path, datagrams)] = &sent[..] else { panic!("{} groups", sent.len()) };
+        assert_eq!(*path, client.path);
+        assert_eq!(client.open(world.sessions.now(), &datagrams[0]), packet);
+    }
+}
+
+#[test]
+fn acl_02_a_spoofed_ipv6_source_is_dropped_before_routes_and_rules() {
+    let mut world = World::new(&["::/0", "fd00:8::/64"]);
+    let (alice, _bob) = (world.join_dual(ALICE), world.join_dual(BOB));
+    let without = world.join(Ipv4Addr::new(10, 8, 0, 9));
+    let mapped: Ipv6Addr = "::ffff:10.8.0.2".parse().unwrap();
+    for source in [BOB_V6, SERVER_V6, TARGET_V6, Ipv6Addr::LOCALHOST, mapped] {
+        let outcome = world.client_sends(&alice, &udp_v6(source, TARGET_V6, b"x"));
+        assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
+    }
+    let outcome = world.client_sends(&without, &udp_v6(ALICE_V6, TARGET_V6, b"x"));
+    assert_eq!(outcome, Err(DropReason::SourceNotAssigned));
+    let spoofed_fragment = ipv6(BOB_V6, TARGET_V6, 44, &[&[17, 0, 0, 25, 0, 0, 0, 1], &[0; 16][..]].concat());
+    assert_eq!(world.client_sends(&alice, &spoofed_fragment), Err(DropReason::SourceNotAssigned));
+}
+
+#[test]
+fn acl_03_ipv6_follows_routes_and_rules_of_its_own() {
+    let mut world = World::new(&["0.0.0.0/0", "fd07::/64"]);
+    let alice = world.join_dual(ALICE);
+    let routing = ipv6(ALICE_V6, TARGET_V6, 43, &[&[17, 2, 0, 1][..], &[0; 20], &[0; 8]].concat());
+    let mobility = ipv6(ALICE_V6, TARGET_V6, 135, &[17, 0, 0, 0, 0, 0, 0, 0]);
+    let later = ipv6(ALICE_V6, TARGET_V6, 44, &[&[6, 0, 0, 9, 0, 0, 0, 1], &[0; 16][..]].concat());
+    let to = |address: &str| udp_v6(ALICE_V6, address.parse().unwrap(), b"x");
+    for (packet, reason) in [
+        (to("2001:db8::1"), DropReason::NoRoute),
+        (to("fd07:0:0:1::1"), DropReason::NoRoute),
+        (to("fd00:8::1"), DropReason::NoRule),
+        (to("ff0e::1"), DropReason::Ipv6LinkChatter),
+        (to("fe80::1"), DropReason::DestinationUnroutable),
+        (to("::1"), DropReason::DestinationUnroutable),
+        (to("2002:7f00:1::1"), DropReason::DestinationUnroutable),
+        (routing, DropReason::SourceRouted),
+        (mobility, DropReason::ExtensionHeader),
+        (later, DropReason::TinyFragment),
+        (to("fd07::9")[..47].to_vec(), DropReason::Malformed),
+    ] {
+        assert_eq!(world.client_sends(&alice, &packet), Err(reason), "{packet:02x?}");
+    }
+}
+
+#[test]
+fn the_segment_size_of_ipv6_connections_is_lowered_both_ways() {
+    let mut world = World::new(&["fd07::/64"]);
+    let mut alice = world.join_dual(ALICE);
+    let up = world.client_sends(&alice, &syn_v6(ALICE_V6, TARGET_V6, 1440)).unwrap();
+    assert_eq!(announced_segment_size_v6(&up), Some(1380));
+    let sent = world.network_sends(&[syn_v6(TARGET_V6, ALICE_V6, 1440)]);
+    let down = alice.open(world.sessions.now(), &sent[0].1[0]);
+    assert_eq!(announced_segment_size_v6(&down), Some(1380));
+    let small = syn_v6(ALICE_V6, TARGET_V6, 1200);
+    assert_eq!(world.client_sends(&alice, &small), Ok(small));
+}
+
+#[test]
+fn icmp_v6_errors_reach_a_client_from_any_router_about_what_it_may_send() {
+    let mut world = World::new(&["fd07::/64"]);
+    let mut alice = world.join_dual(ALICE);
+    let _bob = world.join_dual(BOB);
+    let router = "2001:db8:ffff::1".parse().unwrap();
+    let about = |source, destination| udp_v6(source, destination, &[0; 40]);
+    for kind in [1, 2, 3, 4] {
+        let error = icmp_v6(router, ALICE_V6, kind, &about(ALICE_V6, TARGET_V6));
+        let sent = world.network_sends(std::slice::from_ref(&error));
+        assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), error, "type {kind}");
+    }
+    for (kind, quoted) in [
+        (1, about(BOB_V6, TARGET_V6)),
+        (1, about(ALICE_V6, "2001:db8::5".parse().unwrap())),
+        (129, about(ALICE_V6, TARGET_V6)),
+        (1, vec![0x60; 20]),
+    ] {
+        assert!(world.network_sends(&[icmp_v6(router, ALICE_V6, kind, &quoted)]).is_empty(), "type {kind}");
+    }
+}
+
+#[test]
+fn acl_02_a_client_speaks_and_is_reached_for_the_network_behind_it_and_no_other() {
+    let mut world = World::new(&["192.168.0.0/16", "10.8.0.0/24", "10.20.0.0/16"]);
+    let network = vec!["10.20.7.0/24".parse().unwrap()];
+    let mut alice = world.join_with(ALICE, |peer| peer.with_networks(network));
+    let bob = world.join(BOB);
+    let (behind, elsewhere) = (Ipv4Addr::new(10, 20, 7, 5), Ipv4Addr::new(10, 20, 8, 5));
+    let packet = udp(behind, TARGET, b"from behind");
+    assert_eq!(world.client_sends(&alice, &packet), Ok(packet));
+    for (client, source) in [(&alice, elsewhere), (&bob, behind)] {
+        let outcome = world.client_sends(client, &udp(source, TARGET, b"x"));
+        assert_eq!(outcome, Err(DropReason::SourceNotAssigned), "{source}");
+    }
+    let to_behind = udp(BOB, behind, b"hi");
+    assert_eq!(world.client_sends(&bob, &to_behind), Ok(to_behind.clone()));
+    let sent = world.network_sends(std::slice::from_ref(&to_behind));
+    assert_eq!(alice.open(world.sessions.now(), &sent[0].1[0]), to_behind);
+    assert!(world.network_sends(&[udp(BOB, elsewhere, b"hi")]).is_empty());
+    let quoted = udp(behind, TARGET, &[0; 40]);
+    let router = Ipv4Addr::new(203, 0, 113, 1);
+    assert_eq!(world.network_sends(&[icmp(router, behind, 3, &quoted)]).len(), 1);
+    world.leave(&alice);
+    assert!(world.network_sends(&[to_behind]).is_empty());
 }
 
 #[test]
@@ -633,10 +756,20 @@ impl World {
     }
 
     fn join(&mut self, address: Ipv4Addr) -> Session {
+        self.join_with(address, |peer| peer)
+    }
+
+    /// Joins with an IPv6 address as well, which ends like the other one.
+    fn join_dual(&mut self, address: Ipv4Addr) -> Session {
+        let address_v6 = if address == ALICE { ALICE_V6 } else { BOB_V6 };
+        self.join_with(address, |peer| peer.with_ipv6(Some(address_v6)))
+    }
+
+    fn join_with(&mut self, address: Ipv4Addr, change: impl FnOnce(Peer) -> Peer) -> Session {
         let slot = self.tables.reserve().unwrap();
         let remote = SocketAddr::from((Ipv4Addr::new(198, 51, 100, address.octets()[3]), 4000));
         let session = self.sessions.connect(slot.peer_id(), path(self.transport, remote), address);
-        let peer = Peer::new(session.handle, 3, Arc::clone(&session.channel), address);
+        let peer = change(Peer::new(session.handle, 3, Arc::clone(&session.channel), address));
         self.tables.insert(slot, peer).unwrap();
         self.slots.push(slot);
         session
@@ -729,13 +862,19 @@ fn framed(packets: &[Vec<u8>]) -> Vec<u8> {
 }
 
 fn policy(authorized: &[&str]) -> Policy {
-    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER };
+    let ipv6 = TunnelNetworkV6 { network: "fd00:8::/64".parse().unwrap(), server: SERVER_V6 };
+    let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: Some(ipv6) };
     let rules = authorized.iter().zip(0..).map(|(network, id)| {
         let destination = network.parse().unwrap();
         AuthorizationRule { id: RuleId(id), destination }
     });
     let routes = authorized.iter().map(|network| network.parse().unwrap()).collect();
-    Policy::compile(&Ruleset { tunnel, routes, rules: rules.collect() })
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks: vec!["10.20.0.0/16".parse().unwrap()],
+        routes,
+        rules: rules.collect(),
+    })
 }
 
 trait Sorted {

@@ -90,9 +90,21 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Network")]
     tun: Option<String>,
 
-    /// The network of client addresses, /29 to /12; its first address is the server's
+    /// The network of client addresses, /29 to /12; its first address is the server's. Once more for IPv6, /124 to /48
     #[arg(long, value_name = "CIDR", help_heading = "Network")]
-    client_cidr: Option<String>,
+    client_cidr: Vec<String>,
+
+    /// The part of the IPv4 client addresses that is leased [default: all]
+    #[arg(long, value_name = "FIRST-LAST", help_heading = "Network")]
+    client_pool: Option<String>,
+
+    /// A network behind some client, repeatable; the file's [client] tables say behind which
+    #[arg(long, value_name = "CIDR", help_heading = "Network")]
+    client_route: Vec<String>,
+
+    /// Clients may reach each other and what is behind them
+    #[arg(long, help_heading = "Network")]
+    client_to_client: bool,
 
     /// A network behind the server, repeatable; @INTERFACE names the interface it lies behind
     #[arg(long, value_name = "CIDR[@INTERFACE]", help_heading = "Network")]
@@ -109,6 +121,34 @@ pub(crate) struct ServeArgs {
     /// A name server that clients are told, up to two
     #[arg(long, value_name = "ADDRESS", help_heading = "Clients")]
     dns: Vec<String>,
+
+    /// The domain of the connection
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_domain: Option<String>,
+
+    /// A domain in which clients look up names without a dot, repeatable
+    #[arg(long, value_name = "DOMAIN", help_heading = "Clients")]
+    dns_search: Vec<String>,
+
+    /// Windows clients register their names with the name servers
+    #[arg(long, help_heading = "Clients")]
+    register_dns: bool,
+
+    /// How a full tunnel takes the place of the default route: flags such as 'def1 bypass-dhcp' [default: def1]
+    #[arg(long, value_name = "FLAGS", help_heading = "Clients")]
+    redirect_gateway: Option<String>,
+
+    /// A greeting that clients with windows show
+    #[arg(long, value_name = "TEXT", help_heading = "Clients")]
+    banner: Option<String>,
+
+    /// An option that clients are told as it is, repeatable, e.g. 'dhcp-option NTP 10.7.0.1'
+    #[arg(long, value_name = "OPTION", help_heading = "Clients")]
+    push: Vec<String>,
+
+    /// Refuse clients that have no [client] table in the file
+    #[arg(long, help_heading = "Clients")]
+    listed_clients_only: bool,
 
     /// Clients send only what goes to routed networks through the tunnel
     #[arg(long, conflicts_with = "full_tunnel", help_heading = "Clients")]
@@ -137,6 +177,26 @@ pub(crate) struct ServeArgs {
     /// Data channel ciphers in order of preference [default: AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305]
     #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
     data_ciphers: Option<String>,
+
+    /// CBC ciphers for clients too old for those, in order of preference [default: none]
+    #[arg(long, value_name = "CIPHER[:CIPHER...]", help_heading = "Clients")]
+    cbc_ciphers: Option<String>,
+
+    /// The digest for CBC clients that say none [default: SHA1]
+    #[arg(long, value_name = "DIGEST", help_heading = "Clients")]
+    cbc_digest: Option<String>,
+
+    /// How many packets a packet may be late [default: 2048]
+    #[arg(long, value_name = "PACKETS", help_heading = "Clients")]
+    replay_window: Option<u32>,
+
+    /// The longest packet inside the tunnel [default: 1500]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    tun_mtu: Option<u16>,
+
+    /// The longest packet outside the tunnel that TCP inside is shaped for, 0 for no shaping [default: 1492]
+    #[arg(long, value_name = "OCTETS", help_heading = "Clients")]
+    mssfix: Option<u16>,
 
     /// The oldest TLS version that is spoken [default: 1.2]
     #[arg(long, value_name = "1.2|1.3", help_heading = "Clients")]
@@ -173,6 +233,10 @@ pub(crate) struct ServeArgs {
     /// Append connection records to this file, one JSON object per line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     connection_log: Option<PathBuf>,
+
+    /// The file that remembers which client had which address [default: addresses in --state-dir]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
+    address_file: Option<PathBuf>,
 
     /// The directory that belongs to this server alone [default: /var/lib/postern/TUN]
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
@@ -213,10 +277,21 @@ impl ServeArgs {
             listen: unless_empty(&self.listen),
             port_share: self.port_share.clone(),
             tun: self.tun.clone(),
-            client_cidr: self.client_cidr.clone(),
+            client_cidr: unless_empty(&self.client_cidr),
+            client_pool: self.client_pool.clone(),
+            client_route: unless_empty(&self.client_route),
+            client_to_client: self.client_to_client.then_some(true),
+            listed_clients_only: self.listed_clients_only.then_some(true),
+            address_file: self.address_file.clone(),
             route: unless_empty(&self.route),
             authorize: unless_empty(&self.authorize),
             dns: unless_empty(&self.dns),
+            dns_domain: self.dns_domain.clone(),
+            dns_search: unless_empty(&self.dns_search),
+            register_dns: self.register_dns.then_some(true),
+            redirect_gateway: self.redirect_gateway.clone(),
+            banner: self.banner.clone(),
+            push: unless_empty(&self.push),
             split_tunnel: self.split_tunnel.then_some(true),
             full_tunnel: self.full_tunnel.then_some(true),
             max_sessions: self.max_sessions,
@@ -224,6 +299,11 @@ impl ServeArgs {
             keepalive: self.keepalive,
             reneg_sec: self.reneg_sec,
             data_ciphers: self.data_ciphers.clone(),
+            cbc_ciphers: self.cbc_ciphers.clone(),
+            cbc_digest: self.cbc_digest.clone(),
+            replay_window: self.replay_window,
+            tun_mtu: self.tun_mtu,
+            mssfix: self.mssfix,
             tls_version_min: self.tls_version_min.clone(),
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
@@ -236,6 +316,7 @@ impl ServeArgs {
             max_tcp_strangers: self.max_tcp_strangers,
             max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
             tcp_stranger_timeout: self.tcp_stranger_timeout,
+            client: None,
         }
     }
 }

@@ -125,12 +125,13 @@ fn in_one_line(ready: &Ready) -> String {
         [] => "none".to_owned(),
         routes => routes.join(", "),
     };
+    let own = ready.addresses.iter().zip(&ready.client_cidrs);
+    let own: Vec<String> = own.map(|(address, cidr)| format!("{address} of {cidr}")).collect();
     format!(
-        "ready: listening on {}, device {} with {} of {}, routes: {routes}",
-        ready.addresses(),
+        "ready: listening on {}, device {} with {}, routes: {routes}",
+        ready.listen_addresses(),
         ready.tun,
-        ready.address,
-        ready.client_cidr,
+        own.join(" and "),
     )
 }
 

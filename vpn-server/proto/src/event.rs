@@ -1,6 +1,6 @@
 //! What the endpoint tells its surroundings, and what they answer.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -199,12 +199,25 @@ pub struct Grant {
     pub netmask: Ipv4Addr,
     /// The server's address inside the tunnel.
     pub gateway: Ipv4Addr,
+    /// Its IPv6 address inside the tunnel, if the tunnel carries IPv6 for it.
+    pub ipv6: Option<GrantV6>,
     /// Whether the client must show its credentials again at each renegotiation.
     pub reauthenticate: bool,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
-    /// topology, ping, ping-restart, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
+    /// topology, ping, ping-restart, ifconfig-ipv6, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
     /// keeps clients from compressing.
     pub options: Vec<PushOption>,
+}
+
+/// What a client gets for IPv6.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrantV6 {
+    /// Its address inside the tunnel.
+    pub address: Ipv6Addr,
+    /// The prefix length of the tunnel's network.
+    pub prefix_length: u8,
+    /// The server's address inside the tunnel.
+    pub gateway: Ipv6Addr,
 }
 
 /// What a client is told when its session is closed from this side.

@@ -48,8 +48,8 @@ pub use data::{
 pub use endpoint::{Endpoint, EndpointCounters, HalfOpenLimits, ReplyLimiter};
 pub use entropy::Entropy;
 pub use event::{
-    Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, Pending, Reauthorization,
-    Transmit, Wakeup,
+    Authorization, AuthorizationRequest, CloseReason, Event, Farewell, Grant, GrantV6, Pending,
+    Reauthorization, Transmit, Wakeup,
 };
 pub use identity::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 pub use ids::{KeyId, ListenerId, MessageId, PeerId, SessionHandle, SessionId};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::EndpointConfig;
 use crate::data::{DataCipher, DataFormat, Framing, Protection, ReplayWindowSize};
-use crate::event::Grant;
+use crate::event::{Grant, GrantV6};
 use crate::identity::Denial;
 use crate::keys::KeyDerivation;
 use crate::wire::occ;
@@ -84,6 +84,9 @@ impl Negotiated {
         options.push(option(format_args!("topology subnet")));
         options.push(option(format_args!("ping {}", whole_seconds(config.keepalive.ping))));
         options.push(option(format_args!("ping-restart {}", whole_seconds(config.keepalive.ping_restart))));
+        options.extend(grant.ipv6.map(|GrantV6 { address, prefix_length, gateway }| {
+            option(format_args!("ifconfig-ipv6 {address}/{prefix_length} {gateway}"))
+        }));
         options.push(option(format_args!("ifconfig {} {}", grant.address, grant.netmask)));
         if self.format.has_peer_id {
             options.push(option(format_args!("peer-id {}", grant.peer_id.get())));
@@ -251,7 +254,12 @@ mod tests {
     }
 
     fn push_text(negotiated: &Negotiated) -> String {
+        push_text_with(negotiated, None)
+    }
+
+    fn push_text_with(negotiated: &Negotiated, ipv6: Option<GrantV6>) -> String {
         let grant = Grant {
+            ipv6,
             peer_id: PeerId::new(7).unwrap(),
             address: [10, 8, 0, 2].into(),
             netmask: [255, 255, 255, 0].into(),
@@ -280,6 +288,14 @@ mod tests {
         assert_eq!(pushed(client_2_4), COMMON);
         let exporter_without_flags = "IV_PROTO=14\nIV_NCP=2\n";
         assert_eq!(pushed(exporter_without_flags), format!("{COMMON},key-derivation tls-ekm"));
+    }
+
+    #[test]
+    fn an_ipv6_address_is_pushed_with_its_network_and_gateway() {
+        let negotiated = negotiated("IV_PROTO=6\nIV_CIPHERS=AES-256-GCM\n", "").unwrap();
+        let (address, gateway) = ("fd00:8::1000".parse().unwrap(), "fd00:8::1".parse().unwrap());
+        let text = push_text_with(&negotiated, Some(GrantV6 { address, prefix_length: 64, gateway }));
+        assert!(text.contains(",ifconfig-ipv6 fd00:8::1000/64 fd00:8::1,ifconfig 10.8.0.2 "), "{text}");
     }
 
     #[test]

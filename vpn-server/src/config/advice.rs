@@ -16,7 +16,12 @@ impl Config {
     #[must_use]
     pub fn advice(&self) -> Vec<Advice> {
         let live = &self.live;
-        let leads_anywhere = live.routes.iter().any(|route| route.network.is_default_route());
+        let leads_anywhere = |is_ipv6: bool| {
+            let mut networks = live.routes.iter().map(|route| route.network);
+            networks.any(|network| network.is_default_route() && network.is_ipv6() == is_ipv6)
+        };
+        let leads_anywhere_v4 = leads_anywhere(false);
+        let carries_ipv6 = self.inside.client_cidrs.v6.is_some();
         let checks = [
             (
                 matches!(self.credentials, CredentialPaths::Files { crl: None, .. }),
@@ -33,7 +38,7 @@ impl Config {
                 },
             ),
             (
-                live.tunnel == TunnelMode::Full && !leads_anywhere,
+                live.tunnel == TunnelMode::Full && !leads_anywhere_v4,
                 Advice {
                     code: "full-tunnel-without-default-route",
                     message: "clients send everything through the tunnel, but only routed networks are behind it: \
@@ -41,10 +46,18 @@ impl Config {
                 },
             ),
             (
-                live.tunnel == TunnelMode::Split && leads_anywhere,
+                live.tunnel == TunnelMode::Full && carries_ipv6 && !leads_anywhere(true),
+                Advice {
+                    code: "full-tunnel-without-ipv6-default-route",
+                    message: "clients send IPv6 through the tunnel too, but only routed networks are behind it: add \
+                              --route ::/0 and --authorize ::/0, or remove the IPv6 network from --client-cidr",
+                },
+            ),
+            (
+                live.tunnel == TunnelMode::Split && (leads_anywhere_v4 || leads_anywhere(true)),
                 Advice {
                     code: "split-tunnel-with-default-route",
-                    message: "a split tunnel with the route 0.0.0.0/0 sends everything through the tunnel: \
+                    message: "a split tunnel with the route 0.0.0.0/0 or ::/0 sends everything through the tunnel: \
                               --full-tunnel says so more clearly, and keeps the client's way to the server",
                 },
             ),
@@ -71,6 +84,18 @@ mod tests {
         for (given, expected) in cases {
             assert_eq!(codes(&format!("pki='p'\nserver-name='s'\n{given}")), *expected, "{given}");
         }
+    }
+
+    #[test]
+    fn a_full_tunnel_that_carries_ipv6_needs_a_way_for_it() {
+        let given = "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\n\
+                     route=['0.0.0.0/0'$]\nauthorize=['0.0.0.0/0'$]";
+        let codes = |given: &str| {
+            let config = Config::check(toml::from_str(given).unwrap()).unwrap();
+            config.advice().iter().map(|advice| advice.code).collect::<Vec<_>>()
+        };
+        assert_eq!(codes(&given.replace('$', "")), ["full-tunnel-without-ipv6-default-route"]);
+        assert!(codes(&given.replace('$', ",'::/0'")).is_empty());
     }
 
     #[test]

@@ -1,26 +1,26 @@
 //! Makes a configuration of options: every value parsed, every contradiction refused.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
+use super::client::ClientTable;
+use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
+use super::inside::InsideSettings;
 use super::listen::ListenAddress;
-use super::network::{ClientCidr, Network, RoutedNetwork};
+use super::network::{Network, RoutedNetwork};
 use super::options::Options;
+use super::push::{MOST_PUSHED_OCTETS, PushSettings};
 use super::session::{self, SessionSettings};
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 use vpn_proto::Transport;
-
-/// How many name servers clients are told at most, as in AWS Client VPN.
-pub const MAXIMUM_DNS_SERVERS: usize = 2;
 
 const DEFAULT_TUN: &str = "postern0";
 const STATE_ROOT: &str = "/var/lib/postern";
@@ -41,10 +41,12 @@ pub struct Config {
     pub port_share: Option<Backend>,
     /// The name of the TUN device.
     pub tun: DeviceName,
-    /// The network of client addresses.
-    pub client_cidr: ClientCidr,
+    /// The addresses inside the tunnel.
+    pub inside: InsideSettings,
     /// How sessions are kept.
     pub sessions: SessionSettings,
+    /// How data packets are made.
+    pub data_channel: DataChannelSettings,
     /// Whether client addresses are translated towards routed networks.
     pub nat: bool,
     /// The file that connection records are appended to.
@@ -60,14 +62,20 @@ pub struct Config {
 }
 
 /// The part of a configuration that a reload can change.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LiveSettings {
     /// Networks behind the server.
     pub routes: Vec<RoutedNetwork>,
     /// Networks that clients may reach; everything else is denied.
     pub authorized: Vec<Network>,
-    /// Name servers that clients are told.
-    pub dns: Vec<IpAddr>,
+    /// Whether clients may reach each other and what is behind them, without a rule that says so.
+    pub client_to_client: bool,
+    /// What clients are told beside routes.
+    pub push: PushSettings,
+    /// What is decided about single clients.
+    pub clients: ClientTable,
+    /// Whether clients are refused about which nothing is decided.
+    pub listed_clients_only: bool,
     /// What clients send through the tunnel.
     pub tunnel: TunnelMode,
     /// How many sessions at once; `None` is as many as there are addresses.
@@ -75,11 +83,12 @@ pub struct LiveSettings {
 }
 
 /// What clients send through the tunnel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TunnelMode {
     /// Only what goes to routed networks.
     Split,
     /// Everything.
+    #[default]
     Full,
 }
 
@@ -116,14 +125,11 @@ impl Config {
         let credentials = CredentialPaths::check(&options)?;
         let listen: Vec<ListenAddress> = parse_all("listen", options.listen.as_deref())?;
         let port_share = check_port_share(&options, &listen)?;
-        let client_cidr: ClientCidr =
-            parse("client-cidr", options.client_cidr.as_deref())?.ok_or(ConfigError::Missing {
-                option: "client-cidr",
-                meaning: "the network of client addresses, e.g. 10.8.0.0/24",
-            })?;
+        let inside = InsideSettings::check(&options)?;
         let tun: DeviceName = parse("tun", Some(options.tun.as_deref().unwrap_or(DEFAULT_TUN)))?
             .ok_or(ConfigError::Missing { option: "tun", meaning: "the name of the TUN device" })?;
-        let live = LiveSettings::check(&options, client_cidr)?;
+        let live = LiveSettings::check(&options, &inside)?;
+        let data_channel = DataChannelSettings::check(&options, inside.client_cidrs.v6.is_some())?;
         let sessions = SessionSettings::check(&options)?;
         let wrapping = WrappingPaths::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
@@ -133,8 +139,9 @@ impl Config {
             wrapping,
             listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
             port_share,
-            client_cidr,
+            inside,
             sessions,
+            data_channel,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,
             state_directory: options
@@ -194,20 +201,26 @@ impl Options {
 }
 
 impl LiveSettings {
-    /// Whether a rule opens client addresses: only one about them alone does.
+    /// Whether a rule opens what is inside: only one about that alone does.
     #[must_use]
-    pub fn lets_clients_meet(&self, client_cidr: ClientCidr) -> bool {
-        self.authorized.iter().any(|network| client_cidr.network().net().contains(&network.net()))
+    pub fn lets_clients_meet(&self, inside: &InsideSettings) -> bool {
+        self.client_to_client || self.authorized.iter().any(|network| inside.is_about_clients(*network))
     }
 
-    fn check(options: &Options, client_cidr: ClientCidr) -> Result<Self, ConfigError> {
+    fn check(options: &Options, inside: &InsideSettings) -> Result<Self, ConfigError> {
         let routes: Vec<RoutedNetwork> = parse_all("route", options.route.as_deref())?;
         refuse_repeated_route(&routes)?;
-        refuse_overlap(client_cidr, &routes)?;
+        refuse_too_many_routes(&routes)?;
+        inside.check_routes(&routes)?;
+        let authorized: Vec<Network> = parse_all("authorize", options.authorize.as_deref())?;
+        authorized.iter().try_for_each(|network| inside.refuse_foreign_family("authorize", *network))?;
         Ok(Self {
             routes,
-            authorized: parse_all("authorize", options.authorize.as_deref())?,
-            dns: check_dns(options.dns.as_deref())?,
+            authorized,
+            client_to_client: options.client_to_client.unwrap_or(false),
+            push: PushSettings::check(options)?,
+            clients: ClientTable::check(options.client.as_ref(), inside)?,
+            listed_clients_only: options.listed_clients_only.unwrap_or(false),
             tunnel: check_tunnel_mode(options)?,
             max_sessions: at_least_one("max-sessions", options.max_sessions)?,
         })
@@ -257,32 +270,18 @@ fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
     }
 }
 
-/// A default route contains everything, client addresses included, and is meant to.
-fn refuse_overlap(client_cidr: ClientCidr, routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
-    let overlapping = routes
-        .iter()
-        .find(|route| !route.network.is_default_route() && route.network.overlaps(client_cidr.network()));
-    match overlapping {
-        Some(route) => Err(ConfigError::ClientCidrOverlapsRoute { client_cidr, route: route.clone() }),
-        None => Ok(()),
+/// As many as clients can be told at once (limits table of the threat model), with as much left for everything else.
+fn refuse_too_many_routes(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
+    let mut octets = 0;
+    let fitting = routes.iter().take_while(|route| {
+        octets += route.network.to_push_option().as_str().len() + 1;
+        octets <= MOST_PUSHED_OCTETS / 2
+    });
+    let (given, maximum) = (routes.len(), fitting.count());
+    if given > maximum {
+        return Err(ConfigError::TooMany { option: "route", given, maximum });
     }
-}
-
-fn check_dns(given: Option<&[String]>) -> Result<Vec<IpAddr>, ConfigError> {
-    let given = given.unwrap_or_default();
-    if given.len() > MAXIMUM_DNS_SERVERS {
-        return Err(ConfigError::TooMany { option: "dns", given: given.len(), maximum: MAXIMUM_DNS_SERVERS });
-    }
-    given
-        .iter()
-        .map(|text| {
-            text.parse().map_err(|_| ConfigError::InvalidValue {
-                option: "dns",
-                value: text.clone(),
-                problem: InvalidValue::NotIpAddress,
-            })
-        })
-        .collect()
+    Ok(())
 }
 
 fn check_tunnel_mode(options: &Options) -> Result<TunnelMode, ConfigError> {
@@ -310,7 +309,7 @@ pub(super) fn at_least_one(option: &'static str, value: Option<u32>) -> Result<O
     }
 }
 
-fn parse<T>(option: &'static str, text: Option<&str>) -> Result<Option<T>, ConfigError>
+pub(super) fn parse<T>(option: &'static str, text: Option<&str>) -> Result<Option<T>, ConfigError>
 where
     T: FromStr,
     InvalidValue: From<T::Err>,
@@ -318,7 +317,7 @@ where
     checked(option, text, T::from_str)
 }
 
-fn parse_all<T>(option: &'static str, texts: Option<&[String]>) -> Result<Vec<T>, ConfigError>
+pub(super) fn parse_all<T>(option: &'static str, texts: Option<&[String]>) -> Result<Vec<T>, ConfigError>
 where
     T: FromStr + Ord + Clone,
     InvalidValue: From<T::Err>,
@@ -411,10 +410,18 @@ mod tests {
                 "client addresses 10.8.0.0/24 overlap the routed network 10.8.0.128/25@eth1",
             ),
             ("#\nroute=['10.7.0.0/24','10.7.0.0/24@eth1']", "--route 10.7.0.0/24 is given twice"),
-            ("#\nroute='10.7.0.0'", "--route 10.7.0.0: '10.7.0.0' is not an IPv4 network in CIDR notation"),
+            ("#\nroute='10.7.0.0'", "--route 10.7.0.0: '10.7.0.0' is not a network in CIDR notation"),
             (
                 "#\nauthorize='fd00::/8'",
-                "--authorize fd00::/8: 'fd00::/8' is an IPv6 network; the tunnel carries IPv4",
+                "--authorize fd00::/8: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network",
+            ),
+            (
+                "#\nroute='fd07::/64'",
+                "--route fd07::/64: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network",
+            ),
+            (
+                "@\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nroute='fd00::/16'",
+                "client addresses fd00:8::/64 overlap the routed network fd00::/16",
             ),
             ("#\ndns='dns.example'", "--dns dns.example: not an IP address"),
             ("#\ndns=['1.1.1.1','9.9.9.9','8.8.8.8']", "--dns is given 3 times, at most 2 are possible"),
@@ -459,8 +466,22 @@ mod tests {
     fn acl_04_only_a_rule_about_client_addresses_lets_clients_meet() {
         for (authorized, expected) in [("10.8.0.0/24", true), ("10.8.0.7/32", true), ("0.0.0.0/0", false)] {
             let config = check(&format!("#\nauthorize='{authorized}'")).unwrap();
-            assert_eq!(config.live.lets_clients_meet(config.client_cidr), expected, "{authorized}");
+            assert_eq!(config.live.lets_clients_meet(&config.inside), expected, "{authorized}");
         }
+        let config = check("#\nclient-to-client=true").unwrap();
+        assert!(config.live.lets_clients_meet(&config.inside));
+    }
+
+    #[test]
+    fn acl_06_there_are_as_many_routes_as_clients_can_be_told() {
+        let routes = |count: u16| {
+            let all: Vec<_> =
+                (0..count).map(|n| format!("'172.16.{}.{}/32'", 100 + n / 100, 100 + n % 100)).collect();
+            check(&format!("#\nroute=[{}]", all.join(",")))
+        };
+        assert_eq!(routes(885).unwrap().live.routes.len(), 885);
+        let error = routes(886).unwrap_err();
+        assert_eq!(error.to_string(), "--route is given 886 times, at most 885 are possible");
     }
 
     #[test]

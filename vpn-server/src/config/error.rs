@@ -3,8 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::data_channel::InvalidDataChannelOption;
 use super::listen::InvalidListenAddress;
-use super::network::{ClientCidr, InvalidNetwork, RoutedNetwork};
+use super::network::{InvalidNetwork, Network, RoutedNetwork};
+use super::push::InvalidPush;
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
 use crate::transport::port_share::InvalidBackend;
@@ -41,7 +43,7 @@ pub enum ConfigError {
         suggestion: Option<&'static str>,
     },
     /// A value does not parse.
-    #[error("--{option} {}: {problem}", value.escape_debug())]
+    #[error("{} {}: {problem}", written(option), value.escape_debug())]
     InvalidValue {
         /// The option.
         option: &'static str,
@@ -76,7 +78,7 @@ pub enum ConfigError {
         option: &'static str,
     },
     /// The same value twice where it can only count once.
-    #[error("--{option} {value} is given twice")]
+    #[error("{} {value} is given twice", written(option))]
     Duplicate {
         /// The option.
         option: &'static str,
@@ -84,7 +86,7 @@ pub enum ConfigError {
         value: String,
     },
     /// More values than the option takes.
-    #[error("--{option} is given {given} times, at most {maximum} are possible")]
+    #[error("{} is given {given} times, at most {maximum} are possible", written(option))]
     TooMany {
         /// The option.
         option: &'static str,
@@ -97,9 +99,49 @@ pub enum ConfigError {
     #[error("client addresses {client_cidr} overlap the routed network {route}")]
     ClientCidrOverlapsRoute {
         /// The network of client addresses.
-        client_cidr: ClientCidr,
+        client_cidr: Network,
         /// The routed network.
         route: RoutedNetwork,
+    },
+    /// Networks that have to be apart.
+    #[error("--{option} {network} overlaps {other}")]
+    NetworksOverlap {
+        /// The option.
+        option: &'static str,
+        /// The network as given.
+        network: String,
+        /// What it overlaps.
+        other: String,
+    },
+    /// An IPv6 network where the tunnel carries IPv4 only.
+    #[error("--{option} {value}: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network")]
+    NeedsIpv6 {
+        /// The option.
+        option: &'static str,
+        /// The network as given.
+        value: String,
+    },
+    /// Addresses for clients that are not clients' addresses.
+    #[error("{} {value} is outside of --client-cidr", written(option))]
+    OutsideClientCidr {
+        /// The option.
+        option: &'static str,
+        /// The value as given.
+        value: String,
+    },
+    /// Something in the table of one client.
+    #[error("client '{}': {problem}", client.escape_debug())]
+    InClient {
+        /// The name of the client.
+        client: String,
+        /// What is wrong.
+        problem: Box<ConfigError>,
+    },
+    /// A network behind one client that is not among those behind clients.
+    #[error("{network} is behind a client, but in no --client-route")]
+    NotClientRoute {
+        /// The network.
+        network: Network,
     },
 }
 
@@ -122,6 +164,12 @@ pub enum InvalidValue {
     /// Not a session parameter.
     #[error(transparent)]
     Session(#[from] InvalidSessionOption),
+    /// Not a way to make data packets.
+    #[error(transparent)]
+    DataChannel(#[from] InvalidDataChannelOption),
+    /// Not something that clients can be told.
+    #[error(transparent)]
+    Push(#[from] InvalidPush),
     /// Not a way to wrap control packets.
     #[error(transparent)]
     Wrapping(#[from] InvalidWrappingOption),
@@ -152,6 +200,11 @@ impl ConfigError {
             Self::Duplicate { .. } => "config-value-duplicate",
             Self::TooMany { .. } => "config-too-many-values",
             Self::ClientCidrOverlapsRoute { .. } => "config-client-cidr-overlap",
+            Self::NetworksOverlap { .. } => "config-networks-overlap",
+            Self::NeedsIpv6 { .. } => "config-needs-ipv6",
+            Self::OutsideClientCidr { .. } => "config-outside-client-cidr",
+            Self::InClient { problem, .. } => problem.code(),
+            Self::NotClientRoute { .. } => "config-not-client-route",
         }
     }
 
@@ -173,12 +226,26 @@ impl ConfigError {
             }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
             Self::NeedsTcp { option } => format!("add --listen tcp:ADDRESS:PORT, or remove --{option}"),
-            Self::Duplicate { option, .. } => format!("remove one --{option}"),
-            Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the --{option}"),
+            Self::Duplicate { option, .. } => format!("remove one {}", written(option)),
+            Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the {}", written(option)),
             Self::ClientCidrOverlapsRoute { .. } => {
                 "choose client addresses that no network behind the server \
                  uses; they cannot be changed while clients are connected"
                     .to_owned()
+            }
+            Self::NetworksOverlap { .. } => {
+                "an address is either a client's, behind a client or behind the server: make the networks smaller"
+                    .to_owned()
+            }
+            Self::NeedsIpv6 { option, .. } => {
+                format!("add an IPv6 network to --client-cidr, e.g. fd00:8::/64, or remove --{option}")
+            }
+            Self::OutsideClientCidr { .. } => {
+                "choose addresses of the client network that are neither its first nor its last".to_owned()
+            }
+            Self::InClient { problem, .. } => problem.help(),
+            Self::NotClientRoute { network } => {
+                format!("add --client-route {network}: the host sends it into the tunnel then")
             }
         }
     }
@@ -190,22 +257,31 @@ impl InvalidValue {
             Self::Listen(_) => {
                 "write udp:ADDRESS:PORT or tcp:ADDRESS:PORT, e.g. udp:0.0.0.0:1194 or tcp:[::]:443"
             }
-            Self::Network(InvalidNetwork::ClientCidrSize(_)) => {
-                "choose a network between /29 (5 clients) and /12 (1,048,573 clients)"
+            Self::Network(InvalidNetwork::ClientCidrSize { .. }) => {
+                "choose an IPv4 network between /29 (5 clients) and /12 (1,048,573 clients), an IPv6 network between \
+                 /124 and /48"
             }
+            Self::Network(InvalidNetwork::NotRange(_)) => "write FIRST-LAST, e.g. 10.8.0.100-10.8.0.199",
             Self::Network(_) => {
-                "write a network such as 10.7.0.0/24, for --route optionally with its interface: \
+                "write a network such as 10.7.0.0/24 or fd07::/64, for --route optionally with its interface: \
                  10.7.0.0/24@eth1"
             }
             Self::Interface(_) => "choose a name such as postern0",
             Self::Backend(_) => "write HOST:PORT, e.g. 127.0.0.1:8443 or [::1]:8443",
             Self::Session(problem) => problem.help(),
+            Self::DataChannel(problem) => problem.help(),
+            Self::Push(problem) => problem.help(),
             Self::Wrapping(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
         }
     }
+}
+
+/// An option as people write it: keys of a client's table are no flags.
+fn written(option: &str) -> String {
+    option.strip_prefix("client.").map_or_else(|| format!("--{option}"), str::to_owned)
 }
 
 fn did_you_mean(suggestion: Option<&'static str>) -> String {

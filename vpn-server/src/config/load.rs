@@ -32,7 +32,8 @@ impl Options {
             message: error.to_string().trim_end().to_owned(),
         };
         let table: toml::Table = text.parse().map_err(not_toml)?;
-        if let Some(key) = table.keys().find(|key| !Self::NAMES.contains(&key.as_str())) {
+        let is_known = |key: &str| Self::NAMES.contains(&key) || Self::TABLES.contains(&key);
+        if let Some(key) = table.keys().find(|key| !is_known(key)) {
             return Err(ConfigError::UnknownKey {
                 path: path.to_owned(),
                 key: key.clone(),

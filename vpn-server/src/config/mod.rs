@@ -6,11 +6,15 @@
 
 mod advice;
 mod check;
+mod client;
+mod data_channel;
 mod error;
+mod inside;
 mod listen;
 mod load;
 mod network;
 mod options;
+mod push;
 mod reload;
 mod session;
 mod show;
@@ -18,11 +22,20 @@ mod strangers;
 mod wrapping;
 
 pub use advice::Advice;
-pub use check::{Config, CredentialPaths, LiveSettings, MAXIMUM_DNS_SERVERS, TunnelMode};
+pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
+pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
+pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
 pub use error::{ConfigError, InvalidValue};
+pub use inside::InsideSettings;
 pub use listen::{InvalidListenAddress, ListenAddress};
-pub use network::{ClientCidr, InvalidNetwork, Network, RoutedNetwork};
+pub use network::{
+    AddressRange, ClientCidr, ClientCidrV6, ClientCidrs, InvalidNetwork, Network, RoutedNetwork,
+};
 pub use options::Options;
+pub use push::{
+    Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
+    parse_option,
+};
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;

@@ -1,9 +1,12 @@
 //! The options of `postern serve` as they were given, on the command line or in a file: same names, nothing
 //! checked yet.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::client::ClientOptions;
 
 /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -42,8 +45,20 @@ pub struct Options {
     pub port_share: Option<String>,
     /// The name of the TUN device.
     pub tun: Option<String>,
-    /// The network of client addresses.
-    pub client_cidr: Option<String>,
+    /// The networks of client addresses: one of IPv4, and one of IPv6 if the tunnel is to carry it.
+    #[serde(deserialize_with = "one_or_many")]
+    pub client_cidr: Option<Vec<String>>,
+    /// The part of the IPv4 client addresses that is leased: `FIRST-LAST`.
+    pub client_pool: Option<String>,
+    /// Networks behind clients.
+    #[serde(deserialize_with = "one_or_many")]
+    pub client_route: Option<Vec<String>>,
+    /// Clients may reach each other and what is behind them.
+    pub client_to_client: Option<bool>,
+    /// Refuse clients without a `[client]` table.
+    pub listed_clients_only: Option<bool>,
+    /// The file in which the addresses of clients are noted.
+    pub address_file: Option<PathBuf>,
     /// Networks behind the server: `NETWORK[@INTERFACE]`.
     #[serde(deserialize_with = "one_or_many")]
     pub route: Option<Vec<String>>,
@@ -53,6 +68,20 @@ pub struct Options {
     /// Name servers that clients are told.
     #[serde(deserialize_with = "one_or_many")]
     pub dns: Option<Vec<String>>,
+    /// The domain of the connection.
+    pub dns_domain: Option<String>,
+    /// Domains in which clients look up names without a dot.
+    #[serde(deserialize_with = "one_or_many")]
+    pub dns_search: Option<Vec<String>>,
+    /// Windows clients register their names.
+    pub register_dns: Option<bool>,
+    /// Flags by which a full tunnel takes the place of the default route.
+    pub redirect_gateway: Option<String>,
+    /// A greeting that programs with windows show.
+    pub banner: Option<String>,
+    /// Options that clients are pushed as they are.
+    #[serde(deserialize_with = "one_or_many")]
+    pub push: Option<Vec<String>>,
     /// Only routed networks go through the tunnel.
     pub split_tunnel: Option<bool>,
     /// Everything goes through the tunnel.
@@ -67,6 +96,16 @@ pub struct Options {
     pub reneg_sec: Option<u32>,
     /// Data channel ciphers in order of preference, separated by colons.
     pub data_ciphers: Option<String>,
+    /// CBC ciphers for clients that have none of those, separated by colons.
+    pub cbc_ciphers: Option<String>,
+    /// The digest for CBC clients that say none.
+    pub cbc_digest: Option<String>,
+    /// How far behind the newest a data packet may be.
+    pub replay_window: Option<u32>,
+    /// The longest packet inside the tunnel.
+    pub tun_mtu: Option<u16>,
+    /// The longest packet outside of the tunnel that TCP connections inside are shaped for; 0 leaves them alone.
+    pub mssfix: Option<u16>,
     /// `1.2` or `1.3`.
     pub tls_version_min: Option<String>,
     /// Do not translate client addresses towards routed networks.
@@ -91,11 +130,14 @@ pub struct Options {
     pub max_tcp_strangers_per_network: Option<u32>,
     /// Seconds that such a connection has until its first packets are there.
     pub tcp_stranger_timeout: Option<u32>,
+    /// What is decided about single clients, by the common name of their certificates. A table of a file, no flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client: Option<BTreeMap<String, ClientOptions>>,
 }
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 39] = [
+    pub const NAMES: [&'static str; 55] = [
         "pki",
         "server-name",
         "ca",
@@ -113,9 +155,20 @@ impl Options {
         "port-share",
         "tun",
         "client-cidr",
+        "client-pool",
+        "client-route",
+        "client-to-client",
+        "listed-clients-only",
+        "address-file",
         "route",
         "authorize",
         "dns",
+        "dns-domain",
+        "dns-search",
+        "register-dns",
+        "redirect-gateway",
+        "banner",
+        "push",
         "split-tunnel",
         "full-tunnel",
         "max-sessions",
@@ -123,6 +176,11 @@ impl Options {
         "keepalive",
         "reneg-sec",
         "data-ciphers",
+        "cbc-ciphers",
+        "cbc-digest",
+        "replay-window",
+        "tun-mtu",
+        "mssfix",
         "tls-version-min",
         "no-nat",
         "connection-log",
@@ -136,6 +194,9 @@ impl Options {
         "max-tcp-strangers-per-network",
         "tcp-stranger-timeout",
     ];
+
+    /// The tables that a file can have beside options.
+    pub const TABLES: [&'static str; 1] = ["client"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -161,9 +222,20 @@ impl Options {
             port_share: self.port_share.or(fallback.port_share),
             tun: self.tun.or(fallback.tun),
             client_cidr: self.client_cidr.or(fallback.client_cidr),
+            client_pool: self.client_pool.or(fallback.client_pool),
+            client_route: self.client_route.or(fallback.client_route),
+            client_to_client: self.client_to_client.or(fallback.client_to_client),
+            listed_clients_only: self.listed_clients_only.or(fallback.listed_clients_only),
+            address_file: self.address_file.or(fallback.address_file),
             route: self.route.or(fallback.route),
             authorize: self.authorize.or(fallback.authorize),
             dns: self.dns.or(fallback.dns),
+            dns_domain: self.dns_domain.or(fallback.dns_domain),
+            dns_search: self.dns_search.or(fallback.dns_search),
+            register_dns: self.register_dns.or(fallback.register_dns),
+            redirect_gateway: self.redirect_gateway.or(fallback.redirect_gateway),
+            banner: self.banner.or(fallback.banner),
+            push: self.push.or(fallback.push),
             split_tunnel: self.split_tunnel.or(fallback.split_tunnel),
             full_tunnel: self.full_tunnel.or(fallback.full_tunnel),
             max_sessions: self.max_sessions.or(fallback.max_sessions),
@@ -171,6 +243,11 @@ impl Options {
             keepalive: self.keepalive.or(fallback.keepalive),
             reneg_sec: self.reneg_sec.or(fallback.reneg_sec),
             data_ciphers: self.data_ciphers.or(fallback.data_ciphers),
+            cbc_ciphers: self.cbc_ciphers.or(fallback.cbc_ciphers),
+            cbc_digest: self.cbc_digest.or(fallback.cbc_digest),
+            replay_window: self.replay_window.or(fallback.replay_window),
+            tun_mtu: self.tun_mtu.or(fallback.tun_mtu),
+            mssfix: self.mssfix.or(fallback.mssfix),
             tls_version_min: self.tls_version_min.or(fallback.tls_version_min),
             no_nat: self.no_nat.or(fallback.no_nat),
             connection_log: self.connection_log.or(fallback.connection_log),
@@ -185,6 +262,7 @@ impl Options {
                 .max_tcp_strangers_per_network
                 .or(fallback.max_tcp_strangers_per_network),
             tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
+            client: self.client.or(fallback.client),
         }
     }
 
@@ -202,6 +280,7 @@ impl Options {
             &mut self.tls_crypt_v2,
             &mut self.connection_log,
             &mut self.state_dir,
+            &mut self.address_file,
         ];
         for path in paths.into_iter().flatten() {
             *path = directory.join(&*path);
@@ -240,7 +319,9 @@ impl Options {
 }
 
 /// In a file, a list of one may be written without brackets.
-fn one_or_many<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<String>>, D::Error> {
+pub(super) fn one_or_many<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<String>>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged, expecting = "expected a text or a list of texts")]
     enum OneOrMany {
@@ -260,18 +341,21 @@ mod tests {
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
         let value = |name: &str| match name {
-            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" => "true",
+            "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "client-to-client" => "true",
+            "listed-clients-only" | "register-dns" => "true",
             "max-sessions" | "duplicate-cn" | "reneg-sec" | "crl-grace" | "hand-window" => "7",
             "max-half-open" | "max-half-open-per-network" | "replies-per-network" => "7",
             "max-tcp-strangers" | "max-tcp-strangers-per-network" | "tcp-stranger-timeout" => "7",
+            "replay-window" | "tun-mtu" | "mssfix" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",
         };
         let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
-        let options: Options = toml::from_str(&file).unwrap();
+        let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
+        let options: Options = toml::from_str(&(file + &tables)).unwrap();
         let debug = format!("{options:?}");
         assert!(!debug.contains("None"), "{debug}");
-        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len());
+        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len() + Options::TABLES.len());
     }
 
     #[test]

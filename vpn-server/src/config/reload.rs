@@ -13,7 +13,22 @@ pub struct ConfigChange {
 }
 
 /// The options that [`LiveSettings`] are made of.
-const LIVE: [&str; 6] = ["route", "authorize", "dns", "split-tunnel", "full-tunnel", "max-sessions"];
+const LIVE: [&str; 14] = [
+    "route",
+    "authorize",
+    "client-to-client",
+    "listed-clients-only",
+    "dns",
+    "dns-domain",
+    "dns-search",
+    "register-dns",
+    "redirect-gateway",
+    "banner",
+    "push",
+    "split-tunnel",
+    "full-tunnel",
+    "max-sessions",
+];
 
 impl Config {
     /// What would have to change for this configuration to become `new`.
@@ -39,7 +54,9 @@ mod tests {
     #[test]
     fn routes_rules_name_servers_and_limits_change_live() {
         let change = config("").change_to(&config(
-            "route='10.7.0.0/24'\nauthorize='10.7.0.0/24'\ndns='10.7.0.53'\nsplit-tunnel=true\nmax-sessions=5",
+            "route='10.7.0.0/24'\nauthorize='10.7.0.0/24'\ndns='10.7.0.53'\nsplit-tunnel=true\nmax-sessions=5\n\
+             client-to-client=true\nlisted-clients-only=true\ndns-domain='a.org'\ndns-search='b.org'\nregister-dns=true\n\
+             redirect-gateway='local'\nbanner='hello'\npush='echo x'\n[client.alice]\ndisabled=true",
         ));
         assert_eq!(change.needs_restart, Vec::<&str>::new());
         assert_eq!(change.live.unwrap().max_sessions, Some(5));

@@ -14,7 +14,7 @@ impl Config {
 
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
-        let Config { sessions, live, wrapping, .. } = config;
+        let Config { sessions, live, wrapping, inside, data_channel, .. } = config;
         Self {
             askpass: config.passphrase_file.clone(),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
@@ -26,10 +26,21 @@ impl From<&Config> for Options {
             listen: Some(printed(&config.listen)),
             port_share: config.port_share.as_ref().map(ToString::to_string),
             tun: Some(config.tun.to_string()),
-            client_cidr: Some(config.client_cidr.to_string()),
+            client_cidr: Some(inside.client_cidrs.networks().map(|network| network.to_string()).collect()),
+            client_pool: inside.pool.as_ref().map(ToString::to_string),
+            client_route: Some(printed(&inside.client_networks)),
+            client_to_client: Some(live.client_to_client),
+            listed_clients_only: Some(live.listed_clients_only),
+            address_file: inside.address_file.clone(),
             route: Some(printed(&live.routes)),
             authorize: Some(printed(&live.authorized)),
-            dns: Some(printed(&live.dns)),
+            dns: Some(printed(&live.push.dns)),
+            dns_domain: live.push.dns_domain.as_ref().map(ToString::to_string),
+            dns_search: Some(printed(&live.push.dns_search)),
+            register_dns: Some(live.push.register_dns),
+            redirect_gateway: Some(live.push.redirect.to_string()),
+            banner: live.push.banner.as_ref().map(ToString::to_string),
+            push: Some(live.push.options.iter().map(|option| option.as_str().to_owned()).collect()),
             split_tunnel: (live.tunnel == TunnelMode::Split).then_some(true),
             full_tunnel: (live.tunnel == TunnelMode::Full).then_some(true),
             max_sessions: live.max_sessions,
@@ -37,6 +48,11 @@ impl From<&Config> for Options {
             keepalive: Some([sessions.keepalive.ping, sessions.keepalive.ping_restart].map(seconds)),
             reneg_sec: Some(sessions.renegotiate_after.map_or(0, seconds)),
             data_ciphers: Some(print_data_ciphers(&sessions.data_ciphers)),
+            cbc_ciphers: data_channel.print_cbc_ciphers(),
+            cbc_digest: Some(data_channel.cbc_digest.name().to_owned()),
+            replay_window: Some(data_channel.replay_window.get()),
+            tun_mtu: Some(data_channel.tun_mtu),
+            mssfix: Some(data_channel.outer_limit.octets().unwrap_or(0)),
             tls_version_min: Some(print_tls_version(sessions.minimum_tls_version).to_owned()),
             no_nat: Some(!config.nat),
             connection_log: config.connection_log.clone(),
@@ -49,6 +65,7 @@ impl From<&Config> for Options {
             max_tcp_strangers: Some(config.strangers.connections),
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
+            client: live.clients.options(),
             ..Self::from(&config.credentials)
         }
     }
@@ -87,6 +104,13 @@ mod tests {
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'",
+            "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
+             client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
+             dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\
+             redirect-gateway='def1 local'\nbanner=\"hello\\nyou\"\npush=['echo x','inactive 600']\n\
+             cbc-ciphers='AES-256-CBC:AES-128-CBC'\ncbc-digest='SHA512'\nreplay-window=64\ntun-mtu=1400\nmssfix=0\n\
+             [client.\"alice@example.org\"]\naddress=['10.8.0.5','fd00:8::5']\nnetwork='10.20.0.0/24'\n\
+             route='10.9.0.0/16'\npush='echo y'\npush-remove='echo'\npush-reset=true\n[client.bob]\ndisabled=true",
         ];
         for text in given {
             let text = text

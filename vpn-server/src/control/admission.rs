@@ -4,19 +4,22 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
-use vpn_proto::{AuthorizationRequest, Denial, Grant, PeerIdentity, PeerInfo};
+use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo};
 
+use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
-use super::push::options_for;
-use super::registry::{Admission, ClientKey, Limits, NoPlace, Registry, SessionKey};
-use crate::config::{ClientCidr, LiveSettings};
+use super::push::{Audience, options_for};
+use super::registry::{Admission, Applicant, ClientKey, Limits, NoPlace, Registry, SessionKey};
+use crate::config::{ClientSettings, InsideSettings, LiveSettings};
 use crate::random;
 
 /// Decides about admissions.
 pub(super) struct Admissions {
     pub(super) registry: Registry,
     pub(super) live: ArcSwap<LiveSettings>,
-    pub(super) client_cidr: ClientCidr,
+    pub(super) inside: InsideSettings,
+    /// Where to look single clients up, instead of in the live settings.
+    pub(super) directory: Option<Arc<dyn ClientDirectory>>,
     pub(super) sessions_per_client: u32,
 }
 
@@ -38,22 +41,18 @@ impl Admissions {
         let live = self.live.load();
         let client = client_key(&request.identity)
             .ok_or_else(|| internal("the verified path of the certificate is empty"))?;
+        let settings = self.settings_of(&live, &client.common_name)?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
         let limits = Limits { sessions: live.max_sessions, per_client: self.sessions_per_client };
-        let admission = self.registry.admit(key, client, limits).map_err(no_place)?;
-        let grant = Grant {
-            peer_id: admission.slot.peer_id(),
-            address: admission.address,
-            netmask: self.client_cidr.netmask(),
-            gateway: self.client_cidr.server_address(),
-            reauthenticate: false,
-            options: options_for(&live, &request.peer_info),
-        };
+        let applicant = self.applicant(client, &settings);
+        let admission = self.registry.admit(key, applicant, limits).map_err(no_place)?;
+        let grant = self.grant(&live, &settings, request, &admission);
         let connection = Arc::new(Connection {
             id: ConnectionId::from_random(id),
             started: now,
             remote: request.path.remote,
-            address: admission.address,
+            address: admission.lease.v4,
+            address_v6: admission.lease.v6,
             client: certificate_facts(&request.identity),
             username: request.username.clone(),
             device: device_facts(&request.peer_info),
@@ -64,6 +63,49 @@ impl Admissions {
             },
         });
         Ok(Admitted { connection, admission, grant })
+    }
+
+    fn settings_of(&self, live: &LiveSettings, common_name: &str) -> Result<ClientSettings, Denial> {
+        let directory: &dyn ClientDirectory = match &self.directory {
+            Some(directory) => &**directory,
+            None => &live.clients,
+        };
+        look_up(directory, live, common_name)
+    }
+
+    fn applicant(&self, client: ClientKey, settings: &ClientSettings) -> Applicant {
+        let networks = networks_behind(settings, &self.inside, &client.common_name);
+        Applicant { client, wish: address_wish(settings), networks }
+    }
+
+    fn grant(
+        &self,
+        live: &LiveSettings,
+        settings: &ClientSettings,
+        request: &AuthorizationRequest,
+        admission: &Admission,
+    ) -> Grant {
+        let (cidrs, lease) = (self.inside.client_cidrs, admission.lease);
+        let ipv6 = lease.v6.zip(cidrs.v6).map(|(address, cidr)| GrantV6 {
+            address,
+            prefix_length: cidr.net().prefix_len(),
+            gateway: cidr.server_address(),
+        });
+        let audience = Audience {
+            inside: &self.inside,
+            settings,
+            peer_info: &request.peer_info,
+            has_ipv6: ipv6.is_some(),
+        };
+        Grant {
+            peer_id: admission.slot.peer_id(),
+            address: lease.v4,
+            netmask: cidrs.v4.netmask(),
+            gateway: cidrs.v4.server_address(),
+            ipv6,
+            reauthenticate: false,
+            options: options_for(live, &audience),
+        }
     }
 }
 
@@ -93,7 +135,7 @@ fn client_key(identity: &PeerIdentity) -> Option<ClientKey> {
 fn no_place(reason: NoPlace) -> Denial {
     let code = match reason {
         NoPlace::TooManySessions(_) => "too-many-sessions",
-        NoPlace::NoAddress(_) => "address-pool-exhausted",
+        NoPlace::NoAddress(reason) => reason.code(),
         NoPlace::NoPeerId => "peer-ids-exhausted",
     };
     Denial {

@@ -33,6 +33,7 @@ impl Chronicle {
             client = name_of(connection),
             cert.serial = %connection.client.serial,
             address = %connection.address,
+            address_v6 = connection.address_v6.map(tracing::field::display),
             connection.id = %connection.id,
             cipher = connection.negotiated.data_cipher,
             tls = connection.negotiated.tls_version,

@@ -3,7 +3,7 @@
 //! Plain data without behaviour; the keys and counters of a connection live in its data channel.
 
 use std::fmt;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use pki_core::time::Timestamp;
 
@@ -26,6 +26,8 @@ pub struct Connection {
     pub remote: SocketAddr,
     /// The client's address inside the tunnel.
     pub address: Ipv4Addr,
+    /// The client's IPv6 address inside the tunnel, if it has one.
+    pub address_v6: Option<Ipv6Addr>,
     /// Whom the certificate names.
     pub client: CertificateFacts,
     /// The user name that the client sent beside its certificate.

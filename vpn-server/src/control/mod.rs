@@ -16,6 +16,7 @@
 
 mod admission;
 mod chronicle;
+mod clients;
 pub mod connection;
 mod counters;
 mod fair_queue;
@@ -34,6 +35,7 @@ use vpn_proto::Path;
 
 use crate::transport::tcp::Standing;
 
+pub use clients::{ClientDirectory, ClientLookupError};
 pub use counters::ControlTotals;
 pub(crate) use plane::{ControlHandle, ControlPlane, ControlSettings, Mailroom};
 pub use registry::ConnectionSnapshot;

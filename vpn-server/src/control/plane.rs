@@ -1,6 +1,7 @@
 //! All shards together: started, told what changed, stopped.
 
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -12,14 +13,16 @@ use vpn_proto::{EndpointConfig, Transport};
 use super::SendDatagrams;
 use super::admission::Admissions;
 use super::chronicle::Chronicle;
+use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
 use super::mailbox::Mailbox;
 use super::registry::{ConnectionSnapshot, Registry};
 use super::shard::{Command, Shard, Shared};
 use super::whereabouts::Whereabouts;
+use crate::addr::AddressBook;
 use crate::auth::Trust;
 use crate::clock::Clock;
-use crate::config::{ClientCidr, LiveSettings};
+use crate::config::{InsideSettings, LiveSettings};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 
@@ -28,8 +31,12 @@ const GOOD_BYE: Duration = Duration::from_secs(2);
 
 /// What the control plane is made of.
 pub(crate) struct ControlSettings {
-    /// The network of client addresses.
-    pub(crate) client_cidr: ClientCidr,
+    /// The addresses inside the tunnel.
+    pub(crate) inside: InsideSettings,
+    /// Those that clients get, with what is remembered of former times.
+    pub(crate) addresses: AddressBook,
+    /// Where to look single clients up, instead of in the live settings.
+    pub(crate) directory: Option<Arc<dyn ClientDirectory>>,
     /// How many sessions one client may have.
     pub(crate) sessions_per_client: u32,
     /// What a reload can change.
@@ -64,11 +71,14 @@ pub(crate) struct Mailroom {
 impl Mailroom {
     /// Mailboxes for `shards` shards.
     pub(crate) fn open(shards: usize, settings: ControlSettings) -> Self {
+        let registry = Registry::new(settings.addresses, settings.tables);
+        registry.keep_addresses(settings.live.clients.addresses());
         let shared = Shared {
             admissions: Admissions {
-                registry: Registry::new(settings.client_cidr, settings.tables),
+                registry,
                 live: ArcSwap::from_pointee(settings.live),
-                client_cidr: settings.client_cidr,
+                inside: settings.inside,
+                directory: settings.directory,
                 sessions_per_client: settings.sessions_per_client,
             },
             trust: settings.trust,
@@ -154,7 +164,14 @@ impl ControlHandle {
 
     /// What clients are told and how many may connect, from now on.
     pub(crate) fn set_live(&self, live: LiveSettings) {
+        self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
+    }
+
+    /// The addresses that clients have or had, if there are others than when the number of changes was `known`; and the
+    /// number now.
+    pub(crate) fn address_history(&self, known: u64) -> Option<(u64, Vec<(IpAddr, String)>)> {
+        self.shared.admissions.registry.address_history(known)
     }
 
     /// The established connections.

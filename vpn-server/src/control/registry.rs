@@ -5,14 +5,14 @@
 //! its successor's.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ipnet::IpNet;
 use vpn_proto::{DataChannel, SessionHandle};
 
 use super::connection::{Connection, Usage};
-use crate::addr::{AddressPool, PoolExhausted};
-use crate::config::ClientCidr;
+use crate::addr::{AddressBook, AddressWish, Lease, NoAddress};
 use crate::dataplane::{InsertError, Peer, PeerSlot, Tables};
 
 /// Names a session of any shard.
@@ -37,11 +37,20 @@ pub(super) struct Limits {
     pub(super) per_client: u32,
 }
 
+/// Who asks for a place, and for which.
+#[derive(Clone, Debug)]
+pub(super) struct Applicant {
+    pub(super) client: ClientKey,
+    pub(super) wish: AddressWish,
+    /// The networks behind it.
+    pub(super) networks: Vec<IpNet>,
+}
+
 /// A place for a session.
 #[derive(Debug)]
 pub(super) struct Admission {
     pub(super) slot: PeerSlot,
-    pub(super) address: Ipv4Addr,
+    pub(super) lease: Lease,
     /// The client's oldest session, which gave way. It is out of the data plane already and has to be closed.
     pub(super) evicted: Option<SessionKey>,
 }
@@ -52,7 +61,7 @@ pub(super) enum NoPlace {
     #[error("all {0} sessions that --max-sessions allows are in use")]
     TooManySessions(u32),
     #[error(transparent)]
-    NoAddress(#[from] PoolExhausted),
+    NoAddress(#[from] NoAddress),
     #[error("all peer ids are in use")]
     NoPeerId,
 }
@@ -73,7 +82,7 @@ pub(super) struct Registry {
 }
 
 struct State {
-    pool: AddressPool<ClientKey>,
+    addresses: AddressBook,
     places: BTreeMap<SessionKey, Place>,
     by_client: HashMap<ClientKey, BTreeSet<(Arrival, SessionKey)>>,
     next_arrival: Arrival,
@@ -86,7 +95,8 @@ struct Place {
     client: ClientKey,
     arrival: Arrival,
     slot: PeerSlot,
-    address: Ipv4Addr,
+    lease: Lease,
+    networks: Vec<IpNet>,
     live: Option<Live>,
 }
 
@@ -96,25 +106,20 @@ struct Live {
 }
 
 impl Registry {
-    pub(super) fn new(client_cidr: ClientCidr, tables: Arc<Tables>) -> Self {
-        let state = State {
-            pool: AddressPool::new(client_cidr.network().net()),
-            places: BTreeMap::new(),
-            by_client: HashMap::new(),
-            next_arrival: 0,
-        };
+    pub(super) fn new(addresses: AddressBook, tables: Arc<Tables>) -> Self {
+        let state = State { addresses, places: BTreeMap::new(), by_client: HashMap::new(), next_arrival: 0 };
         Self { tables, state: Mutex::new(state) }
     }
 
-    /// Finds a place for a session of `client`, at the cost of its oldest one where it has too many.
+    /// Finds a place for a session of `applicant`, at the cost of its oldest one where it has too many.
     pub(super) fn admit(
         &self,
         key: SessionKey,
-        client: ClientKey,
+        applicant: Applicant,
         limits: Limits,
     ) -> Result<Admission, NoPlace> {
         let mut state = self.lock();
-        let evicted = state.oldest_beyond(&client, limits.per_client);
+        let evicted = state.oldest_beyond(&applicant.client, limits.per_client);
         let remaining = state.places.len() - usize::from(evicted.is_some());
         if let Some(maximum) = limits.sessions
             && remaining >= usize::try_from(maximum).unwrap_or(usize::MAX)
@@ -124,13 +129,13 @@ impl Registry {
         if let Some(evicted) = evicted {
             self.vacate(&mut state, evicted);
         }
-        let address = state.pool.lease(&client)?;
+        let lease = state.addresses.lease(&applicant.client.common_name, applicant.wish)?;
         let Some(slot) = self.tables.reserve() else {
-            state.pool.release(address);
+            state.addresses.release(lease);
             return Err(NoPlace::NoPeerId);
         };
-        state.seat(key, client, slot, address);
-        Ok(Admission { slot, address, evicted })
+        state.seat(key, applicant, slot, lease);
+        Ok(Admission { slot, lease, evicted })
     }
 
     /// Opens the data plane for a session that was admitted.
@@ -146,11 +151,14 @@ impl Registry {
         channel: Arc<DataChannel>,
     ) -> Result<(), InsertError> {
         let mut state = self.lock();
-        let peer = Peer::new(key.session, key.shard, Arc::clone(&channel), connection.address);
+        let Some(place) = state.places.get_mut(&key) else {
+            return Err(InsertError::StaleSlot(slot.peer_id()));
+        };
+        let peer = Peer::new(key.session, key.shard, Arc::clone(&channel), place.lease.v4)
+            .with_ipv6(place.lease.v6)
+            .with_networks(place.networks.clone());
         self.tables.insert(slot, peer)?;
-        if let Some(place) = state.places.get_mut(&key) {
-            place.live = Some(Live { connection, channel });
-        }
+        place.live = Some(Live { connection, channel });
         Ok(())
     }
 
@@ -158,6 +166,20 @@ impl Registry {
     /// gave way before.
     pub(super) fn release(&self, key: SessionKey) {
         self.vacate(&mut self.lock(), key);
+    }
+
+    /// Keeps addresses for the clients that they are the own addresses of.
+    pub(super) fn keep_addresses(&self, addresses: impl Iterator<Item = IpAddr>) {
+        let mut state = self.lock();
+        addresses.for_each(|address| state.addresses.keep(address));
+    }
+
+    /// The addresses that clients have or had, if there are others than when the number of changes was `known`; and the
+    /// number now.
+    pub(super) fn address_history(&self, known: u64) -> Option<(u64, Vec<(IpAddr, String)>)> {
+        let state = self.lock();
+        let changes = state.addresses.changes();
+        (changes != known).then(|| (changes, state.addresses.history()))
     }
 
     /// The established connections.
@@ -174,7 +196,7 @@ impl Registry {
     fn vacate(&self, state: &mut State, key: SessionKey) {
         let Some(place) = state.unseat(key) else { return };
         self.tables.remove(place.slot);
-        state.pool.release(place.address);
+        state.addresses.release(place.lease);
     }
 
     /// Every change under the lock is complete before anything can fail, so a panic elsewhere does not spoil it.
@@ -190,11 +212,12 @@ impl State {
         is_full.then(|| sessions.first().map(|(_, key)| *key)).flatten()
     }
 
-    fn seat(&mut self, key: SessionKey, client: ClientKey, slot: PeerSlot, address: Ipv4Addr) {
+    fn seat(&mut self, key: SessionKey, applicant: Applicant, slot: PeerSlot, lease: Lease) {
+        let Applicant { client, networks, .. } = applicant;
         let arrival = self.next_arrival;
         self.next_arrival += 1;
         self.by_client.entry(client.clone()).or_default().insert((arrival, key));
-        self.places.insert(key, Place { client, arrival, slot, address, live: None });
+        self.places.insert(key, Place { client, arrival, slot, lease, networks, live: None });
     }
 
     fn unseat(&mut self, key: SessionKey) -> Option<Place> {

@@ -15,9 +15,10 @@ use vpn_proto::{EndpointConfig, ListenerId, Path, TlsVersion, Transport};
 
 use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
+use crate::addr::{AddressBook, AddressPool};
 use crate::auth::{Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
-use crate::config::{LiveSettings, TunnelMode};
+use crate::config::{ClientCidrs, InsideSettings, LiveSettings, Network, PushSettings, TunnelMode};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Policy, Ruleset, TunnelNetwork};
@@ -215,7 +216,10 @@ fn an_exhausted_pool_is_a_reason_of_its_own() {
 fn a_changed_configuration_holds_for_the_next_client() {
     let mut world = World::new();
     let alice = world.issue("alice");
-    world.plane().handle().set_live(LiveSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..live() });
+    world.plane().handle().set_live(LiveSettings {
+        push: PushSettings { dns: vec!["10.7.0.53".parse().unwrap()], ..PushSettings::default() },
+        ..live()
+    });
     let mut client = world.client(&alice, 1);
     let pushed = world.connect(&mut client);
     assert!(pushed.options.contains(&"dhcp-option DNS 10.7.0.53".to_owned()), "{:?}", pushed.options);
@@ -431,7 +435,9 @@ impl World {
         let log = ConnectionLog::open(Some(&log_path), EndpointId::from_random([0; 9]), 0).unwrap();
         let (clock, tables) = (Clock::start(), Arc::new(Tables::new(5, policy())));
         let mut settings = ControlSettings {
-            client_cidr: "10.8.0.0/29".parse().unwrap(),
+            inside: inside(),
+            addresses: AddressBook::new(AddressPool::over_v4("10.8.0.0/29".parse().unwrap()), None),
+            directory: None,
             sessions_per_client: 1,
             live: live(),
             tables: Arc::clone(&tables),
@@ -593,15 +599,25 @@ fn live() -> LiveSettings {
     LiveSettings {
         routes: vec!["10.7.0.0/24".parse().unwrap()],
         authorized: vec!["10.7.0.0/24".parse().unwrap()],
-        dns: Vec::new(),
         tunnel: TunnelMode::Split,
-        max_sessions: None,
+        ..LiveSettings::default()
     }
+}
+
+fn inside() -> InsideSettings {
+    let v4 = "10.8.0.0/29".parse::<Network>().unwrap().try_into().unwrap();
+    let client_cidrs = ClientCidrs { v4, v6: None };
+    InsideSettings { client_cidrs, pool: None, client_networks: Vec::new(), address_file: None }
 }
 
 fn policy() -> Policy {
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork { network: "10.8.0.0/29".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) },
+        tunnel: TunnelNetwork {
+            network: "10.8.0.0/29".parse().unwrap(),
+            server: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
+        },
+        client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
     })

@@ -58,13 +58,15 @@ counted! {
         Compressed = "compressed",
         /// An inner packet that is not IP or whose lengths or options do not fit.
         Malformed = "malformed",
-        /// An inner packet with a source route option.
+        /// An inner packet with a source route option or an IPv6 routing header.
         SourceRouted = "source-routed",
         /// A fragment made to hide its transport header.
         TinyFragment = "tiny-fragment",
+        /// An IPv6 packet with too many extension headers, or with one that has no use behind a VPN.
+        ExtensionHeader = "extension-header",
         /// IPv6 neighbour discovery, router solicitation or multicast, which hosts send on every interface unasked.
         Ipv6LinkChatter = "ipv6-link-chatter",
-        /// An inner source that is not the session's address.
+        /// An inner source that is neither the session's address nor behind it.
         SourceNotAssigned = "source-not-assigned",
         /// A multicast, broadcast, loopback, link-local or reserved address.
         DestinationUnroutable = "destination-unroutable",
@@ -72,7 +74,7 @@ counted! {
         NoRoute = "no-route",
         /// An address that no rule covers.
         NoRule = "no-rule",
-        /// Another client, without a rule that is about clients.
+        /// Another client or what is behind it, without a rule that is about clients.
         ClientToClient = "client-to-client",
         /// A packet from the network for a tunnel address that nobody holds.
         NoSession = "no-session",
@@ -169,6 +171,7 @@ impl From<PacketError> for DropReason {
             PacketError::Malformed => Self::Malformed,
             PacketError::SourceRouted => Self::SourceRouted,
             PacketError::TinyFragment => Self::TinyFragment,
+            PacketError::ExtensionHeader => Self::ExtensionHeader,
         }
     }
 }

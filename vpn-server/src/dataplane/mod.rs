@@ -18,7 +18,7 @@
 
 pub mod counters;
 mod egress;
-pub mod mss;
+mod mss;
 pub mod offload;
 mod outlets;
 pub mod packet;
@@ -34,7 +34,8 @@ mod testing;
 mod worker;
 
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};
+pub use mss::{OuterLimit, SegmentLimit};
 pub use plane::{Edge, Plane, Transmitter};
 pub use sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
 pub use streams::TcpEdge;
-pub use tables::{InsertError, Peer, PeerCounters, PeerSlot, Tables};
+pub use tables::{InsertError, Peer, PeerCounters, PeerGuard, PeerSlot, Tables};

@@ -1,36 +1,98 @@
 //! Lowering the TCP maximum segment size, so that full segments fit the outer packet without IP fragmentation.
 //!
-//! Done for SYN and SYN-ACK in both directions, decreasing only, as stock servers do (`mssfix 1492 mtu`, protocol
-//! reference section 9.6). It is a performance feature too: a datagram that is too long for the path cannot be part of
+//! Done for SYN and SYN-ACK in both directions and both families, decreasing only, as stock servers do (`mssfix 1492 mtu`,
+//! protocol reference section 9.6). It is a performance feature too: a datagram that is too long for the path cannot be part of
 //! a segmented send.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use vpn_proto::data::SealLayout;
 use vpn_proto::wire::tcp::PREFIX;
 use vpn_proto::{Path, Transport};
 
-/// The largest segment size for connections through the tunnel of a peer on `path` whose packets are sealed by `layout`:
-/// with the classic format of today 1400 over UDP and IPv4, 1380 over IPv6; over TCP 1386 and 1366.
-#[must_use]
-pub const fn limit(path: &Path, layout: SealLayout) -> u16 {
-    let ip = match path.remote {
-        SocketAddr::V4(_) => IPV4,
-        SocketAddr::V6(_) => IPV6,
-    };
-    let carrier = match path.transport {
-        Transport::Udp => UDP,
-        Transport::Tcp => TCP + PREFIX,
-    };
-    let segment = layout.largest_packet(OUTER_LIMIT - ip - carrier).saturating_sub(IPV4 + TCP);
+use super::packet::InnerHeader;
+
+/// How long packets of the tunnel may be outside of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OuterLimit(Option<u16>);
+
+impl OuterLimit {
+    /// The shortest limit: what an IPv4 host has to take at least.
+    pub const SHORTEST: u16 = 576;
+
+    /// No limit: segment sizes are left alone.
+    pub const NONE: Self = Self(None);
+
+    /// So many octets, the outer IP header included. `None` for less than [`OuterLimit::SHORTEST`].
+    #[must_use]
+    pub const fn new(octets: u16) -> Option<Self> {
+        if octets < Self::SHORTEST { None } else { Some(Self(Some(octets))) }
+    }
+
+    /// The limit in octets; `None` for none.
+    #[must_use]
+    pub const fn octets(self) -> Option<u16> {
+        self.0
+    }
+
+    /// The largest segment size for connections through the tunnel of a peer on `path` whose packets are sealed by `layout`,
+    /// by default with the classic format of today 1400 over UDP and IPv4, 1380 over IPv6; over TCP 1386 and 1366.
+    #[must_use]
+    pub const fn segment_limit(self, path: &Path, layout: SealLayout) -> SegmentLimit {
+        let Some(outer) = self.0 else { return SegmentLimit { v4: u16::MAX, v6: u16::MAX } };
+        let ip = match path.remote {
+            SocketAddr::V4(_) => IPV4,
+            SocketAddr::V6(_) => IPV6,
+        };
+        let carrier = match path.transport {
+            Transport::Udp => UDP,
+            Transport::Tcp => TCP + PREFIX,
+        };
+        let inner = layout.largest_packet((outer as usize).saturating_sub(ip + carrier));
+        SegmentLimit { v4: segment(inner, IPV4), v6: segment(inner, IPV6) }
+    }
+}
+
+impl Default for OuterLimit {
+    /// That of OpenVPN 2.6.
+    fn default() -> Self {
+        Self(Some(1492))
+    }
+}
+
+/// The largest segment size of connections through one tunnel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SegmentLimit {
+    /// Of connections over IPv4.
+    pub v4: u16,
+    /// Of connections over IPv6, whose header is longer.
+    pub v6: u16,
+}
+
+/// What is left of an inner packet for a segment behind a header of the family.
+const fn segment(packet: usize, ip: usize) -> u16 {
     #[expect(clippy::cast_possible_truncation, reason = "it is less than the outer limit")]
-    let segment = segment as u16;
+    let segment = packet.saturating_sub(ip + TCP) as u16;
     segment
+}
+
+impl SegmentLimit {
+    /// Applies the limit to the inner packet that `header` was parsed from.
+    pub fn apply(self, header: &InnerHeader, packet: &mut [u8]) {
+        if !header.starts_tcp() {
+            return;
+        }
+        let limit = match header.source {
+            IpAddr::V4(_) => self.v4,
+            IpAddr::V6(_) => self.v6,
+        };
+        clamp(&mut packet[header.payload()], limit);
+    }
 }
 
 /// Lowers the maximum segment size that the TCP header at the start of `segment` announces to `limit` and corrects the
 /// checksum. Leaves segments without SYN, without the option or with a smaller value alone.
-pub fn clamp(segment: &mut [u8], limit: u16) {
+fn clamp(segment: &mut [u8], limit: u16) {
     let Some(header) = segment.first_chunk::<TCP_MINIMUM>() else {
         return;
     };
@@ -78,8 +140,6 @@ fn updated(checksum: u16, old: u16, new: u16) -> u16 {
     !(u16::from_be_bytes([high, low]) + u16::from(carry))
 }
 
-/// Octets of the outer packet, IP header included: `mssfix`'s default in OpenVPN 2.6.
-const OUTER_LIMIT: usize = 1492;
 const IPV4: usize = 20;
 const IPV6: usize = 40;
 const UDP: usize = 8;
@@ -114,12 +174,30 @@ mod tests {
                 ends.map(|remote| {
                     let path = path(remote, transport);
                     let session = sessions.connect(PeerId::FIRST, path, [10, 8, 0, 2].into());
-                    limit(&path, session.channel.layout())
+                    let limit = OuterLimit::default().segment_limit(&path, session.channel.layout());
+                    assert_eq!(limit.v6 + 20, limit.v4);
+                    limit.v4
                 })
             })
         };
         assert_eq!(limits(Sessions::new()), [[1400, 1380], [1386, 1366]]);
         assert_eq!(limits(Sessions::with_modern_clients()), [[1396, 1376], [1382, 1362]], "the epoch format");
+    }
+
+    #[test]
+    fn another_outer_limit_is_another_segment_size_and_none_is_none() {
+        let path = Path {
+            listener: ListenerId(0),
+            transport: Transport::Udp,
+            remote: "192.0.2.1:1194".parse().unwrap(),
+            local: None,
+        };
+        let layout = Sessions::new().connect(PeerId::FIRST, path, [10, 8, 0, 2].into()).channel.layout();
+        let limit = |outer: OuterLimit| outer.segment_limit(&path, layout).v4;
+        assert_eq!(limit(OuterLimit::new(1392).unwrap()), 1300);
+        assert_eq!(limit(OuterLimit::new(576).unwrap()), 484);
+        assert_eq!(limit(OuterLimit::NONE), u16::MAX);
+        assert_eq!(OuterLimit::new(575), None);
     }
 
     #[test]

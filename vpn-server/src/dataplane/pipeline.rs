@@ -16,9 +16,9 @@ use crate::policy::{Policy, Verdict};
 use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
-use super::mss;
+use super::mss::SegmentLimit;
 use super::offload::SuperPacket;
-use super::packet::{InnerHeader, Ipv4Header, quoted_by_icmp_error};
+use super::packet::InnerHeader;
 use super::send_queue::SendQueue;
 use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
 use super::tables::{Leaving, Peer, Tables};
@@ -91,8 +91,9 @@ impl Pipeline<'_> {
     ///
     /// The queue must not be full.
     pub fn outbound(&self, now: Moment, policy: &Policy, packet: &[u8], queue: &mut SendQueue) {
-        let seal =
-            |peer: &Peer, header: &Ipv4Header, packet: &[u8]| seal_into(queue, now, peer, header, packet);
+        let seal = |peer: &Peer, header: &InnerHeader, packet: &[u8]| {
+            self.seal_into(queue, now, peer, header, packet)
+        };
         self.outbound_as(policy, packet, 1, seal);
     }
 
@@ -108,7 +109,7 @@ impl Pipeline<'_> {
         queue: &mut SendQueue,
         flush: impl FnMut(&mut SendQueue),
     ) {
-        let seal = |peer: &Peer, _: &Ipv4Header, _: &[u8]| {
+        let seal = |peer: &Peer, _: &InnerHeader, _: &[u8]| {
             self.seal_segments(now, peer, packet, queue, flush);
             Ok(())
         };
@@ -121,7 +122,7 @@ impl Pipeline<'_> {
         policy: &Policy,
         packet: &[u8],
         count: u64,
-        seal: impl FnOnce(&Peer, &Ipv4Header, &[u8]) -> Result<(), DropReason>,
+        seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
     ) {
         self.counters.happened_many(Event::PacketFromNetwork, count);
         if let Err(reason) = self.try_outbound(policy, packet, count, seal) {
@@ -134,20 +135,16 @@ impl Pipeline<'_> {
         policy: &Policy,
         packet: &[u8],
         count: u64,
-        seal: impl FnOnce(&Peer, &Ipv4Header, &[u8]) -> Result<(), DropReason>,
+        seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
-        let header = match InnerHeader::parse(packet)? {
-            InnerHeader::V4(header) => header,
-            InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
-            InnerHeader::V6(_) => return Err(DropReason::NoSession),
-        };
+        let header = InnerHeader::parse(packet)?;
+        if header.is_link_chatter() {
+            return Err(DropReason::Ipv6LinkChatter);
+        }
         let packet = &packet[..header.total_length()];
-        let id = self.tables.peer_id_of(header.destination).ok_or(DropReason::NoSession)?;
-        let guard = self.tables.peer(id);
-        // Between the two lookups the id may have got another holder.
-        let peer = guard.as_deref().filter(|peer| peer.address == header.destination);
-        let peer = peer.ok_or(DropReason::NoSession)?;
-        permit_return(policy, peer, &header, packet)
+        let guard = self.tables.peer_toward(header.destination).ok_or(DropReason::NoSession)?;
+        let peer = guard.get().ok_or(DropReason::NoSession)?;
+        self.permit_return(policy, peer, &header, packet)
             .and_then(|()| seal(peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer(count))
     }
@@ -255,9 +252,13 @@ impl<'p, 't> InboundPass<'p, 't> {
             pipeline.report_float(peer, path);
         }
         match opened.content {
-            Inbound::Packet(packet) => permit(policy, peer, packet, mss::limit(&path, peer.channel.layout()))
-                .map(Some)
-                .inspect_err(|_| peer.counters.count_from_peer()),
+            Inbound::Packet(packet) => {
+                let segments = pipeline.tables.outer_limit().segment_limit(&path, peer.channel.layout());
+                pipeline
+                    .permit(policy, peer, packet, segments)
+                    .map(Some)
+                    .inspect_err(|_| peer.counters.count_from_peer())
+            }
             Inbound::Exit => pipeline.exit(peer).map(|()| None),
             Inbound::Ping | Inbound::Ignored => {
                 pipeline.counters.happened(Event::NoPayload);
@@ -295,59 +296,63 @@ impl Pipeline<'_> {
             self.counters.dropped(DropReason::ControlQueueFull);
         }
     }
-}
 
-/// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
-fn permit<'b>(
-    policy: &Policy,
-    peer: &Peer,
-    packet: &'b mut [u8],
-    largest_segment: u16,
-) -> Result<&'b mut [u8], DropReason> {
-    let header = match InnerHeader::parse(packet)? {
-        InnerHeader::V4(header) => header,
-        InnerHeader::V6(header) if header.is_link_chatter() => return Err(DropReason::Ipv6LinkChatter),
-        // Sessions are assigned IPv4 addresses only.
-        InnerHeader::V6(_) => return Err(DropReason::SourceNotAssigned),
-    };
-    refuse(policy.decide(peer.principal(), header.source.into(), header.destination.into()))?;
-    let packet = &mut packet[..header.total_length()];
-    if header.starts_tcp() {
-        mss::clamp(&mut packet[header.payload()], largest_segment);
-    }
-    Ok(packet)
-}
-
-/// Judges a packet from the network to a peer.
-///
-/// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
-fn permit_return(policy: &Policy, peer: &Peer, header: &Ipv4Header, packet: &[u8]) -> Result<(), DropReason> {
-    let verdict = policy.decide_return(peer.principal(), header.source.into());
-    if verdict.is_allowed() {
-        return Ok(());
-    }
-    match quoted_by_icmp_error(header, packet) {
-        Some((source, destination)) if source == peer.address => {
-            refuse(policy.decide_return(peer.principal(), destination.into()))
+    /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
+    fn permit<'b>(
+        &self,
+        policy: &Policy,
+        peer: &Peer,
+        packet: &'b mut [u8],
+        segments: SegmentLimit,
+    ) -> Result<&'b mut [u8], DropReason> {
+        let header = InnerHeader::parse(packet)?;
+        if header.is_link_chatter() {
+            return Err(DropReason::Ipv6LinkChatter);
         }
-        Some(_) | None => refuse(verdict),
+        let network = self.tables.network_behind(peer, header.source);
+        refuse(policy.decide(peer.principal(network), header.source, header.destination))?;
+        let packet = &mut packet[..header.total_length()];
+        segments.apply(&header, packet);
+        Ok(packet)
     }
-}
 
-fn seal_into(
-    queue: &mut SendQueue,
-    now: Moment,
-    peer: &Peer,
-    header: &Ipv4Header,
-    packet: &[u8],
-) -> Result<(), DropReason> {
-    let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
-    seal_with(queue, now, &sender, layout, packet.len(), |inner| {
-        inner.copy_from_slice(packet);
-        if header.starts_tcp() {
-            mss::clamp(&mut inner[header.payload()], mss::limit(sender.path(), layout));
+    /// Judges a packet from the network to a peer.
+    ///
+    /// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
+    fn permit_return(
+        &self,
+        policy: &Policy,
+        peer: &Peer,
+        header: &InnerHeader,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let verdict = policy.decide_return(header.source);
+        if verdict.is_allowed() {
+            return Ok(());
         }
-    })
+        let is_of_peer =
+            |source| peer.has_address(source) || self.tables.network_behind(peer, source).is_some();
+        match header.quoted_by_icmp_error(packet) {
+            Some((source, destination)) if is_of_peer(source) => refuse(policy.decide_return(destination)),
+            Some(_) | None => refuse(verdict),
+        }
+    }
+
+    fn seal_into(
+        &self,
+        queue: &mut SendQueue,
+        now: Moment,
+        peer: &Peer,
+        header: &InnerHeader,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
+        let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+        let segments = self.tables.outer_limit().segment_limit(sender.path(), layout);
+        seal_with(queue, now, &sender, layout, packet.len(), |inner| {
+            inner.copy_from_slice(packet);
+            segments.apply(header, inner);
+        })
+    }
 }
 
 /// Queues a packet of `length` octets, which `write` puts where it is sealed.

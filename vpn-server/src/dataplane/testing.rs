@@ -9,14 +9,18 @@ pub(super) mod sessions;
 
 use std::net::Ipv4Addr;
 
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 
-/// A policy for 10.8.0.0/24 that routes and opens `networks`.
+/// A policy for 10.8.0.0/24 and fd00:8::/64 that routes and opens `networks`.
 pub(super) fn policy(networks: &[&str]) -> Policy {
-    let tunnel =
-        TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
+    let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
+    let tunnel = TunnelNetwork {
+        network: "10.8.0.0/24".parse().unwrap(),
+        server: Ipv4Addr::new(10, 8, 0, 1),
+        ipv6: Some(TunnelNetworkV6 { network, server }),
+    };
     let routes: Vec<_> = networks.iter().map(|network| network.parse().unwrap()).collect();
     let rules =
         routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
-    Policy::compile(&Ruleset { tunnel, rules: rules.collect(), routes })
+    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
 }

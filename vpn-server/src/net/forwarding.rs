@@ -1,8 +1,9 @@
-//! IPv4 forwarding: switched on where it was off, and off again at the end.
+//! Forwarding of IP packets: switched on where it was off, and off again at the end.
 //!
-//! When every routed network names its interface, only those interfaces and the TUN device forward; the host does not
+//! When every routed IPv4 network names its interface, only those interfaces and the TUN device forward; the host does not
 //! become a router between anything else. Otherwise the host's general switch is used, because the way to a network
-//! may lead through any interface.
+//! may lead through any interface. For IPv6 kernels have the general switch only. A host that forwards IPv6 takes no router
+//! advertisements unless it is told to (`accept_ra=2`), so one that has its default route from there is warned about.
 //!
 //! What was changed is written to a journal in the state directory before it is changed. After a SIGKILL the next
 //! server finds it there and puts everything back at its own end. A journal of another boot or network namespace is
@@ -21,7 +22,7 @@ use crate::runtime::files::write_atomically;
 use crate::transport::tun::DeviceName;
 
 /// Where the switches are.
-const SWITCHES: &str = "/proc/sys/net/ipv4";
+const SWITCHES: &str = "/proc/sys/net";
 
 /// The switches that this server turned on.
 #[derive(Debug)]
@@ -35,10 +36,10 @@ pub(super) struct Forwarding {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ForwardingError {
-    /// The switch cannot be read: the interface does not exist, or IPv4 does not.
+    /// The switch cannot be read: the interface does not exist, or the family does not.
     #[error("cannot read whether {name} forwards packets: {source}")]
     Unreadable {
-        /// The switch below `net/ipv4`.
+        /// The switch below `net`.
         name: String,
         /// The operating system's answer.
         source: io::Error,
@@ -46,7 +47,7 @@ pub enum ForwardingError {
     /// The switch cannot be turned.
     #[error("cannot switch on packet forwarding ({name}): {source}")]
     NotPermitted {
-        /// The switch below `net/ipv4`.
+        /// The switch below `net`.
         name: String,
         /// The operating system's answer.
         source: io::Error,
@@ -76,10 +77,12 @@ impl ForwardingError {
     #[must_use]
     pub const fn help(&self) -> &'static str {
         match self {
-            Self::Unreadable { .. } => "check the interface behind the @ of --route with 'ip link'",
+            Self::Unreadable { .. } => {
+                "check the interface behind the @ of --route with 'ip link', and for IPv6 whether the kernel has it"
+            }
             Self::NotPermitted { .. } => {
                 "run as root or with CAP_NET_ADMIN; in a container without it, switch it on from outside: \
-                 sysctl net.ipv4.ip_forward=1"
+                 sysctl net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1"
             }
             Self::Journal { .. } => "check the permissions and the free space of --state-dir",
         }
@@ -95,13 +98,14 @@ struct Journal {
 }
 
 impl Forwarding {
-    /// Switches forwarding on for traffic between `tun` and `routes`.
+    /// Switches forwarding on for traffic between `tun` and `routes`, and with `ipv6` of that family too.
     pub(super) fn enable(
         state_directory: &Path,
         tun: &DeviceName,
         routes: &[RoutedNetwork],
+        ipv6: bool,
     ) -> Result<Self, ForwardingError> {
-        Self::enable_below(PathBuf::from(SWITCHES), state_directory, tun, routes)
+        Self::enable_below(PathBuf::from(SWITCHES), state_directory, tun, routes, ipv6)
     }
 
     fn enable_below(
@@ -109,11 +113,12 @@ impl Forwarding {
         state_directory: &Path,
         tun: &DeviceName,
         routes: &[RoutedNetwork],
+        ipv6: bool,
     ) -> Result<Self, ForwardingError> {
         let journal_path = state_directory.join("forwarding.json");
         let journal = Journal::adopt(&journal_path);
         let mut forwarding = Self { switches, journal_path, journal };
-        match forwarding.extend(tun, routes) {
+        match forwarding.extend(tun, routes, ipv6) {
             Ok(()) => Ok(forwarding),
             Err(error) => {
                 forwarding.restore();
@@ -127,9 +132,13 @@ impl Forwarding {
         &mut self,
         tun: &DeviceName,
         routes: &[RoutedNetwork],
+        ipv6: bool,
     ) -> Result<(), ForwardingError> {
         for name in needed_switches(tun, routes) {
             self.turn_on(name)?;
+        }
+        if ipv6 && self.turn_on(SWITCH_V6.to_owned())? {
+            self.remark_on_advertised_routes();
         }
         Ok(())
     }
@@ -157,14 +166,15 @@ impl Forwarding {
         }
     }
 
-    fn turn_on(&mut self, name: String) -> Result<(), ForwardingError> {
+    /// Answers whether it was off.
+    fn turn_on(&mut self, name: String) -> Result<bool, ForwardingError> {
         let path = self.switches.join(&name);
         let before = match fs::read_to_string(&path) {
             Ok(value) => value.trim().to_owned(),
             Err(source) => return Err(ForwardingError::Unreadable { name, source }),
         };
         if before == "1" {
-            return Ok(());
+            return Ok(false);
         }
         self.journal.before.entry(name.clone()).or_insert(before);
         self.journal
@@ -173,7 +183,21 @@ impl Forwarding {
         fs::write(&path, "1")
             .map_err(|source| ForwardingError::NotPermitted { name: name.clone(), source })?;
         info!(switch = %name, "packet forwarding is on; it is switched off at the end");
-        Ok(())
+        Ok(true)
+    }
+
+    fn remark_on_advertised_routes(&self) {
+        let table = fs::read_to_string("/proc/thread-self/net/ipv6_route").unwrap_or_default();
+        for interface in table.lines().filter_map(advertised_default_route) {
+            let switch = self.switches.join(format!("ipv6/conf/{interface}/accept_ra"));
+            if fs::read_to_string(switch).is_ok_and(|value| value.trim() == "1") {
+                warn!(
+                    interface,
+                    "the IPv6 default route comes from router advertisements, which a host that forwards ignores: it will \
+                     expire unless net.ipv6.conf.{interface}.accept_ra is 2"
+                );
+            }
+        }
     }
 }
 
@@ -197,11 +221,14 @@ impl Journal {
     }
 }
 
-/// The switches below `net/ipv4`, the TUN device first.
+/// The general switch of IPv6.
+const SWITCH_V6: &str = "ipv6/conf/all/forwarding";
+
+/// The switches of IPv4, the TUN device first.
 fn needed_switches(tun: &DeviceName, routes: &[RoutedNetwork]) -> Vec<String> {
-    let switch_of = |interface: &DeviceName| format!("conf/{interface}/forwarding");
-    let named: Option<Vec<String>> =
-        routes.iter().map(|route| route.interface.as_ref().map(switch_of)).collect();
+    let switch_of = |interface: &DeviceName| format!("ipv4/conf/{interface}/forwarding");
+    let of_v4 = routes.iter().filter(|route| !route.network.is_ipv6());
+    let named: Option<Vec<String>> = of_v4.map(|route| route.interface.as_ref().map(switch_of)).collect();
     match named {
         Some(mut switches) => {
             switches.sort_unstable();
@@ -209,8 +236,19 @@ fn needed_switches(tun: &DeviceName, routes: &[RoutedNetwork]) -> Vec<String> {
             switches.insert(0, switch_of(tun));
             switches
         }
-        None => vec!["ip_forward".to_owned()],
+        None => vec!["ipv4/ip_forward".to_owned()],
     }
+}
+
+/// The interface of a row in the kernel's table of IPv6 routes, if it is a default route that a router advertised.
+fn advertised_default_route(row: &str) -> Option<&str> {
+    const ADVERTISED: u32 = 0x0004_0000;
+    let mut fields = row.split_whitespace();
+    let (destination, length) = (fields.next()?, fields.next()?);
+    let (flags, interface) = (fields.nth(6)?, fields.next()?);
+    let is_default = length == "00" && destination.bytes().all(|c| c == b'0');
+    let is_advertised = u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & ADVERTISED != 0);
+    (is_default && is_advertised).then_some(interface)
 }
 
 fn boot_id() -> String {
@@ -247,6 +285,36 @@ mod tests {
     }
 
     #[test]
+    fn ipv6_has_the_general_switch_only_and_leaves_those_of_ipv4_alone() {
+        let host = Host::new(&[("ip_forward", "0"), ("ipv6", "0"), ("eth1", "0"), ("tun0", "0")]);
+        let forwarding = host.enable(&["10.7.0.0/24@eth1", "::/0", "fd07::/64@eth1"]).unwrap();
+        assert_eq!(host.values(), ["0", "1", "1", "1"]);
+        forwarding.restore();
+        assert_eq!(host.values(), ["0", "0", "0", "0"]);
+    }
+
+    #[test]
+    fn default_routes_that_routers_advertised_are_found() {
+        let row = |destination: &str, length: &str, flags: &str, interface: &str| {
+            let zero = "0".repeat(32);
+            format!(
+                "{destination} {length} {zero} 00 fe80{} 00000400 00000001 00000000 {flags}     {interface}\n",
+                "0".repeat(28)
+            )
+        };
+        let zero = "0".repeat(32);
+        let table = [
+            row(&zero, "00", "00450003", "eth0"),
+            row(&zero, "00", "00450003", "0"),
+            row(&zero, "00", "00000003", "eth1"),
+            row("fd070000000000000000000000000000", "40", "00440001", "eth2"),
+            "nonsense\n".to_owned(),
+        ];
+        let found: Vec<_> = table.iter().filter_map(|row| advertised_default_route(row)).collect();
+        assert_eq!(found, ["eth0", "0"]);
+    }
+
+    #[test]
     fn what_was_on_stays_on() {
         let host = Host::new(&[("ip_forward", "1")]);
         let forwarding = host.enable(&["0.0.0.0/0"]).unwrap();
@@ -270,7 +338,7 @@ mod tests {
         let stale = Journal {
             boot: "another".to_owned(),
             namespace: network_namespace(),
-            before: BTreeMap::from([("ip_forward".to_owned(), "0".to_owned())]),
+            before: BTreeMap::from([("ipv4/ip_forward".to_owned(), "0".to_owned())]),
         };
         stale.save(&host.journal()).unwrap();
         host.enable(&["0.0.0.0/0"]).unwrap().restore();
@@ -289,7 +357,7 @@ mod tests {
     fn a_reload_can_need_more() {
         let host = Host::new(&[("eth1", "0"), ("eth2", "0"), ("tun0", "0")]);
         let mut forwarding = host.enable(&["10.7.0.0/24@eth1"]).unwrap();
-        forwarding.extend(&tun(), &routes(&["10.9.0.0/24@eth2"])).unwrap();
+        forwarding.extend(&tun(), &routes(&["10.9.0.0/24@eth2"]), false).unwrap();
         assert_eq!(host.values(), ["1", "1", "1"]);
         forwarding.restore();
         assert_eq!(host.values(), ["0", "0", "0"]);
@@ -315,8 +383,9 @@ mod tests {
             let mut switches = Vec::new();
             for (name, value) in values {
                 let path = match *name {
-                    "ip_forward" => root.path().join("ip_forward"),
-                    interface => root.path().join("conf").join(interface).join("forwarding"),
+                    "ip_forward" => root.path().join("ipv4/ip_forward"),
+                    "ipv6" => root.path().join("ipv6/conf/all/forwarding"),
+                    interface => root.path().join("ipv4/conf").join(interface).join("forwarding"),
                 };
                 fs::create_dir_all(path.parent().unwrap()).unwrap();
                 fs::write(&path, format!("{value}\n")).unwrap();
@@ -327,7 +396,9 @@ mod tests {
 
         fn enable(&self, given: &[&str]) -> Result<Forwarding, ForwardingError> {
             let root = self.root.path();
-            Forwarding::enable_below(root.to_owned(), root, &tun(), &routes(given))
+            let routes = routes(given);
+            let ipv6 = routes.iter().any(|route| route.network.is_ipv6());
+            Forwarding::enable_below(root.to_owned(), root, &tun(), &routes, ipv6)
         }
 
         fn values(&self) -> Vec<String> {

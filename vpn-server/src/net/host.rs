@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
+use super::client_routes::{self, ClientRouteError};
 use super::firewall::chains_that_drop;
 use super::forwarding::{Forwarding, ForwardingError};
 use super::nft::{self, NftError};
-use super::ruleset::{Removal, Ruleset, table_name};
-use crate::config::{ClientCidr, RoutedNetwork};
+use super::ruleset::{Family, Removal, Ruleset, table_name};
+use crate::config::{InsideSettings, RoutedNetwork};
 use crate::transport::tun::DeviceName;
 
 /// What the host's network has to do for the server.
@@ -16,8 +17,8 @@ use crate::transport::tun::DeviceName;
 pub struct HostNetworkSettings {
     /// The TUN device.
     pub tun: DeviceName,
-    /// The addresses of clients.
-    pub client_cidr: ClientCidr,
+    /// The addresses of clients and what is behind them.
+    pub inside: InsideSettings,
     /// The networks behind the server.
     pub routes: Vec<RoutedNetwork>,
     /// Whether clients may reach each other: their packets take the way through the host's routing too.
@@ -48,6 +49,9 @@ pub enum NetworkError {
     /// NAT could not be set up.
     #[error("cannot set up address translation: {0}")]
     Nat(#[from] NftError),
+    /// Networks behind clients could not be routed into the tunnel.
+    #[error("cannot route networks behind clients into the tunnel: {0}")]
+    ClientRoutes(#[from] ClientRouteError),
 }
 
 impl NetworkError {
@@ -57,6 +61,7 @@ impl NetworkError {
         match self {
             Self::Forwarding(error) => error.code(),
             Self::Nat(error) => error.code(),
+            Self::ClientRoutes(error) => error.code(),
         }
     }
 
@@ -66,12 +71,14 @@ impl NetworkError {
         match self {
             Self::Forwarding(error) => error.help(),
             Self::Nat(error) => error.help(),
+            Self::ClientRoutes(error) => error.help(),
         }
     }
 }
 
 impl HostNetwork {
-    /// Switches forwarding on and installs the NAT table in place of one that a killed predecessor left.
+    /// Switches forwarding on, routes what is behind clients and installs the NAT tables in place of those that a killed
+    /// predecessor left.
     /// A server that forwards nothing changes nothing.
     ///
     /// # Errors
@@ -79,10 +86,9 @@ impl HostNetwork {
     /// [`NetworkError`]; what was changed until then is put back.
     pub fn set_up(settings: HostNetworkSettings) -> Result<Self, NetworkError> {
         let mut network = Self { settings, forwarding: None, table_is_installed: false };
+        client_routes::set_up(&network.settings.tun, &network.settings.inside.client_networks)?;
         network.apply()?;
-        if !network.table_is_installed {
-            network.remove_stale_table();
-        }
+        network.remove_stale_tables();
         if network.forwarding.is_some() {
             network.remark_on_firewall();
         }
@@ -106,18 +112,20 @@ impl HostNetwork {
     }
 
     fn apply(&mut self) -> Result<(), NetworkError> {
-        let HostNetworkSettings { tun, client_cidr, routes, listening_ports, .. } = &self.settings;
+        let HostNetworkSettings { tun, inside, routes, listening_ports, .. } = &self.settings;
+        let ipv6 = inside.client_cidrs.v6.is_some();
         if !routes.is_empty() || self.settings.forwards_between_clients {
             match &mut self.forwarding {
-                Some(forwarding) => forwarding.extend(tun, routes)?,
+                Some(forwarding) => forwarding.extend(tun, routes, ipv6)?,
                 None => {
                     let state_directory = &self.settings.state_directory;
-                    self.forwarding = Some(Forwarding::enable(state_directory, tun, routes)?);
+                    self.forwarding = Some(Forwarding::enable(state_directory, tun, routes, ipv6)?);
                 }
             }
         }
         if self.settings.nat && (self.table_is_installed || !routes.is_empty()) {
-            let ruleset = Ruleset { tun, client_cidr: *client_cidr, routes, listening_ports };
+            let (client_cidrs, client_networks) = (inside.client_cidrs, &*inside.client_networks);
+            let ruleset = Ruleset { tun, client_cidrs, client_networks, routes, listening_ports };
             nft::apply(&ruleset.to_string())?;
             self.table_is_installed = true;
             info!(table = %table_name(tun), routes = routes.len(), "address translation is in place");
@@ -137,20 +145,27 @@ impl HostNetwork {
     }
 
     /// Where this server needs no table, one of the same name can only be a leftover. Without nft there is none.
-    fn remove_stale_table(&self) {
-        match nft::apply(&Removal(&self.settings.tun).to_string()) {
-            Ok(()) | Err(NftError::Missing) => {}
-            Err(error) => warn!(%error, "cannot look for a leftover translation table"),
+    fn remove_stale_tables(&self) {
+        for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| !self.has_table(*family)) {
+            match nft::apply(&Removal(&self.settings.tun, family).to_string()) {
+                Ok(()) | Err(NftError::Missing) => {}
+                Err(error) => debug!(%error, %family, "cannot look for a leftover translation table"),
+            }
         }
+    }
+
+    fn has_table(&self, family: Family) -> bool {
+        self.table_is_installed && (family == Family::Ipv4 || self.settings.inside.client_cidrs.v6.is_some())
     }
 }
 
 impl Drop for HostNetwork {
     fn drop(&mut self) {
-        if self.table_is_installed
-            && let Err(error) = nft::apply(&Removal(&self.settings.tun).to_string())
-        {
-            warn!(table = %table_name(&self.settings.tun), %error, "cannot remove the translation table");
+        for family in [Family::Ipv4, Family::Ipv6].into_iter().filter(|family| self.has_table(*family)) {
+            if let Err(error) = nft::apply(&Removal(&self.settings.tun, family).to_string()) {
+                let table = table_name(&self.settings.tun);
+                warn!(table, %family, %error, "cannot remove the translation table");
+            }
         }
         if let Some(forwarding) = self.forwarding.take() {
             forwarding.restore();
@@ -161,6 +176,7 @@ impl Drop for HostNetwork {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{ClientCidrs, Network};
     use crate::testing::namespace::{add_interface, in_namespace, run, switch};
 
     #[test]
@@ -174,6 +190,44 @@ mod tests {
             drop(network);
             assert_eq!(switches(), ["0", "0", "0", "0"]);
             assert_eq!(run("nft", &["list", "ruleset"]), "");
+        });
+    }
+
+    #[test]
+    fn ipv6_is_forwarded_and_translated_too_and_everything_is_put_back() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let forwards = || switch("ipv6/conf/all/forwarding");
+            assert_eq!(forwards(), "0");
+            let settings = HostNetworkSettings {
+                inside: InsideSettings {
+                    client_networks: vec!["10.20.0.0/16".parse().unwrap()],
+                    ..inside(&["10.8.0.0/24", "fd00:8::/64"])
+                },
+                ..settings(&state, &["10.7.0.0/24@eth1", "fd07::/64@eth1"])
+            };
+            let network = HostNetwork::set_up(settings.clone()).unwrap();
+            let rules = run("nft", &["list", "ruleset"]);
+            assert!(
+                rules.contains("table ip6 postern_tun0") && rules.contains("ip6 daddr fd07::/64"),
+                "{rules}"
+            );
+            assert_eq!(forwards(), "1");
+            assert!(run("ip", &["route"]).contains("10.20.0.0/16 dev tun0"));
+            drop(network);
+            assert_eq!((forwards().as_str(), run("nft", &["list", "ruleset"]).as_str()), ("0", ""));
+            run("ip", &["route", "del", "10.20.0.0/16"]);
+            std::mem::forget(HostNetwork::set_up(settings.clone()).unwrap());
+            run("ip", &["route", "del", "10.20.0.0/16"]);
+            let v4_only = HostNetworkSettings {
+                inside: inside(&["10.8.0.0/24"]),
+                routes: routes(&["10.7.0.0/24@eth1"]),
+                ..settings
+            };
+            let network = HostNetwork::set_up(v4_only).unwrap();
+            assert!(!run("nft", &["list", "tables"]).contains("ip6"), "a leftover of the other family goes");
+            drop(network);
+            assert_eq!(forwards(), "0");
         });
     }
 
@@ -259,18 +313,30 @@ mod tests {
     }
 
     fn switches() -> [String; 4] {
-        ["ip_forward", "conf/eth1/forwarding", "conf/eth2/forwarding", "conf/tun0/forwarding"].map(switch)
+        ["ip_forward", "conf/eth1/forwarding", "conf/eth2/forwarding", "conf/tun0/forwarding"]
+            .map(|name| switch(&format!("ipv4/{name}")))
     }
 
     fn settings(state: &tempfile::TempDir, given: &[&str]) -> HostNetworkSettings {
         HostNetworkSettings {
             tun: "tun0".parse().unwrap(),
-            client_cidr: "10.8.0.0/24".parse().unwrap(),
+            inside: inside(&["10.8.0.0/24"]),
             routes: routes(given),
             forwards_between_clients: false,
             listening_ports: vec![1194],
             nat: true,
             state_directory: state.path().to_owned(),
+        }
+    }
+
+    fn inside(client_cidrs: &[&str]) -> InsideSettings {
+        let network = |text: &&str| text.parse::<Network>().unwrap();
+        let v6 = client_cidrs.get(1).map(|text| network(text).try_into().unwrap());
+        InsideSettings {
+            client_cidrs: ClientCidrs { v4: network(&client_cidrs[0]).try_into().unwrap(), v6 },
+            pool: None,
+            client_networks: vec![],
+            address_file: None,
         }
     }
 

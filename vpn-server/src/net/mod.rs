@@ -1,14 +1,17 @@
-//! What the server changes on its host: packet forwarding and source NAT. Everything is put back at the end.
+//! What the server changes on its host: packet forwarding, source NAT and routes. Everything is put back at the end.
 //!
-//! Only own things are touched: one nftables table named after the TUN device, and the forwarding switches that were
-//! off. What a killed predecessor left behind is taken over at the next start.
+//! Only own things are touched: nftables tables named after the TUN device, routes into that device, and the forwarding
+//! switches that were off. What a killed predecessor left behind is taken over at the next start.
 
+mod client_routes;
 mod firewall;
 mod forwarding;
 mod host;
 mod nft;
+mod program;
 mod ruleset;
 
+pub use client_routes::ClientRouteError;
 pub use forwarding::ForwardingError;
 pub use host::{HostNetwork, HostNetworkSettings, NetworkError};
 pub use nft::NftError;

@@ -1,10 +1,8 @@
 //! Hands a ruleset to the `nft` program, which applies it as one transaction.
 
-use std::io::{self, Write};
-use std::process::{Command, Stdio};
+use std::io;
 
-/// The only directories in which `nft` is looked for.
-const SEARCH_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
+use super::program::{Failure, run};
 
 /// Why a ruleset was not applied.
 #[derive(Debug, thiserror::Error)]
@@ -53,52 +51,23 @@ impl NftError {
 
 /// Applies a ruleset completely or not at all.
 pub(super) fn apply(ruleset: &str) -> Result<(), NftError> {
-    run("nft", &["-f", "-"], ruleset).map(|_| ())
+    run("nft", &["-f", "-"], ruleset).map(|_| ()).map_err(NftError::from)
 }
 
 /// All chains of the host, in nft's JSON.
 pub(super) fn list_chains() -> Result<String, NftError> {
-    run("nft", &["-j", "list", "chains"], "")
+    run("nft", &["-j", "list", "chains"], "").map_err(NftError::from)
 }
 
-fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, NftError> {
-    let mut child = Command::new(program)
-        .args(arguments)
-        .env_clear()
-        .env("PATH", SEARCH_PATH)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                NftError::Missing
-            } else {
-                NftError::NotRunnable(error)
-            }
-        })?;
-    if let Some(mut stdin) = child.stdin.take() {
-        match stdin.write_all(input.as_bytes()) {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                return Err(NftError::NotRunnable(error));
-            }
-            Ok(()) | Err(_) => {}
+impl From<Failure> for NftError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Missing => Self::Missing,
+            Failure::NotRunnable(error) => Self::NotRunnable(error),
+            Failure::NotPermitted => Self::NotPermitted,
+            Failure::Refused(line) => Self::Refused(line),
         }
     }
-    let output = child.wait_with_output().map_err(NftError::NotRunnable)?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(refusal(&String::from_utf8_lossy(&output.stderr)))
-}
-
-/// The first line of what nft says; the rest points into the ruleset.
-fn refusal(stderr: &str) -> NftError {
-    if stderr.contains("Operation not permitted") {
-        return NftError::NotPermitted;
-    }
-    let first_line = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("without saying why");
-    NftError::Refused(first_line.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -106,33 +75,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_program_is_named() {
-        let error = run("nft-that-is-not-installed", &[], "").unwrap_err();
-        assert_eq!(error.code(), "nft-missing");
-        assert!(error.help().contains("--no-nat"));
-    }
-
-    #[test]
-    fn a_refusal_is_told_in_one_line() {
-        let stderr = "\n/dev/stdin:1:1-3: Error: syntax error, unexpected string\nfoo\n^^^\n";
-        assert_eq!(
-            refusal(stderr).to_string(),
-            "nft refused the rules: /dev/stdin:1:1-3: Error: syntax error, unexpected string"
-        );
-        assert_eq!(refusal("").to_string(), "nft refused the rules: without saying why");
-    }
-
-    #[test]
-    fn lack_of_privilege_names_the_capability() {
-        let stderr = "Error: Could not process rule: Operation not permitted (you must be root)\n";
-        let error = refusal(stderr);
-        assert_eq!(error.code(), "nft-not-permitted");
-        assert!(error.to_string().contains("CAP_NET_ADMIN"));
-    }
-
-    #[test]
-    fn the_text_reaches_the_program_and_its_failure_comes_back() {
-        assert!(matches!(run("false", &[], "table ip x {}"), Err(NftError::Refused(_))));
-        assert_eq!(run("cat", &[], "table ip x {}").unwrap(), "table ip x {}");
+    fn each_failure_has_its_way_out() {
+        for (failure, code, help) in [
+            (Failure::Missing, "nft-missing", "--no-nat"),
+            (Failure::NotRunnable(io::ErrorKind::PermissionDenied.into()), "nft-not-runnable", "nftables"),
+            (Failure::NotPermitted, "nft-not-permitted", "CAP_NET_ADMIN"),
+            (Failure::Refused("syntax error".to_owned()), "nft-refused", "--no-nat"),
+        ] {
+            let error = NftError::from(failure);
+            assert_eq!(error.code(), code);
+            assert!(error.help().contains(help), "{code}: {}", error.help());
+        }
     }
 }

@@ -1,74 +1,130 @@
-//! The nftables table of one server, as text.
+//! The nftables tables of one server, as text: one for each family that the tunnel carries.
 //!
-//! The table holds no verdict about what a client may reach: that is decided in the server. It translates client
-//! addresses towards the networks behind the server, and keeps those networks from opening connections to clients,
-//! which translation promises anyway. It accepts nothing that another table of the host drops.
+//! The tables hold no verdict about what a client may reach: that is decided in the server. They translate client
+//! addresses towards the networks behind the server, and keep those networks from opening connections to clients,
+//! which translation promises anyway. They accept nothing that another table of the host drops.
+//!
+//! Global IPv6 addresses are not translated: networks behind the server know the way back to them, or learn it. They get the
+//! same protection from being called.
 
 use std::fmt;
 
-use crate::config::{ClientCidr, RoutedNetwork};
+use crate::config::{ClientCidrs, Network, RoutedNetwork};
 use crate::transport::tun::DeviceName;
 
-/// Everything the table depends on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Everything the tables depend on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ruleset<'a> {
     pub(super) tun: &'a DeviceName,
-    pub(super) client_cidr: ClientCidr,
+    pub(super) client_cidrs: ClientCidrs,
+    /// Networks behind clients: their addresses are translated like those of clients.
+    pub(super) client_networks: &'a [Network],
     pub(super) routes: &'a [RoutedNetwork],
     pub(super) listening_ports: &'a [u16],
 }
 
-/// The name of the table that belongs to a TUN device.
+/// The name of the tables that belong to a TUN device.
 pub(super) fn table_name(tun: &DeviceName) -> String {
     format!("postern_{tun}")
 }
 
-/// Replaces the table as a whole. nft applies the text in one transaction, so there is no moment without it.
+/// Replaces the tables as a whole. nft applies the text in one transaction, so there is no moment without them.
 impl fmt::Display for Ruleset<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tun, .. } = self;
-        write!(out, "{}", Removal(tun))?;
-        writeln!(out, "table ip {} {{", table_name(tun))?;
-        writeln!(out, "  chain postrouting {{")?;
-        writeln!(out, "    type nat hook postrouting priority srcnat; policy accept;")?;
-        for route in self.routes {
-            self.write_masquerade(out, route)?;
+        self.write_table(out, Family::Ipv4)?;
+        match self.client_cidrs.v6 {
+            Some(_) => self.write_table(out, Family::Ipv6),
+            None => Ok(()),
         }
-        writeln!(out, "  }}")?;
+    }
+}
+
+impl Ruleset<'_> {
+    fn write_table(&self, out: &mut fmt::Formatter<'_>, family: Family) -> fmt::Result {
+        let Self { tun, .. } = self;
+        write!(out, "{}", Removal(tun, family))?;
+        writeln!(out, "table {family} {} {{", table_name(tun))?;
+        if self.is_translated(family) {
+            writeln!(out, "  chain postrouting {{")?;
+            writeln!(out, "    type nat hook postrouting priority srcnat; policy accept;")?;
+            for route in self.routes.iter().filter(|route| family.has(route.network)) {
+                self.write_masquerade(out, family, route)?;
+            }
+            writeln!(out, "  }}")?;
+        }
         writeln!(out, "  chain forward {{")?;
         writeln!(out, "    type filter hook forward priority filter; policy accept;")?;
         writeln!(out, "    iifname != \"{tun}\" oifname \"{tun}\" ct state new,invalid drop")?;
         writeln!(out, "  }}")?;
         writeln!(out, "}}")
     }
-}
 
-impl Ruleset<'_> {
+    fn is_translated(&self, family: Family) -> bool {
+        match family {
+            Family::Ipv4 => true,
+            Family::Ipv6 => self.client_cidrs.v6.is_some_and(|v6| v6.is_unique_local()),
+        }
+    }
+
     /// UDP and TCP get ports that we do not listen on: otherwise a client that sends from our own port number could take
     /// over the translation entry that answers to other clients need (CVE-2021-3773, NET-13).
-    fn write_masquerade(&self, out: &mut fmt::Formatter<'_>, route: &RoutedNetwork) -> fmt::Result {
-        let Self { tun, client_cidr, .. } = self;
+    fn write_masquerade(
+        &self,
+        out: &mut fmt::Formatter<'_>,
+        family: Family,
+        route: &RoutedNetwork,
+    ) -> fmt::Result {
         let leaving = match &route.interface {
             Some(interface) => format!("oifname \"{interface}\""),
-            None => format!("oifname != \"{tun}\""),
+            None => format!("oifname != \"{}\"", self.tun),
         };
-        let matching = format!("ip saddr {client_cidr} ip daddr {} {leaving}", route.network);
         let (low, high) = widest_gap(self.listening_ports);
-        for protocol in ["udp", "tcp"] {
-            writeln!(out, "    {matching} meta l4proto {protocol} masquerade to :{low}-{high}")?;
+        for source in self.sources(family) {
+            let matching = format!("{family} saddr {source} {family} daddr {} {leaving}", route.network);
+            for protocol in ["udp", "tcp"] {
+                writeln!(out, "    {matching} meta l4proto {protocol} masquerade to :{low}-{high}")?;
+            }
+            writeln!(out, "    {matching} masquerade")?;
         }
-        writeln!(out, "    {matching} masquerade")
+        Ok(())
+    }
+
+    fn sources(&self, family: Family) -> impl Iterator<Item = Network> {
+        let all = self.client_cidrs.networks().chain(self.client_networks.iter().copied());
+        all.filter(move |network| family.has(*network))
     }
 }
 
-/// Removes the table that belongs to a TUN device, whether or not there is one.
-pub(super) struct Removal<'a>(pub(super) &'a DeviceName);
+/// A family of addresses, with the name that nft has for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Family {
+    Ipv4,
+    Ipv6,
+}
+
+impl Family {
+    const fn has(self, network: Network) -> bool {
+        network.is_ipv6() == matches!(self, Self::Ipv6)
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Ipv4 => "ip",
+            Self::Ipv6 => "ip6",
+        })
+    }
+}
+
+/// Removes the table of one family that belongs to a TUN device, whether or not there is one.
+pub(super) struct Removal<'a>(pub(super) &'a DeviceName, pub(super) Family);
 
 impl fmt::Display for Removal<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table = table_name(self.0);
-        writeln!(out, "add table ip {table}")?;
-        writeln!(out, "delete table ip {table}")
+        let (table, family) = (table_name(self.0), self.1);
+        writeln!(out, "add table {family} {table}")?;
+        writeln!(out, "delete table {family} {table}")
     }
 }
 
@@ -117,6 +173,30 @@ table ip postern_tun0 {
     }
 
     #[test]
+    fn unique_local_addresses_are_translated_and_global_ones_are_not() {
+        let routes = &["10.7.0.0/24", "fd07::/64@eth1"];
+        let local = ruleset_with(&["10.8.0.0/24", "fd00:8::/64"], &["10.20.0.0/16", "fd20::/48"], routes);
+        let (v4, v6) = local.split_at(local.find("add table ip6").unwrap());
+        assert!(
+            v4.contains("ip saddr 10.20.0.0/16 ip daddr 10.7.0.0/24 oifname != \"tun0\" masquerade"),
+            "{v4}"
+        );
+        assert!(!v4.contains("fd"), "{v4}");
+        for source in ["fd00:8::/64", "fd20::/48"] {
+            let rule = format!("ip6 saddr {source} ip6 daddr fd07::/64 oifname \"eth1\" masquerade\n");
+            assert!(v6.contains(&rule), "{v6}");
+        }
+        let global = ruleset_with(&["10.8.0.0/24", "2001:db8:8::/64"], &[], routes);
+        let v6 = &global[global.find("add table ip6").unwrap()..];
+        assert!(!v6.contains("masquerade") && v6.contains("ct state new,invalid drop"), "{v6}");
+    }
+
+    #[test]
+    fn without_ipv6_inside_there_is_no_table_for_it() {
+        assert!(!ruleset(&["0.0.0.0/0"], &[1194]).contains("ip6"));
+    }
+
+    #[test]
     fn nothing_is_accepted_that_the_host_drops() {
         let text = ruleset(&["10.7.0.0/24"], &[1194]);
         assert_eq!(text.matches("accept").count(), text.matches("policy accept;").count());
@@ -147,13 +227,29 @@ table ip postern_tun0 {
     }
 
     fn ruleset(routes: &[&str], listening_ports: &[u16]) -> String {
+        let inside = inside(&["10.8.0.0/24"], &[]);
+        text(&inside, routes, listening_ports)
+    }
+
+    fn ruleset_with(cidrs: &[&str], behind: &[&str], routes: &[&str]) -> String {
+        text(&inside(cidrs, behind), routes, &[1194])
+    }
+
+    fn text(inside: &(ClientCidrs, Vec<Network>), routes: &[&str], listening_ports: &[u16]) -> String {
         let routes: Vec<RoutedNetwork> = routes.iter().map(|route| route.parse().unwrap()).collect();
         Ruleset {
             tun: &"tun0".parse().unwrap(),
-            client_cidr: "10.8.0.0/24".parse().unwrap(),
+            client_cidrs: inside.0,
+            client_networks: &inside.1,
             routes: &routes,
             listening_ports,
         }
         .to_string()
+    }
+
+    fn inside(cidrs: &[&str], behind: &[&str]) -> (ClientCidrs, Vec<Network>) {
+        let network = |text: &&str| text.parse::<Network>().unwrap();
+        let v6 = cidrs.get(1).map(|text| network(text).try_into().unwrap());
+        (ClientCidrs { v4: network(&cidrs[0]).try_into().unwrap(), v6 }, behind.iter().map(network).collect())
     }
 }

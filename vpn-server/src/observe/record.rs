@@ -52,6 +52,7 @@ pub(super) struct Record {
     tls_cipher_suite: &'static str,
     data_cipher: &'static str,
     client_version: String,
+    client_ipv6: String,
 }
 
 /// An attempt that was refused.
@@ -158,6 +159,7 @@ impl Record {
             tls_version: connection.negotiated.tls_version,
             tls_cipher_suite: connection.negotiated.tls_cipher_suite,
             data_cipher: connection.negotiated.data_cipher,
+            client_ipv6: or_not_available(connection.address_v6.as_ref()),
             ..Self::empty(endpoint, now)
         }
         .about_client(Some(&connection.client))
@@ -199,6 +201,7 @@ impl Record {
             tls_cipher_suite: NOT_AVAILABLE,
             data_cipher: NOT_AVAILABLE,
             client_version: absent(),
+            client_ipv6: absent(),
         }
     }
 
@@ -307,6 +310,7 @@ mod tests {
         assert_eq!(record["connection-start-time"], "2026-11-20 07:21:48");
         assert_eq!(record["connection-end-time"], "NA");
         assert_eq!(record["client-ip"], "10.8.0.2");
+        assert_eq!(record["client-ipv6"], "fd00:8::1000");
         assert_eq!(record["device-ip"], "192.0.2.2");
         assert_eq!(record["port"], "59974");
         assert_eq!(record["username"], "NA");
@@ -391,6 +395,7 @@ mod tests {
             started: Timestamp::from_unix_seconds(1_795_159_308),
             remote: "192.0.2.2:59974".parse().unwrap(),
             address: Ipv4Addr::new(10, 8, 0, 2),
+            address_v6: Some("fd00:8::1000".parse().unwrap()),
             client: CertificateFacts {
                 common_name: "alice@company.com".to_owned(),
                 serial: "0A1B".to_owned(),

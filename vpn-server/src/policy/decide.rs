@@ -1,6 +1,8 @@
 //! The verdict on one packet.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 use super::compile::{Policy, RuleId};
 use super::destination::{effective, is_unroutable};
@@ -10,6 +12,10 @@ use super::destination::{effective, is_unroutable};
 pub struct Principal {
     /// The tunnel address that was assigned to it.
     pub address: Ipv4Addr,
+    /// The IPv6 tunnel address that was assigned to it, if the tunnel carries IPv6.
+    pub address_v6: Option<Ipv6Addr>,
+    /// The network behind it that the packet at hand comes from, if it comes from one.
+    pub network: Option<IpNet>,
 }
 
 /// A policy's answer.
@@ -30,7 +36,7 @@ pub enum Verdict {
 /// Why a packet may not pass, in the order in which the checks are made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DenyReason {
-    /// The inner source is not the address that was assigned to the session.
+    /// The inner source is neither an address that was assigned to the session nor behind it.
     SourceNotAssigned,
     /// The destination is multicast, broadcast, loopback, link-local or reserved.
     DestinationUnroutable,
@@ -38,8 +44,19 @@ pub enum DenyReason {
     NoRoute,
     /// No rule covers the destination.
     NoRule,
-    /// The destination is another client, and the deciding rule is not about the tunnel network.
+    /// The destination is another client or behind one, and the deciding rule is not about clients.
     ClientToClient,
+}
+
+impl Principal {
+    /// Whether packets from `source` are this session's.
+    fn owns(&self, source: IpAddr) -> bool {
+        let is_assigned = match source {
+            IpAddr::V4(v4) => v4 == self.address,
+            IpAddr::V6(v6) => Some(v6) == self.address_v6,
+        };
+        is_assigned || self.network.is_some_and(|network| network.contains(&source))
+    }
 }
 
 impl DenyReason {
@@ -68,20 +85,20 @@ impl Policy {
     /// Judges a packet from `source` to `destination` that arrived through the tunnel of `principal`.
     #[must_use]
     pub fn decide(&self, principal: Principal, source: IpAddr, destination: IpAddr) -> Verdict {
-        if source != IpAddr::V4(principal.address) {
+        if !principal.owns(source) {
             return Verdict::Deny { reason: DenyReason::SourceNotAssigned };
         }
         self.judge(effective(destination))
     }
 
-    /// Judges a packet from `remote` on its way to `principal`.
+    /// Judges a packet from `remote` on its way to a session.
     ///
-    /// A remote may send to a session exactly if the session may send to it. So return traffic passes without any
+    /// A remote may send to a session exactly if the session may send to it, and rules are the same for all sessions. So return traffic passes without any
     /// connection state, networks that are not authorized cannot reach clients, clients reach each other only by
     /// rule, and a rule that is taken away ends existing flows in both directions (threat model ACL-05).
     #[must_use]
-    pub fn decide_return(&self, principal: Principal, remote: IpAddr) -> Verdict {
-        self.decide(principal, IpAddr::V4(principal.address), remote)
+    pub fn decide_return(&self, remote: IpAddr) -> Verdict {
+        self.judge(effective(remote))
     }
 
     fn judge(&self, destination: IpAddr) -> Verdict {
@@ -92,14 +109,14 @@ impl Policy {
     }
 
     fn authorized_by(&self, destination: IpAddr) -> Result<RuleId, DenyReason> {
-        if is_unroutable(destination, &self.tunnel().network) {
+        if is_unroutable(destination, &self.tunnel()) {
             return Err(DenyReason::DestinationUnroutable);
         }
         if !self.is_routed(destination) {
             return Err(DenyReason::NoRoute);
         }
         let (prefix, rule) = self.deciding_rule(destination).ok_or(DenyReason::NoRule)?;
-        if self.is_client(destination) && !self.is_about_tunnel(prefix) {
+        if self.is_client(destination) && !self.is_about_clients(prefix) {
             return Err(DenyReason::ClientToClient);
         }
         Ok(rule)
@@ -111,7 +128,7 @@ mod tests {
     use ipnet::{IpNet, Ipv4Net, Ipv6Net};
     use proptest::prelude::*;
 
-    use super::super::compile::{AuthorizationRule, Ruleset, TunnelNetwork};
+    use super::super::compile::{AuthorizationRule, Ruleset, TunnelNetwork, TunnelNetworkV6};
     use super::*;
 
     /// Routes, rules, a destination, and the number of the rule that opens it or why none does.
@@ -150,11 +167,77 @@ mod tests {
     #[test]
     fn acl_02_the_inner_source_must_be_the_assigned_address_before_anything_else_is_asked() {
         let policy = policy(&["0.0.0.0/0", "::/0"], &["0.0.0.0/0", "::/0", "10.8.0.0/24"]);
-        for source in
-            ["10.8.0.3", "10.8.0.1", "192.168.1.1", "0.0.0.0", "224.0.0.1", "::ffff:10.8.0.2", "fd00::1"]
-        {
+        for source in [
+            "10.8.0.3",
+            "10.8.0.1",
+            "192.168.1.1",
+            "0.0.0.0",
+            "224.0.0.1",
+            "::ffff:10.8.0.2",
+            "fd00::1",
+            "fd00:8::1",
+            "fd00:8::1001",
+            "fe80::1",
+            "::",
+        ] {
             let verdict = policy.decide(principal(), parse(source), parse("127.0.0.1"));
             assert_eq!(verdict, Verdict::Deny { reason: DenyReason::SourceNotAssigned }, "{source}");
+        }
+    }
+
+    #[test]
+    fn acl_02_a_session_without_an_ipv6_address_has_no_ipv6_source() {
+        let policy = policy(&["::/0"], &["::/0"]);
+        let without = Principal { address_v6: None, ..principal() };
+        let (assigned, destination) = (parse("fd00:8::1000"), parse("2001:db8::1"));
+        assert!(policy.decide(principal(), assigned, destination).is_allowed());
+        assert!(!policy.decide(without, assigned, destination).is_allowed());
+    }
+
+    #[test]
+    fn acl_02_a_source_behind_the_session_is_its_own() {
+        let policy = policy(&["192.168.0.0/16"], &["192.168.0.0/16"]);
+        let behind = Principal { network: Some("10.20.0.0/16".parse().unwrap()), ..principal() };
+        let target = parse("192.168.1.1");
+        assert!(policy.decide(behind, parse("10.20.3.4"), target).is_allowed());
+        assert!(!policy.decide(behind, parse("10.21.0.1"), target).is_allowed());
+        assert!(!policy.decide(principal(), parse("10.20.3.4"), target).is_allowed());
+    }
+
+    #[test]
+    fn acl_04_what_is_behind_a_client_is_reached_only_by_a_rule_about_it() {
+        for (rules, expected) in [
+            (&["0.0.0.0/0"][..], Err(DenyReason::ClientToClient)),
+            (&["10.20.0.0/15"][..], Err(DenyReason::ClientToClient)),
+            (&["10.20.0.0/16"][..], Ok(0)),
+            (&["10.20.7.0/24"][..], Ok(0)),
+            (&["10.8.0.0/24"][..], Err(DenyReason::NoRule)),
+        ] {
+            let rules: Vec<IpNet> = rules.iter().map(|rule| rule.parse().unwrap()).collect();
+            let client_networks = vec!["10.20.0.0/16".parse().unwrap()];
+            let policy = Policy::compile(&Ruleset { client_networks, ..ruleset(vec![], rules.clone()) });
+            assert_eq!(outcome(&policy, "10.20.7.1"), expected, "{rules:?}");
+        }
+    }
+
+    #[test]
+    fn acl_03_ipv6_is_denied_by_default_and_opened_by_prefix() {
+        let cases: &[Case] = &[
+            (&[], &[], "2001:db8::1", Err(DenyReason::NoRoute)),
+            (&["2001:db8::/32"], &[], "2001:db8::1", Err(DenyReason::NoRule)),
+            (&["2001:db8::/32"], &["0.0.0.0/0"], "2001:db8::1", Err(DenyReason::NoRule)),
+            (&["0.0.0.0/0"], &["::/0"], "2001:db8::1", Err(DenyReason::NoRoute)),
+            (&["::/0"], &["::/0", "2001:db8:7::/48"], "2001:db8:7::1", Ok(1)),
+            (&["::/0"], &["::/0"], "fd00:8::1001", Err(DenyReason::ClientToClient)),
+            (&[], &["fd00:8::/64"], "fd00:8::1001", Ok(0)),
+            (&[], &["fd00::/16"], "fd00:8::1", Ok(0)),
+            (&["::/0"], &["::/0"], "fd00:8::", Err(DenyReason::DestinationUnroutable)),
+            (&["::/0"], &["::/0"], "fe80::1", Err(DenyReason::DestinationUnroutable)),
+            (&["::/0"], &["::/0"], "ff02::1", Err(DenyReason::DestinationUnroutable)),
+        ];
+        for (routes, rules, destination, expected) in cases {
+            let policy = policy(routes, rules);
+            assert_eq!(outcome(&policy, destination), *expected, "{routes:?} {rules:?} {destination}");
         }
     }
 
@@ -199,10 +282,10 @@ mod tests {
     fn acl_05_a_rule_that_is_gone_ends_both_directions() {
         let before = policy(&["192.168.0.0/16"], &["192.168.1.0/24"]);
         let after = policy(&["192.168.0.0/16"], &[]);
-        assert!(before.decide_return(principal(), parse("192.168.1.1")).is_allowed());
-        assert!(!after.decide_return(principal(), parse("192.168.1.1")).is_allowed());
-        assert!(!before.decide_return(principal(), parse("192.168.2.1")).is_allowed());
-        assert!(!before.decide_return(principal(), parse("10.8.0.9")).is_allowed());
+        assert!(before.decide_return(parse("192.168.1.1")).is_allowed());
+        assert!(!after.decide_return(parse("192.168.1.1")).is_allowed());
+        assert!(!before.decide_return(parse("192.168.2.1")).is_allowed());
+        assert!(!before.decide_return(parse("10.8.0.9")).is_allowed());
     }
 
     proptest! {
@@ -210,9 +293,10 @@ mod tests {
         fn acl_03_the_table_agrees_with_a_linear_scan(
             routes in prop::collection::vec(network(), 0..12),
             rules in prop::collection::vec(network(), 0..12),
+            client_networks in prop::collection::vec(network(), 0..3),
             destination in destination(),
         ) {
-            let ruleset = ruleset(routes, rules);
+            let ruleset = Ruleset { client_networks, ..ruleset(routes, rules) };
             let verdict = Policy::compile(&ruleset).decide(principal(), parse(CLIENT), destination);
             prop_assert_eq!(verdict, reference(&ruleset, destination));
         }
@@ -222,12 +306,15 @@ mod tests {
     fn reference(ruleset: &Ruleset, destination: IpAddr) -> Verdict {
         let deny = |reason| Verdict::Deny { reason };
         let destination = effective(destination);
-        let tunnel = IpNet::V4(ruleset.tunnel.network);
-        if is_unroutable(destination, &ruleset.tunnel.network) {
+        let TunnelNetwork { network, server, ipv6 } = ruleset.tunnel;
+        let ipv6 = ipv6.unwrap();
+        let mut inside = vec![IpNet::V4(network), IpNet::V6(ipv6.network)];
+        inside.extend(&ruleset.client_networks);
+        let is_inside = inside.iter().any(|network| network.contains(&destination));
+        if is_unroutable(destination, &ruleset.tunnel) {
             return deny(DenyReason::DestinationUnroutable);
         }
-        if !tunnel.contains(&destination) && !ruleset.routes.iter().any(|route| route.contains(&destination))
-        {
+        if !is_inside && !ruleset.routes.iter().any(|route| route.contains(&destination)) {
             return deny(DenyReason::NoRoute);
         }
         let mut deciding: Option<&AuthorizationRule> = None;
@@ -239,8 +326,9 @@ mod tests {
         let Some(rule) = deciding else {
             return deny(DenyReason::NoRule);
         };
-        let other_client = tunnel.contains(&destination) && destination != IpAddr::V4(ruleset.tunnel.server);
-        if other_client && !tunnel.contains(&rule.destination) {
+        let is_server = destination == IpAddr::V4(server) || destination == IpAddr::V6(ipv6.server);
+        let is_about_clients = inside.iter().any(|network| network.contains(&rule.destination));
+        if is_inside && !is_server && !is_about_clients {
             return deny(DenyReason::ClientToClient);
         }
         Verdict::Allow { rule: rule.id }
@@ -268,9 +356,15 @@ mod tests {
         (first, second, 0..=1_u8, any::<u8>()).prop_map(|(a, b, c, d)| Ipv4Addr::new(a, b, c, d))
     }
 
-    fn address_v6() -> impl Strategy<Value = std::net::Ipv6Addr> {
-        let prefix = prop_oneof![Just(0x2001_0db8_u128), Just(0x2002_0a08), Just(0x2001_0000), Just(0)];
-        (prefix, 0..=3_u128).prop_map(|(prefix, rest)| std::net::Ipv6Addr::from(prefix << 96 | rest))
+    fn address_v6() -> impl Strategy<Value = Ipv6Addr> {
+        let prefix = prop_oneof![
+            Just(0x2001_0db8_u128),
+            Just(0x2002_0a08),
+            Just(0x2001_0000),
+            Just(0xfd00_0008),
+            Just(0)
+        ];
+        (prefix, 0..=3_u128).prop_map(|(prefix, rest)| Ipv6Addr::from(prefix << 96 | rest))
     }
 
     fn outcome(policy: &Policy, destination: &str) -> Result<u32, DenyReason> {
@@ -286,16 +380,24 @@ mod tests {
     }
 
     fn ruleset(routes: Vec<IpNet>, destinations: Vec<IpNet>) -> Ruleset {
-        let tunnel =
-            TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
+        let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
+        let tunnel = TunnelNetwork {
+            network: "10.8.0.0/24".parse().unwrap(),
+            server: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: Some(TunnelNetworkV6 { network, server }),
+        };
         let numbered = destinations.into_iter().zip(0..);
         let rules =
             numbered.map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination }).collect();
-        Ruleset { tunnel, routes, rules }
+        Ruleset { tunnel, client_networks: vec![], routes, rules }
     }
 
     fn principal() -> Principal {
-        Principal { address: CLIENT.parse().unwrap() }
+        Principal {
+            address: CLIENT.parse().unwrap(),
+            address_v6: Some("fd00:8::1000".parse().unwrap()),
+            network: None,
+        }
     }
 
     fn parse(address: &str) -> IpAddr {

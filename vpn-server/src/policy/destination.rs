@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use ipnet::Ipv4Net;
+use super::compile::TunnelNetwork;
 
 /// The address a packet for `address` really ends up at: IPv6 forms that carry an IPv4 address are judged as that
 /// address, or they would be a way around IPv4 rules (threat model ACL-03).
@@ -14,11 +14,16 @@ pub(super) fn effective(address: IpAddr) -> IpAddr {
 }
 
 /// Whether `address` is no unicast destination behind a router: multicast, broadcast (the tunnel network's own
-/// included), loopback, link-local, unspecified or reserved.
-pub(super) fn is_unroutable(address: IpAddr, tunnel: &Ipv4Net) -> bool {
+/// included), loopback, link-local, unspecified or reserved. In IPv6 the network's own address belongs to every router of
+/// the network, so to the server (RFC 4291, section 2.6.1), and no client has business with it.
+pub(super) fn is_unroutable(address: IpAddr, tunnel: &TunnelNetwork) -> bool {
     match address {
-        IpAddr::V4(v4) => is_unroutable_v4(v4) || v4 == tunnel.network() || v4 == tunnel.broadcast(),
-        IpAddr::V6(v6) => is_unroutable_v6(v6),
+        IpAddr::V4(v4) => {
+            is_unroutable_v4(v4) || v4 == tunnel.network.network() || v4 == tunnel.network.broadcast()
+        }
+        IpAddr::V6(v6) => {
+            is_unroutable_v6(v6) || tunnel.ipv6.is_some_and(|ipv6| v6 == ipv6.network.network())
+        }
     }
 }
 
@@ -54,6 +59,7 @@ fn joined(high: u16, low: u16) -> Ipv4Addr {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compile::TunnelNetworkV6;
     use super::*;
 
     #[test]
@@ -77,6 +83,7 @@ mod tests {
             "ff0e::1",
             "fe80::1",
             "febf::1",
+            "fd00:8::",
         ] {
             assert!(is_unroutable(parse(address), &tunnel()), "{address}");
         }
@@ -98,6 +105,9 @@ mod tests {
             "2001:db8::1",
             "fd00::1",
             "fec0::1",
+            "fd00:8::1",
+            "fd00:8::ffff:ffff:ffff:ffff",
+            "fd00:9::",
         ] {
             assert!(!is_unroutable(parse(address), &tunnel()), "{address}");
         }
@@ -118,8 +128,13 @@ mod tests {
         }
     }
 
-    fn tunnel() -> Ipv4Net {
-        "10.8.0.0/24".parse().unwrap()
+    fn tunnel() -> TunnelNetwork {
+        let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
+        TunnelNetwork {
+            network: "10.8.0.0/24".parse().unwrap(),
+            server: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: Some(TunnelNetworkV6 { network, server }),
+        }
     }
 
     fn parse(address: &str) -> IpAddr {

@@ -5,21 +5,22 @@
 //! fixed, and the first answer is final:
 //!
 //! ```text
-//! inner source ── not the session's address ──────────────► deny source-not-assigned
+//! inner source ── not the session's, nor behind it ───────► deny source-not-assigned
 //! destination  ── multicast, broadcast, loopback, … ──────► deny destination-unroutable
-//! routes       ── no route, not in the tunnel network ────► deny no-route
+//! routes       ── no route, not inside the tunnel ────────► deny no-route
 //! rules        ── the longest prefix over all rules ──────► allow(rule)
 //!                 none ───────────────────────────────────► deny no-rule
 //!                 another client, by a rule about more ───► deny client-to-client
 //! ```
 //!
-//! The tunnel network is routed without being listed, so a rule is what opens it. The server's own tunnel address is an
-//! ordinary destination: any covering rule opens it. Other clients are not: only a rule whose prefix lies within the
-//! tunnel network is about them, so that `0.0.0.0/0` for the Internet does not let clients reach each other.
+//! Inside the tunnel are the networks of client addresses and those behind clients. They are routed without being listed
+//! among the routes, so a rule is what opens them. The server's own tunnel addresses are ordinary destinations: any covering
+//! rule opens them. Other clients, and what is behind them, are not: only a rule whose prefix lies within one of those
+//! networks is about them, so that `0.0.0.0/0` for the Internet does not let clients reach each other.
 
 mod compile;
 mod decide;
 mod destination;
 
-pub use compile::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+pub use compile::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 pub use decide::{DenyReason, Principal, Verdict};

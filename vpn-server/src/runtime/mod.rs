@@ -3,6 +3,7 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod address_ledger;
 mod check;
 mod error;
 mod file_limit;

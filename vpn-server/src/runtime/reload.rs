@@ -54,12 +54,12 @@ impl Server {
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        let lets_clients_meet = live.lets_clients_meet(self.config.client_cidr);
+        let lets_clients_meet = live.lets_clients_meet(&self.config.inside);
         if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
             report.fail("routes", &error);
             return;
         }
-        self.tables.set_policy(policy(&live, self.config.client_cidr));
+        self.tables.set_policy(policy(&live, &self.config.inside));
         self.control().set_live(live.clone());
         self.config.live = live;
         report.live_settings_changed = true;

@@ -41,14 +41,14 @@ fn a_server_leaves_the_host_as_it_found_it() {
         let pki = TestPki::new();
         add_interface("eth1", "10.7.0.1/24");
         let server = start(&pki, "route = '10.7.0.0/24@eth1'").unwrap();
-        assert_eq!(server.ready().address.to_string(), "10.8.0.1");
+        assert_eq!(server.ready().addresses, ["10.8.0.1".parse::<std::net::IpAddr>().unwrap()]);
         assert_eq!(server.ready().listen[0].address.port(), 1194);
         assert!(run("ip", &["-brief", "addr", "show", "vpn0"]).contains("10.8.0.1/24"));
-        assert_eq!(switch("conf/eth1/forwarding"), "1");
+        assert_eq!(switch("ipv4/conf/eth1/forwarding"), "1");
         assert!(server.tick());
         server.stop();
         wait_until_gone("vpn0", "after a stop");
-        assert_eq!(switch("conf/eth1/forwarding"), "0");
+        assert_eq!(switch("ipv4/conf/eth1/forwarding"), "0");
         assert_eq!(run("nft", &["list", "ruleset"]), "");
     });
 }
@@ -182,7 +182,7 @@ pub(super) fn config(pki: &TestPki, more: &str) -> Result<Config, ConfigError> {
     let standard = Options {
         pki: Some(pki.directory()),
         server_name: Some("server".to_owned()),
-        client_cidr: Some("10.8.0.0/24".to_owned()),
+        client_cidr: Some(vec!["10.8.0.0/24".to_owned()]),
         tun: Some("vpn0".to_owned()),
         split_tunnel: Some(true),
         state_dir: Some(pki.state_directory()),

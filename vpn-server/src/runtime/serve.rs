@@ -2,6 +2,7 @@
 //!
 //! SIGTERM and SIGINT stop it, and clients are told; a second one ends it at once. SIGHUP reloads.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Builder;
@@ -15,6 +16,7 @@ use super::reload::ReloadReport;
 use super::server::{Ready, Server};
 use super::systemd;
 use crate::config::{Config, ConfigError};
+use crate::control::ClientDirectory;
 
 /// How a daemon ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +35,10 @@ pub trait Hooks {
     fn reread(&mut self) -> Result<Config, ConfigError>;
     /// A reload is over.
     fn reloaded(&mut self, report: &ReloadReport);
+    /// Where single clients are looked up, if not in the configuration.
+    fn client_directory(&self) -> Option<Arc<dyn ClientDirectory>> {
+        None
+    }
 }
 
 /// Runs a server until a signal ends it.
@@ -51,7 +57,7 @@ pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
 
 async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
     let mut signals = Signals::listen()?;
-    let mut server = Server::start(config)?;
+    let mut server = Server::start_with_directory(config, hooks.client_directory())?;
     let status = status(server.ready());
     hooks.ready(server.ready());
     systemd::ready(&status);
@@ -96,7 +102,7 @@ async fn stop(server: Server, mut signals: Signals) -> Ending {
 }
 
 fn status(ready: &Ready) -> String {
-    format!("listening on {}, device {}", ready.addresses(), ready.tun)
+    format!("listening on {}, device {}", ready.listen_addresses(), ready.tun)
 }
 
 /// What a signal asks for.

@@ -3,17 +3,18 @@
 //! Parts are started in the order in which each needs the one before, and dropped in the reverse one, whether the
 //! server is stopped or a later part fails to start.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
 use vpn_proto::{EndpointConfig, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
+use super::address_ledger::AddressLedger;
 use super::error::StartError;
 use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
@@ -21,22 +22,23 @@ use super::listeners::Listeners;
 use super::state_directory::StateDirectory;
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
-use crate::config::{ClientCidr, Config, ListenAddress, LiveSettings, StrangerSettings};
+use crate::config::{
+    ClientCidr, ClientCidrV6, ClientCidrs, Config, InsideSettings, ListenAddress, LiveSettings, Network,
+    StrangerSettings,
+};
 use crate::control::{
-    ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals, Mailroom, SendDatagrams,
+    ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
+    Mailroom, SendDatagrams,
 };
 use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use crate::random;
 use crate::transport::Offload;
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
-
-/// The MTU of the tunnel.
-const TUN_MTU: u16 = 1500;
 
 /// More workers than this do not move packets faster than the kernel's own side of the tunnel device.
 const MAXIMUM_WORKERS: usize = 16;
@@ -54,6 +56,7 @@ pub struct Server {
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
     pub(super) tables: Arc<Tables>,
+    ledger: AddressLedger,
     pub(super) config: Config,
     clock: Clock,
     shards: usize,
@@ -69,14 +72,14 @@ pub struct Ready {
     pub listen: Vec<ListenAddress>,
     /// Its TUN device.
     pub tun: String,
-    /// Its address inside the tunnel.
-    pub address: Ipv4Addr,
-    /// The network of client addresses.
-    pub client_cidr: Ipv4Net,
+    /// Its addresses inside the tunnel, IPv4 first.
+    pub addresses: Vec<IpAddr>,
+    /// The networks of client addresses, in the same order.
+    pub client_cidrs: Vec<IpNet>,
     /// The networks behind it.
     pub routes: Vec<String>,
     /// What clients may reach.
-    pub authorized: Vec<Ipv4Net>,
+    pub authorized: Vec<IpNet>,
 }
 
 impl Server {
@@ -86,6 +89,18 @@ impl Server {
     ///
     /// [`StartError`]; everything that was done until then is undone.
     pub fn start(config: Config) -> Result<Self, StartError> {
+        Self::start_with_directory(config, None)
+    }
+
+    /// Starts a server that looks single clients up in `directory`, if there is one, instead of in its configuration.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Server::start`].
+    pub fn start_with_directory(
+        config: Config,
+        directory: Option<Arc<dyn ClientDirectory>>,
+    ) -> Result<Self, StartError> {
         for advice in config.advice() {
             warn!(code = advice.code, "{}", advice.message);
         }
@@ -102,14 +117,19 @@ impl Server {
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
 
         let clock = Clock::start();
-        let policy = policy(&config.live, config.client_cidr);
-        let tables = Arc::new(Tables::new(capacity(config.client_cidr), policy));
+        let ledger = AddressLedger::new(address_file(&config, &state));
+        let policy = policy(&config.live, &config.inside);
+        let sessions = capacity(config.inside.client_cidrs.v4);
+        let tables = Tables::new(sessions, policy).with_outer_limit(config.data_channel.outer_limit);
+        let tables = Arc::new(tables);
         let shards = shard_count();
         let reply_limiter = Arc::new(reply_limiter(&config)?);
         let mailroom = Mailroom::open(
             shards,
             ControlSettings {
-                client_cidr: config.client_cidr,
+                inside: config.inside.clone(),
+                addresses: ledger.open_book(&config.inside),
+                directory,
                 sessions_per_client: config.sessions.per_client,
                 live: config.live.clone(),
                 tables: Arc::clone(&tables),
@@ -126,7 +146,7 @@ impl Server {
             .map_err(StartError::system("the control threads"))?;
         let watch = watch_revocations(&keeper, control.handle())?;
         let ready = Ready::new(&config, listen);
-        info!(listen = ready.addresses(), tun = ready.tun, address = %ready.address, "the server is ready");
+        info!(listen = ready.listen_addresses(), tun = ready.tun, addresses = ?ready.addresses, "the server is ready");
         Ok(Self {
             watch,
             control,
@@ -135,6 +155,7 @@ impl Server {
             keeper,
             log,
             tables,
+            ledger,
             config,
             clock,
             shards,
@@ -178,6 +199,7 @@ impl Server {
     #[must_use]
     pub fn tick(&self) -> bool {
         self.keeper.watch_expiry();
+        self.ledger.keep_up(|known| self.control.handle().address_history(known));
         self.plane.is_running()
     }
 
@@ -185,6 +207,7 @@ impl Server {
     pub fn stop(mut self) {
         self.watch = None;
         info!(connections = self.connections().len(), "the server is stopping");
+        self.ledger.write(|known| self.control.handle().address_history(known));
         let Self { control, plane, network, log, .. } = self;
         control.stop();
         plane.stop();
@@ -216,7 +239,7 @@ impl Server {
 impl Ready {
     /// The addresses it listens on, in one text.
     #[must_use]
-    pub fn addresses(&self) -> String {
+    pub fn listen_addresses(&self) -> String {
         self.listen.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
@@ -224,8 +247,8 @@ impl Ready {
         Self {
             listen,
             tun: config.tun.to_string(),
-            address: config.client_cidr.server_address(),
-            client_cidr: config.client_cidr.network().net(),
+            addresses: server_addresses(&config.inside),
+            client_cidrs: config.inside.client_cidrs.networks().map(Network::net).collect(),
             routes: config.live.routes.iter().map(ToString::to_string).collect(),
             authorized: config.live.authorized.iter().map(|network| network.net()).collect(),
         }
@@ -243,16 +266,30 @@ impl SendDatagrams for Transmitter {
 }
 
 /// The policy that the live part of a configuration asks for.
-pub(super) fn policy(live: &LiveSettings, client_cidr: ClientCidr) -> Policy {
-    let rules = live.authorized.iter().zip(0..).map(|(network, number)| AuthorizationRule {
-        id: RuleId(number),
-        destination: IpNet::V4(network.net()),
-    });
+pub(super) fn policy(live: &LiveSettings, inside: &InsideSettings) -> Policy {
+    let between_clients = inside.client_cidrs.networks().chain(inside.client_networks.iter().copied());
+    let between_clients = between_clients.filter(|_| live.client_to_client);
+    let rules = live.authorized.iter().copied().chain(between_clients).zip(0..);
+    let rules =
+        rules.map(|(network, number)| AuthorizationRule { id: RuleId(number), destination: network.net() });
     Policy::compile(&Ruleset {
-        tunnel: TunnelNetwork { network: client_cidr.network().net(), server: client_cidr.server_address() },
-        routes: live.routes.iter().map(|route| IpNet::V4(route.network.net())).collect(),
+        tunnel: tunnel_network(inside),
+        client_networks: inside.client_networks.iter().map(|network| network.net()).collect(),
+        routes: live.routes.iter().map(|route| route.network.net()).collect(),
         rules: rules.collect(),
     })
+}
+
+fn tunnel_network(inside: &InsideSettings) -> TunnelNetwork {
+    let ClientCidrs { v4, v6 } = inside.client_cidrs;
+    let ipv6 = v6.map(|v6| TunnelNetworkV6 { network: v6.net(), server: v6.server_address() });
+    TunnelNetwork { network: v4.net(), server: v4.server_address(), ipv6 }
+}
+
+fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
+    let ClientCidrs { v4, v6 } = inside.client_cidrs;
+    let v6 = v6.map(|v6| v6.server_address().into());
+    std::iter::once(v4.server_address().into()).chain(v6).collect()
 }
 
 fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, TrustKeeper), StartError> {
@@ -272,13 +309,17 @@ fn open_log(config: &Config, state: &StateDirectory) -> Result<ConnectionLog, St
     Ok(ConnectionLog::open(config.connection_log.as_deref(), state.endpoint_id()?, seed)?)
 }
 
+fn address_file(config: &Config, state: &StateDirectory) -> PathBuf {
+    config.inside.address_file.clone().unwrap_or_else(|| state.path().join("addresses"))
+}
+
 fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, StartError> {
     let Listeners { udp, tcp, .. } = listeners;
     let strangers = stranger_limits(&config.strangers);
     if tcp.is_empty() {
         return Ok(Edge { sockets: udp, tcp: TcpEdge::default(), strangers, tun });
     }
-    let sessions = capacity(config.client_cidr) as u64;
+    let sessions = capacity(config.inside.client_cidrs.v4) as u64;
     let room = Demand { sessions, strangers, shares_port: config.port_share.is_some() }.make_room()?;
     let port_share = config.port_share.clone().map(PortShare::start).transpose();
     let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?;
@@ -301,12 +342,13 @@ fn reply_limiter(config: &Config) -> Result<ReplyLimiter, StartError> {
 }
 
 fn tun_settings(config: &Config, queues: NonZero<usize>) -> TunSettings {
-    let network = config.client_cidr.network().net();
-    let address = config.client_cidr.server_address();
+    let ClientCidrs { v4, v6 } = config.inside.client_cidrs;
+    let own_v6 = |v6: ClientCidrV6| Ipv6Net::new(v6.server_address(), v6.net().prefix_len());
     TunSettings {
         name: config.tun.clone(),
-        address: Ipv4Net::new(address, network.prefix_len()).unwrap_or(network),
-        mtu: TUN_MTU,
+        address: Ipv4Net::new(v4.server_address(), v4.net().prefix_len()).unwrap_or_else(|_| v4.net()),
+        address_v6: v6.and_then(|v6| own_v6(v6).ok()),
+        mtu: config.data_channel.tun_mtu,
         offload: Offload::TcpAndUdp,
         queues,
     }
@@ -319,9 +361,9 @@ fn network_settings(
 ) -> HostNetworkSettings {
     HostNetworkSettings {
         tun: config.tun.clone(),
-        client_cidr: config.client_cidr,
+        inside: config.inside.clone(),
         routes: config.live.routes.clone(),
-        forwards_between_clients: config.live.lets_clients_meet(config.client_cidr),
+        forwards_between_clients: config.live.lets_clients_meet(&config.inside),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         state_directory: state_directory.to_owned(),
@@ -343,9 +385,12 @@ fn endpoint_config(
         wrapping,
         unix_time_of_origin: clock.unix_time_of_origin(),
         data_ciphers: config.sessions.data_ciphers.clone(),
+        cbc_ciphers: config.data_channel.cbc_ciphers.clone(),
+        cbc_digest: config.data_channel.cbc_digest,
+        replay_window: config.data_channel.replay_window,
         keepalive: config.sessions.keepalive,
         renegotiate_after: config.sessions.renegotiate_after,
-        tun_mtu: TUN_MTU,
+        tun_mtu: config.data_channel.tun_mtu,
         handshake_timeout: strangers.handshake_timeout,
         half_open: HalfOpenLimits {
             total: share(strangers.half_open),
@@ -375,7 +420,7 @@ fn watch_revocations(
 
 /// A slot for every address: the limits that administrators set are kept by the control plane.
 fn capacity(client_cidr: ClientCidr) -> usize {
-    1 << (u32::BITS - u32::from(client_cidr.network().net().prefix_len()))
+    1 << (u32::BITS - u32::from(client_cidr.net().prefix_len()))
 }
 
 /// Every processor moves packets; the handshakes' threads share them.

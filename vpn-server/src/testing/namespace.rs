@@ -34,7 +34,7 @@ pub(crate) fn add_interface(name: &str, address: &str) {
     run("ip", &["link", "set", name, "up"]);
 }
 
-/// The value of a switch below `net/ipv4`.
+/// The value of a switch below `net`.
 pub(crate) fn switch(name: &str) -> String {
-    std::fs::read_to_string(format!("/proc/sys/net/ipv4/{name}")).unwrap().trim().to_owned()
+    std::fs::read_to_string(format!("/proc/sys/net/{name}")).unwrap().trim().to_owned()
 }

@@ -8,7 +8,7 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::str::FromStr;
 
-use ipnet::Ipv4Net;
+use ipnet::{Ipv4Net, Ipv6Net};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use tun_rs::{DeviceBuilder, SyncDevice};
@@ -22,6 +22,8 @@ pub struct TunSettings {
     pub name: DeviceName,
     /// The server's tunnel address, with the prefix length of the tunnel network.
     pub address: Ipv4Net,
+    /// The same for IPv6; `None` where the tunnel carries IPv4 only.
+    pub address_v6: Option<Ipv6Net>,
     /// The longest packet, in octets.
     pub mtu: u16,
     /// The super-packets to ask for.
@@ -292,14 +294,17 @@ fn check_node(name: &DeviceName) -> Result<(), TunError> {
 }
 
 fn build(settings: &TunSettings, wish: Wish) -> io::Result<SyncDevice> {
-    DeviceBuilder::new()
+    let mut builder = DeviceBuilder::new()
         .name(settings.name.as_str())
         .ipv4(settings.address.addr(), settings.address.prefix_len(), None)
         .mtu(settings.mtu)
         .with(|options| {
             options.tx_queue_len(TRANSMIT_QUEUE).offload(wish.has_offload).multi_queue(wish.has_many_queues);
-        })
-        .build_sync()
+        });
+    if let Some(address) = settings.address_v6 {
+        builder = builder.ipv6(address.addr(), address.prefix_len());
+    }
+    builder.build_sync()
 }
 
 fn classified(name: &DeviceName, source: io::Error) -> TunError {

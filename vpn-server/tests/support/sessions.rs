@@ -84,6 +84,7 @@ impl Sessions {
             address,
             netmask: Ipv4Addr::new(255, 255, 255, 0),
             gateway: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
             reauthenticate: false,
             options: vec![],
         };

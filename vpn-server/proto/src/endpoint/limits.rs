@@ -164,6 +164,7 @@ fn grant() -> Grant {
         address: [10, 8, 0, 2].into(),
         netmask: [255, 255, 255, 0].into(),
         gateway: [10, 8, 0, 1].into(),
+        ipv6: None,
         reauthenticate: false,
         options: vec![],
     }

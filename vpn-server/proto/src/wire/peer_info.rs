@@ -54,6 +54,13 @@ impl PeerInfo {
         self.get("IV_PLAT")
     }
 
+    /// Whether the client takes the `dns` option in its final form, as OpenVPN 2.7 does.
+    #[must_use]
+    pub fn understands_dns_option(&self) -> bool {
+        const DNS_OPTION: u32 = 1 << 11;
+        self.protocol_bits() & DNS_OPTION != 0
+    }
+
     pub(crate) fn protocol_bits(&self) -> u32 {
         self.get("IV_PROTO").and_then(|bits| bits.parse().ok()).unwrap_or(0)
     }

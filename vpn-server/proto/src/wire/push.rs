@@ -3,7 +3,7 @@
 //! An option can hold neither comma nor control character, whoever made it (CFG-03).
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Octets of one message; stock senders and receivers agree on 1024.
 const MAX_MESSAGE: usize = 1024;
@@ -43,10 +43,10 @@ impl PushOption {
         Self(format!("route {network} {netmask}"))
     }
 
-    /// Sends all traffic into the tunnel, by two routes that leave the client's default route in place.
+    /// Sends traffic for an IPv6 network into the tunnel.
     #[must_use]
-    pub fn redirect_gateway_def1() -> Self {
-        Self("redirect-gateway def1".to_owned())
+    pub fn route_ipv6(network: Ipv6Addr, prefix_length: u8) -> Self {
+        Self(format!("route-ipv6 {network}/{prefix_length}"))
     }
 
     /// Names a DNS server.
@@ -58,18 +58,10 @@ impl PushOption {
         }
     }
 
-    /// Names the domain of the client's connection.
-    ///
-    /// # Errors
-    /// [`InvalidPushOption`] as for [`PushOption::parse`], and for a domain with a space in it.
-    pub fn dns_domain(domain: &str) -> Result<Self, InvalidPushOption> {
-        if domain.is_empty() || domain.contains(char::is_whitespace) {
-            return Err(InvalidPushOption {
-                option: domain.escape_debug().collect(),
-                reason: "it is no domain name",
-            });
-        }
-        Self::parse(&format!("dhcp-option DOMAIN {domain}"))
+    /// The name of the option: its first word.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.0.split(' ').next().unwrap_or_default()
     }
 
     pub(crate) fn formatted(option: fmt::Arguments<'_>) -> Self {
@@ -165,7 +157,6 @@ mod tests {
         }
         assert!(PushOption::parse(&"x".repeat(MAX_OPTION)).is_ok());
         assert!(PushOption::parse(&"x".repeat(MAX_OPTION + 1)).is_err());
-        assert!(PushOption::dns_domain("a b").is_err());
     }
 
     #[test]
@@ -173,6 +164,14 @@ mod tests {
         let reply =
             push_reply(&[PushOption::route(Ipv4Addr::new(10, 7, 0, 0), Ipv4Addr::new(255, 255, 255, 0))]);
         assert_eq!(reply, ["PUSH_REPLY,route 10.7.0.0 255.255.255.0"]);
+    }
+
+    #[test]
+    fn the_first_word_is_the_name() {
+        assert_eq!(PushOption::route_ipv6("fd07::".parse().unwrap(), 64).as_str(), "route-ipv6 fd07::/64");
+        for (option, name) in [("dhcp-option DNS 1.1.1.1", "dhcp-option"), ("block-ipv6", "block-ipv6")] {
+            assert_eq!(PushOption::parse(option).unwrap().name(), name);
+        }
     }
 
     #[test]

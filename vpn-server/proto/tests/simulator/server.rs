@@ -200,6 +200,7 @@ impl Server {
             address: Ipv4Addr::new(10, 8, 0, host),
             netmask: Ipv4Addr::new(255, 255, 255, 0),
             gateway: Ipv4Addr::new(10, 8, 0, 1),
+            ipv6: None,
             reauthenticate: self.reauthenticates,
             options: self.options.clone(),
         }

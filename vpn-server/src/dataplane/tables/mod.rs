@@ -9,19 +9,23 @@
 //! packets of two holders of one peer id lies as much time as there can be: released ids are reused last.
 
 mod addresses;
+mod networks;
 mod old_peers;
 mod peer;
 mod slots;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
+use ipnet::IpNet;
 use vpn_proto::{Path, PeerId};
 
 use crate::policy::Policy;
 
+use super::mss::OuterLimit;
 use addresses::AddressTable;
+use networks::{Holder, NetworkTable};
 use old_peers::OldPeers;
 pub(super) use peer::Leaving;
 pub use peer::{Peer, PeerCounters};
@@ -45,7 +49,7 @@ pub enum InsertError {
     },
     /// The address is not in the tunnel network.
     #[error("{0} is not in the tunnel network")]
-    ForeignAddress(Ipv4Addr),
+    ForeignAddress(IpAddr),
 }
 
 impl InsertError {
@@ -63,26 +67,39 @@ impl InsertError {
 /// All tables of one data plane.
 pub struct Tables {
     peers: Box<[ArcSwapOption<Peer>]>,
-    addresses: AddressTable,
+    addresses_v4: AddressTable,
+    addresses_v6: AddressTable,
+    networks: NetworkTable,
     old_peers: OldPeers,
     policy: ArcSwap<Policy>,
+    outer_limit: OuterLimit,
     slots: Mutex<Slots>,
 }
 
 impl Tables {
-    /// Empty tables for at most `max_sessions` peers, whose addresses come from the tunnel network of `policy`.
+    /// Empty tables for at most `max_sessions` peers, whose addresses come from the tunnel networks of `policy`.
     ///
-    /// Allocates a pointer per session and four octets per address of the network, once.
+    /// Allocates a pointer per session and four octets per address that is leased, once.
     #[must_use]
     pub fn new(max_sessions: usize, policy: Policy) -> Self {
-        let slots = Slots::new(max_sessions);
+        let (slots, tunnel) = (Slots::new(max_sessions), policy.tunnel());
+        let over_v6 = |network| AddressTable::over_v6(network, tunnel.network);
         Self {
             peers: (0..slots.count()).map(|_| ArcSwapOption::empty()).collect(),
-            addresses: AddressTable::new(policy.tunnel().network),
+            addresses_v4: AddressTable::over_v4(tunnel.network),
+            addresses_v6: tunnel.ipv6.map_or_else(AddressTable::empty, |ipv6| over_v6(ipv6.network)),
+            networks: NetworkTable::new(),
             old_peers: OldPeers::default(),
             policy: ArcSwap::from_pointee(policy),
+            outer_limit: OuterLimit::default(),
             slots: Mutex::new(slots),
         }
+    }
+
+    /// The same tables with another limit on the length of outer packets.
+    #[must_use]
+    pub fn with_outer_limit(self, outer_limit: OuterLimit) -> Self {
+        Self { outer_limit, ..self }
     }
 
     /// Takes a free slot: the one that has been free for longest. `None` when `max_sessions` are taken.
@@ -96,8 +113,9 @@ impl Tables {
         if channel != id {
             return Err(InsertError::ForeignChannel { channel, slot: id });
         }
-        if !self.addresses.contains(peer.address) {
-            return Err(InsertError::ForeignAddress(peer.address));
+        let tunnel = self.policy.load().tunnel();
+        if let Some(foreign) = addresses_of(&peer).find(|address| !tunnel.contains(*address)) {
+            return Err(InsertError::ForeignAddress(foreign));
         }
         let slots = self.slots();
         let Some(entry) = self.entry(id).filter(|_| slots.is_held(slot)) else {
@@ -105,7 +123,10 @@ impl Tables {
         };
         let peer = Arc::new(peer);
         entry.store(Some(Arc::clone(&peer)));
-        self.addresses.assign(peer.address, id);
+        for address in addresses_of(&peer) {
+            self.addresses(address).assign(address, id);
+        }
+        self.networks.assign(self.prefixes_of(&peer), Holder::new(id, &peer));
         if !peer.channel.is_found_by_peer_id() {
             self.old_peers.insert(peer.channel.path(), id);
         }
@@ -120,7 +141,10 @@ impl Tables {
         }
         let peer = self.entry(slot.peer_id()).and_then(|entry| entry.swap(None));
         if let Some(peer) = &peer {
-            self.addresses.clear(peer.address, slot.peer_id());
+            for address in addresses_of(peer) {
+                self.addresses(address).clear(address, slot.peer_id());
+            }
+            self.networks.clear(self.prefixes_of(peer), Holder::new(slot.peer_id(), peer));
             self.old_peers.remove(&peer.channel.path(), slot.peer_id());
         }
         slots.give_back(slot);
@@ -142,10 +166,36 @@ impl Tables {
         self.entry(id).map_or_else(|| Guard::from_inner(None), ArcSwapOption::load)
     }
 
+    /// The peer that packets for `address` go to: it was assigned to it, or is in a network behind it. Held for one packet,
+    /// not longer.
+    pub fn peer_toward(&self, address: IpAddr) -> Option<PeerGuard> {
+        if let Some(id) = self.addresses(address).lookup(address) {
+            // Between the two lookups the id may have got another holder.
+            return PeerGuard::of(self.peer(id), |peer| peer.has_address(address));
+        }
+        let (_, holder) = self.networks.lookup(address)?;
+        PeerGuard::of(self.peer(holder.id), |peer| holder.is(peer))
+    }
+
+    /// The network behind `peer` that `address` is in, if none of another peer is closer to it.
+    pub fn network_behind(&self, peer: &Peer, address: IpAddr) -> Option<IpNet> {
+        if peer.networks.is_empty() {
+            return None;
+        }
+        let (network, holder) = self.networks.lookup(address)?;
+        holder.is(peer).then_some(network)
+    }
+
     /// The id of the peer that `address` is assigned to.
     #[must_use]
     pub fn peer_id_of(&self, address: Ipv4Addr) -> Option<PeerId> {
-        self.addresses.lookup(address)
+        self.addresses_v4.lookup(address.into())
+    }
+
+    /// How long outer packets may be.
+    #[must_use]
+    pub const fn outer_limit(&self) -> OuterLimit {
+        self.outer_limit
     }
 
     /// The id of the peer at `path`, if its packets do not carry it: a client older than OpenVPN 2.4.
@@ -159,12 +209,46 @@ impl Tables {
         self.peers.iter().filter_map(ArcSwapOption::load_full)
     }
 
+    const fn addresses(&self, address: IpAddr) -> &AddressTable {
+        match address {
+            IpAddr::V4(_) => &self.addresses_v4,
+            IpAddr::V6(_) => &self.addresses_v6,
+        }
+    }
+
+    /// What is behind `peer`, and those of its addresses that are in no dense table.
+    fn prefixes_of(&self, peer: &Peer) -> impl Iterator<Item = IpNet> {
+        let scattered = addresses_of(peer)
+            .filter(|address| !self.addresses(*address).contains(*address))
+            .map(IpNet::from);
+        peer.networks.iter().copied().chain(scattered)
+    }
+
     fn entry(&self, id: PeerId) -> Option<&ArcSwapOption<Peer>> {
         self.peers.get(usize::try_from(id.get()).ok()?)
     }
 
     fn slots(&self) -> MutexGuard<'_, Slots> {
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn addresses_of(peer: &Peer) -> impl Iterator<Item = IpAddr> + use<> {
+    [Some(peer.address.into()), peer.address_v6.map(IpAddr::V6)].into_iter().flatten()
+}
+
+/// A peer that is there, as a reader holds it.
+pub struct PeerGuard(Guard<Option<Arc<Peer>>>);
+
+impl PeerGuard {
+    fn of(guard: Guard<Option<Arc<Peer>>>, is_it: impl FnOnce(&Peer) -> bool) -> Option<Self> {
+        guard.as_deref().is_some_and(is_it).then_some(Self(guard))
+    }
+
+    /// The peer.
+    #[must_use]
+    pub fn get(&self) -> Option<&Peer> {
+        self.0.as_deref()
     }
 }
 
@@ -176,8 +260,6 @@ mod tests {
 
     use super::super::testing::policy;
     use super::super::testing::sessions::{Session, Sessions, path};
-    use crate::policy::Principal;
-
     use super::*;
 
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
@@ -230,7 +312,11 @@ mod tests {
         let foreign_channel = InsertError::ForeignChannel { channel: slot.peer_id(), slot: other.peer_id() };
         assert_eq!(tables.insert(other, peer(ADDRESS)).err(), Some(foreign_channel));
         let outside = Ipv4Addr::new(10, 9, 0, 1);
-        assert_eq!(tables.insert(slot, peer(outside)).err(), Some(InsertError::ForeignAddress(outside)));
+        let foreign_address = InsertError::ForeignAddress(outside.into());
+        assert_eq!(tables.insert(slot, peer(outside)).err(), Some(foreign_address));
+        let outside = "fd00:9::1000".parse().unwrap();
+        let foreign_address = InsertError::ForeignAddress(IpAddr::V6(outside));
+        assert_eq!(tables.insert(slot, peer(ADDRESS).with_ipv6(Some(outside))).err(), Some(foreign_address));
         assert!(tables.peers().next().is_none());
     }
 
@@ -242,6 +328,61 @@ mod tests {
         insert(&tables, &mut sessions, new, ADDRESS);
         tables.remove(old);
         assert_eq!(tables.peer_id_of(ADDRESS), Some(new.peer_id()));
+    }
+
+    #[test]
+    fn a_peer_is_found_by_either_address_and_by_what_is_behind_it_until_it_is_removed() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let slot = tables.reserve().unwrap();
+        let session = sessions.connect(slot.peer_id(), somewhere(), ADDRESS);
+        let ways = ["10.8.0.2", "fd00:8::1000", "10.20.3.4", "fd20::5"].map(|way| way.parse().unwrap());
+        let networks = vec!["10.20.0.0/16".parse().unwrap(), "fd20::/48".parse().unwrap()];
+        let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), ADDRESS)
+            .with_ipv6(Some("fd00:8::1000".parse().unwrap()))
+            .with_networks(networks);
+        let peer = tables.insert(slot, peer).unwrap();
+        for way in ways {
+            assert_eq!(tables.peer_toward(way).unwrap().get().unwrap().session, session.handle, "{way}");
+        }
+        assert!(tables.peer_toward("10.21.0.1".parse().unwrap()).is_none());
+        assert_eq!(tables.network_behind(&peer, ways[2]).unwrap().to_string(), "10.20.0.0/16");
+        assert_eq!(tables.network_behind(&peer, ways[0]), None);
+        tables.remove(slot);
+        for way in ways {
+            assert!(tables.peer_toward(way).is_none(), "{way}");
+        }
+    }
+
+    #[test]
+    fn an_ipv6_address_far_from_the_pool_is_found_as_well() {
+        let (tables, mut sessions) = (tables(1), Sessions::new());
+        let slot = tables.reserve().unwrap();
+        let session = sessions.connect(slot.peer_id(), somewhere(), ADDRESS);
+        let address: std::net::Ipv6Addr = "fd00:8::cafe:0:1".parse().unwrap();
+        let peer =
+            Peer::new(session.handle, 0, Arc::clone(&session.channel), ADDRESS).with_ipv6(Some(address));
+        tables.insert(slot, peer).unwrap();
+        assert!(tables.peer_toward(address.into()).is_some());
+        tables.remove(slot);
+        assert!(tables.peer_toward(address.into()).is_none());
+    }
+
+    #[test]
+    fn acl_02_a_network_closer_to_another_peer_is_not_this_peers() {
+        let (tables, mut sessions) = (tables(2), Sessions::new());
+        let mut insert = |host: u8, network: &str| {
+            let (slot, address) = (tables.reserve().unwrap(), Ipv4Addr::new(10, 8, 0, host));
+            let remote = ([192, 0, 2, host], 4000).into();
+            let session = sessions.connect(slot.peer_id(), path(Transport::Udp, remote), address);
+            let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), address);
+            tables.insert(slot, peer.with_networks(vec![network.parse().unwrap()])).unwrap()
+        };
+        let (alice, bob) = (insert(2, "10.20.0.0/16"), insert(3, "10.20.7.0/24"));
+        let [near, far] = ["10.20.7.1", "10.20.8.1"].map(|address| address.parse().unwrap());
+        assert!(
+            tables.network_behind(&alice, far).is_some() && tables.network_behind(&alice, near).is_none()
+        );
+        assert!(tables.network_behind(&bob, near).is_some() && tables.network_behind(&bob, far).is_none());
     }
 
     #[test]
@@ -285,9 +426,8 @@ mod tests {
         let tables = tables(1);
         let (held, target) = (tables.policy(), Ipv4Addr::new(192, 168, 0, 1).into());
         tables.set_policy(policy(&["192.168.0.0/16"]));
-        let principal = Principal { address: ADDRESS };
-        assert!(!held.decide_return(principal, target).is_allowed());
-        assert!(tables.policy().decide_return(principal, target).is_allowed());
+        assert!(!held.decide_return(target).is_allowed());
+        assert!(tables.policy().decide_return(target).is_allowed());
     }
 
     fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {

@@ -1,9 +1,10 @@
 //! What workers know of one session.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use ipnet::IpNet;
 use vpn_proto::SessionHandle;
 use vpn_proto::data::DataChannel;
 
@@ -19,6 +20,10 @@ pub struct Peer {
     pub channel: Arc<DataChannel>,
     /// The tunnel address that was assigned to it.
     pub address: Ipv4Addr,
+    /// The IPv6 tunnel address that was assigned to it, if any.
+    pub address_v6: Option<Ipv6Addr>,
+    /// The networks behind it.
+    pub networks: Box<[IpNet]>,
     /// Its drops.
     pub counters: PeerCounters,
     has_left: AtomicBool,
@@ -40,7 +45,7 @@ pub struct PeerCounters {
 }
 
 impl Peer {
-    /// A peer with counters at zero.
+    /// A peer with an IPv4 address, nothing behind it, and counters at zero.
     #[must_use]
     pub fn new(session: SessionHandle, shard: usize, channel: Arc<DataChannel>, address: Ipv4Addr) -> Self {
         Self {
@@ -48,15 +53,38 @@ impl Peer {
             shard,
             channel,
             address,
+            address_v6: None,
+            networks: Box::default(),
             counters: PeerCounters::default(),
             has_left: AtomicBool::new(false),
         }
     }
 
-    /// The peer as the policy sees it.
+    /// The same peer with an IPv6 address as well.
     #[must_use]
-    pub const fn principal(&self) -> Principal {
-        Principal { address: self.address }
+    pub fn with_ipv6(self, address_v6: Option<Ipv6Addr>) -> Self {
+        Self { address_v6, ..self }
+    }
+
+    /// The same peer with `networks` behind it.
+    #[must_use]
+    pub fn with_networks(self, networks: impl Into<Box<[IpNet]>>) -> Self {
+        Self { networks: networks.into(), ..self }
+    }
+
+    /// Whether `address` was assigned to it.
+    #[must_use]
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(v4) => v4 == self.address,
+            IpAddr::V6(v6) => Some(v6) == self.address_v6,
+        }
+    }
+
+    /// The peer as the policy sees it for a packet that comes from `network` behind it, or from itself.
+    #[must_use]
+    pub const fn principal(&self, network: Option<IpNet>) -> Principal {
+        Principal { address: self.address, address_v6: self.address_v6, network }
     }
 
     /// Passes on that the peer says it leaves: `tell` answers whether it was heard.
