@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use vpn_proto::data::{DataSender, Inbound, OpenError, SealError, SealLayout};
+use vpn_proto::data::{Inbound, OpenError, SealError, SealLayout};
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::wire::tcp::{FrameError, Frames};
 use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
@@ -109,10 +109,8 @@ impl Pipeline<'_> {
         queue: &mut SendQueue,
         flush: impl FnMut(&mut SendQueue),
     ) {
-        let seal = |peer: &Peer, _: &InnerHeader, _: &[u8]| {
-            self.seal_segments(now, peer, packet, queue, flush);
-            Ok(())
-        };
+        let seal =
+            |peer: &Peer, _: &InnerHeader, _: &[u8]| self.seal_segments(now, peer, packet, queue, flush);
         self.outbound_as(policy, packet.packet(), packet.count() as u64, seal);
     }
 
@@ -158,19 +156,24 @@ impl Pipeline<'_> {
         packet: &SuperPacket<'_>,
         queue: &mut SendQueue,
         mut flush: impl FnMut(&mut SendQueue),
-    ) {
+    ) -> Result<(), DropReason> {
         let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+        let count = packet.count();
+        let octets = packet.packet().len() + (count - 1) * packet.header_length();
+        let mut batch = sender.batch(now, count, octets).map_err(unsealed)?;
         for segment in packet.segments() {
             if queue.is_full() {
                 flush(queue);
             }
             let length = segment.length();
-            let sealed = seal_with(queue, now, &sender, layout, length, |inner| segment.write(inner));
-            if let Err(reason) = sealed {
+            let write = |inner: &mut [u8]| segment.write(inner);
+            let seal = |datagram: &mut [u8]| batch.seal(length, datagram);
+            if let Err(reason) = queue_sealed(queue, sender.path(), layout, length, write, seal) {
                 self.counters.dropped(reason);
                 peer.counters.count_to_peer(1);
             }
         }
+        Ok(())
     }
 }
 
@@ -348,27 +351,28 @@ impl Pipeline<'_> {
     ) -> Result<(), DropReason> {
         let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
         let segments = self.tables.outer_limit().segment_limit(sender.path(), layout);
-        seal_with(queue, now, &sender, layout, packet.len(), |inner| {
+        let write = |inner: &mut [u8]| {
             inner.copy_from_slice(packet);
             segments.apply(header, inner);
-        })
+        };
+        let seal = |datagram: &mut [u8]| sender.seal(now, packet.len(), datagram);
+        queue_sealed(queue, sender.path(), layout, packet.len(), write, seal)
     }
 }
 
-/// Queues a packet of `length` octets, which `write` puts where it is sealed.
-fn seal_with(
+/// Queues a packet of `length` octets, which `write` puts where `seal` finds it.
+fn queue_sealed(
     queue: &mut SendQueue,
-    now: Moment,
-    sender: &DataSender<'_>,
+    path: &Path,
     layout: SealLayout,
     length: usize,
     write: impl FnOnce(&mut [u8]),
+    seal: impl FnOnce(&mut [u8]) -> Result<(), SealError>,
 ) -> Result<(), DropReason> {
-    let room = queue.room(sender.path(), layout.datagram_length(length));
-    let mut room = room.ok_or(DropReason::TooLongToSeal)?;
+    let mut room = queue.room(path, layout.datagram_length(length)).ok_or(DropReason::TooLongToSeal)?;
     let datagram = room.datagram();
     write(&mut datagram[layout.front()..][..length]);
-    sender.seal(now, length, datagram).map_err(unsealed)?;
+    seal(datagram).map_err(unsealed)?;
     room.commit();
     Ok(())
 }
