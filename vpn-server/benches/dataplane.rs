@@ -109,8 +109,8 @@ fn session() -> Session {
 
 /// Rules for networks of 172.16.0.0/12, the target's among them.
 fn policy(rules: u16) -> Policy {
-    let tunnel =
-        TunnelNetwork { network: "10.8.0.0/16".parse().unwrap(), server: Ipv4Addr::new(10, 8, 0, 1) };
+    let (network, server) = ("10.8.0.0/16".parse().unwrap(), Ipv4Addr::new(10, 8, 0, 1));
+    let tunnel = TunnelNetwork { network, server, ipv6: None };
     let networks = (0..rules).map(|number| {
         let [high, low] = number.to_be_bytes();
         IpNet::V4(Ipv4Net::new(Ipv4Addr::new(172, 16 + high, low, 0), 24).unwrap())
