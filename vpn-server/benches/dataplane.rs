@@ -2,7 +2,6 @@
 //!
 //! Numbers compare on one machine only. Whole servers are compared by `make bench`.
 
-#![expect(missing_docs, reason = "criterion's macros make items without documentation")]
 #![expect(clippy::unwrap_used, reason = "what is measured works, or there is nothing to measure")]
 
 #[expect(dead_code, reason = "shared with the tests, which use more of it")]
