@@ -427,6 +427,8 @@ def raise_priority():
 def main():
     options, results = arguments(), Results()
     raise_priority()
+    # Ended from outside, too, it takes back what it set up.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     servers, names = options.servers.split(','), options.measure.split(',')
     with tempfile.TemporaryDirectory(prefix='postern-bench-') as directory, Lab(options, directory) as lab:
         for number in range(options.rounds):
