@@ -9,7 +9,7 @@ export RUST_TEST_THREADS ?= 6
 .DEFAULT_GOAL := help
 RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
 
-.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-pki dependencies monitors format format-check lint docs pkilint deny
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-steps bench-issue bench-pki dependencies monitors format format-check lint docs pkilint deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -44,7 +44,14 @@ fuzz: ## Fuzz every target for SECONDS_EACH seconds (60)
 stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longer than `make test` does (as root)
 	PKI_STRESS=1 $(CARGO) $(RUNNER) test --package postern --test pki -- disturbed
 
-bench: dependencies ## Time issuing a certificate against easy-rsa, release build
+bench: dependencies ## Measure the server side by side with stock OpenVPN, release build (as root; BENCH_ARGUMENTS chooses)
+	$(CARGO) build --release --package postern --package postern-bench
+	bench/side_by_side.py $(BENCH_ARGUMENTS)
+
+bench-steps: ## Measure single steps of the data plane, release build
+	$(CARGO) bench --package vpn-server --bench dataplane
+
+bench-issue: dependencies ## Time issuing a certificate against easy-rsa, release build
 	$(CARGO) build --release --package postern --package test-support
 	$(CARGO) run --release --quiet --package test-support --bin bench-issue
 

@@ -14,6 +14,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::io::Read;
 use std::net::{Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
+use std::num::NonZero;
 use std::sync::Arc;
 
 use ipnet::Ipv4Net;
@@ -22,18 +23,23 @@ use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
 use vpn_proto::{ListenerId, Moment, Transport};
 use vpn_server::dataplane::counters::{Event, PlaneCounters, WorkerCounters};
+use vpn_server::dataplane::offload::{
+    Frame, FrameHeader, MergeMemory, PartialChecksum, Segmentation, SegmentedProtocol,
+};
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use vpn_server::transport::poller::{Poller, Token};
 use vpn_server::transport::tcp::{Connection, Precedence};
-use vpn_server::transport::{ReceiveBatch, Received, SUPER_BUFFER};
+use vpn_server::transport::{Offload, ReceiveBatch, Received, SUPER_BUFFER};
 
 const TARGET: Ipv4Addr = Ipv4Addr::new(192, 168, 7, 9);
 const TARGET_V6: Ipv6Addr = Ipv6Addr::new(0xfd07, 0, 0, 0, 0, 0, 0, 9);
 const ROUNDS: usize = 200;
 const DATAGRAMS: usize = 40;
+/// Packets of a super-packet.
+const SEGMENTS: usize = 20;
 
 #[test]
 fn a_packet_allocates_nothing_in_either_direction() {
@@ -60,20 +66,31 @@ fn allocates_nothing(mut sessions: Sessions) {
     let (mut batch, mut queue) = (ReceiveBatch::new(), SendQueue::new(8));
     let up = peers.each_ref().map(packets_up);
     let down: Vec<Vec<u8>> = peers.iter().flat_map(packets_down).collect();
-    let policy = tables.policy();
+    let mut super_down: Vec<Vec<u8>> = peers.iter().map(super_packet_down).collect();
+    let (policy, mut memory) = (tables.policy(), MergeMemory::new());
 
     let mut delivered = 0;
     let mut rounds = |count| {
         for _ in 0..count {
             for (peer, packets) in peers.iter().zip(&up) {
                 refill(&mut batch, peer, packets, now);
-                pipeline.inbound(now, ListenerId(0), &mut batch, |_| delivered += 1);
+                memory.merge(
+                    Offload::TcpAndUdp,
+                    |merged| delivered += merged.packets,
+                    |merger| {
+                        pipeline.inbound(now, ListenerId(0), &mut batch, |packet| merger.push(packet));
+                    },
+                );
             }
             for packet in down.iter().cycle().take(DATAGRAMS) {
                 if queue.is_full() {
                     queue.drain(|_| {});
                 }
                 pipeline.outbound(now, &policy, packet, &mut queue);
+            }
+            for frame in &mut super_down {
+                let Ok(Frame::Super(packet)) = Frame::parse(frame) else { panic!("no super-packet") };
+                pipeline.outbound_super(now, &policy, &packet, &mut queue, |queue| queue.drain(|_| {}));
             }
             queue.drain(|_| {});
         }
@@ -83,7 +100,7 @@ fn allocates_nothing(mut sessions: Sessions) {
     assert_eq!(allocations, 0);
     assert_eq!(delivered, (ROUNDS + 1) * 2 * DATAGRAMS);
     let from_network = PlaneCounters::sum([&counters]).happened(Event::PacketFromNetwork);
-    assert_eq!(from_network, ((ROUNDS + 1) * DATAGRAMS) as u64);
+    assert_eq!(from_network, ((ROUNDS + 1) * (DATAGRAMS + 2 * SEGMENTS)) as u64);
     assert_eq!(PlaneCounters::sum([&counters]).drops().map(|(_, count)| count).sum::<u64>(), 0);
 }
 
@@ -130,6 +147,15 @@ fn a_packet_in_a_frame_allocates_nothing_in_either_direction() {
     // A frame that has begun can be longer than any that had begun before.
     assert!(allocations <= 10, "{allocations}");
     assert_eq!(delivered, (ROUNDS + 1) * DATAGRAMS);
+}
+
+/// What the device gives when somebody sends datagrams to `peer` together.
+fn super_packet_down(peer: &Session) -> Vec<u8> {
+    let packet = udp(TARGET, peer.address, &[7; 500 * SEGMENTS]);
+    let segment = NonZero::new(500).unwrap();
+    let segmentation = Segmentation { protocol: SegmentedProtocol::Udp, header_length: 28, segment };
+    let checksum = Some(PartialChecksum { start: 20, offset: 6 });
+    [&FrameHeader { checksum, segmentation: Some(segmentation) }.encode()[..], &packet].concat()
 }
 
 /// Both ends of a connection over the loopback interface.

@@ -17,6 +17,7 @@ mod packets;
 mod sessions;
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::num::NonZero;
 use std::os::fd::AsRawFd;
 use std::process::Command;
 use std::sync::Arc;
@@ -25,6 +26,8 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::UdpGsoSegment;
 use packets::{echo, udp};
 use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 use sessions::{configurations, entropy};
@@ -38,6 +41,7 @@ use vpn_server::dataplane::{
     ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, TcpEdge, Transmitter,
 };
 use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::Offload;
 use vpn_server::transport::tcp::{Standing, StrangerLimits};
 use vpn_server::transport::tun::{TunDevice, TunError, TunSettings};
 use vpn_server::transport::udp::UdpListener;
@@ -101,6 +105,126 @@ fn a_burst_passes_in_order_both_ways() {
 }
 
 #[test]
+fn bursts_of_super_packets_arrive_whatever_the_device_can_do() {
+    for offload in [Offload::None, Offload::Tcp, Offload::TcpAndUdp] {
+        in_namespace(move || {
+            let server = Server::start_with(1, &["192.168.77.0/24"], offload, 1);
+            let mut client = server.connect(0);
+            let target = UdpSocket::bind((TARGET, 9)).unwrap();
+            target.set_read_timeout(Some(PATIENCE)).unwrap();
+            let event = |event| server.plane().counters().happened(event);
+
+            for round in 0..50 {
+                let datagrams: Vec<_> = (0..20_u8).map(|number| vec![number ^ round; 500]).collect();
+                let packets = datagrams.iter().map(|octets| udp(client.address, TARGET, octets));
+                client.send_together(&packets.collect::<Vec<_>>());
+                let mut buffer = [0; 2000];
+                for datagram in &datagrams {
+                    assert_eq!(target.recv(&mut buffer).unwrap(), 500, "{offload:?}");
+                    assert_eq!(buffer[..500], datagram[..], "{offload:?}");
+                }
+                send_segmented(&target, (client.address, 40_000).into(), &datagrams);
+                for datagram in &datagrams {
+                    let packet = client.receive().expect("a packet");
+                    assert_eq!(packet[28..], datagram[..], "{offload:?}");
+                    assert!(has_right_checksums(&packet), "{offload:?}");
+                }
+            }
+            assert_eq!(event(Event::PacketToNetwork), 1000);
+            let (writes, reads) = (event(Event::DeviceWrite), event(Event::DeviceRead));
+            assert_eq!(writes < 1000, offload == Offload::TcpAndUdp, "{offload:?}: {writes} writes");
+            // A device with offloads gives super-packets of UDP wherever the kernel has them.
+            assert_eq!(reads < 1000, offload != Offload::None, "{offload:?}: {reads} reads");
+            server.stop();
+        });
+    }
+}
+
+#[test]
+fn a_kernel_without_udp_segmentation_gives_single_packets() {
+    in_namespace(|| {
+        let server = Server::start(1, &["192.168.77.0/24"]);
+        let mut client = server.connect(0);
+        run("ethtool", "--offload tun-test tx-udp-segmentation off");
+        let target = UdpSocket::bind((TARGET, 9)).unwrap();
+        let datagrams: Vec<_> = (0..20_u8).map(|number| vec![number; 500]).collect();
+        send_segmented(&target, (client.address, 40_000).into(), &datagrams);
+        for datagram in &datagrams {
+            assert_eq!(client.receive().expect("a packet")[28..], datagram[..]);
+        }
+        let counters = server.plane().counters();
+        assert_eq!(counters.happened(Event::DeviceRead), counters.happened(Event::PacketFromNetwork));
+        server.stop();
+    });
+}
+
+#[test]
+fn several_workers_share_clients_and_answers_find_their_way() {
+    in_namespace(|| {
+        let server = Server::start_with(2, &["192.168.77.0/24"], Offload::TcpAndUdp, 3);
+        let mut clients: Vec<_> = (0..8).map(|number| server.connect(number % 2)).collect();
+        let target = UdpSocket::bind((TARGET, 9)).unwrap();
+        for round in 0..20_u8 {
+            for client in &mut clients {
+                client.send(&echo(client.address, TARGET, &[round; 700]));
+                target.send_to(&[round; 100], (client.address, 40_000)).unwrap();
+            }
+            for client in &mut clients {
+                let answers = [client.receive().expect("an answer"), client.receive().expect("an answer")];
+                let mut lengths = answers.map(|answer| answer.len());
+                lengths.sort_unstable();
+                assert_eq!(lengths, [128, 728]);
+            }
+        }
+        assert_eq!(queues("tun-test"), 3);
+        server.stop();
+    });
+}
+
+#[test]
+fn a_client_that_moves_to_another_workers_socket_loses_nothing() {
+    in_namespace(|| {
+        let server = Server::start_with(1, &["192.168.77.0/24"], Offload::TcpAndUdp, 4);
+        let mut client = server.connect(0);
+        for round in 0..20_u8 {
+            client.move_away();
+            for _ in 0..3 {
+                client.send(&echo(client.address, TARGET, &[round; 64]));
+            }
+            server.wait_for("the packets", |plane| {
+                plane.counters().happened(Event::PacketToNetwork) == 3 * (u64::from(round) + 1)
+            });
+        }
+        assert_eq!(server.plane().counters().dropped(DropReason::Replayed), 0);
+        server.stop();
+    });
+}
+
+#[test]
+fn sockets_and_queues_without_counterpart_are_closed() {
+    for (sockets, queues_asked, workers) in [(1, 3, 1), (3, 1, 1), (2, 3, 2)] {
+        in_namespace(move || {
+            let group = listeners_for(sockets);
+            let address = group[0].address();
+            let edge = edge_with(
+                vec![(ListenerId(0), group)],
+                tun_with("tun-test", Offload::TcpAndUdp, queues_asked).unwrap(),
+            );
+            let sink: ControlSink = Arc::new(|_| true);
+            let plane =
+                Plane::start(edge, Arc::new(Tables::new(1, policy(&[]))), sink, Clock::start()).unwrap();
+            assert_eq!(plane.worker_count(), workers);
+            // Whichever socket the kernel chooses, somebody listens.
+            for count in 1..=32 {
+                let stranger = UdpSocket::bind("127.0.0.1:0").unwrap();
+                stranger.send_to(&[0x38; 14], (Ipv4Addr::LOCALHOST, address.port())).unwrap();
+                wait_for("the datagram", || plane.counters().happened(Event::DatagramReceived) == count);
+            }
+        });
+    }
+}
+
+#[test]
 fn datagrams_too_long_for_the_path_still_arrive() {
     in_namespace(|| {
         let server = Server::start(1, &["192.168.77.0/24"]);
@@ -145,8 +269,8 @@ fn crl_04_a_removed_client_is_cut_off_and_another_is_not_disturbed() {
 #[test]
 fn net_12_a_panic_on_a_worker_is_contained_and_counted() {
     in_namespace(|| {
-        let edge = edge(vec![(ListenerId(0), listener())], TcpEdge::default());
-        let address = edge.sockets[0].1.address();
+        let edge = edge(vec![(ListenerId(0), listeners_for(1))]);
+        let address = edge.sockets[0].1[0].address();
         let (heard, hears) = channel();
         let sink: ControlSink = Arc::new(move |input| {
             let ControlInput::Datagram { bytes, .. } = input else {
@@ -234,7 +358,7 @@ fn a_device_name_that_is_taken_is_named() {
     in_namespace(|| {
         let _holder = tun("tun-test").unwrap();
         for name in ["tun-test", "lo"] {
-            let error = tun(name).err().expect("an error");
+            let error = tun(name).expect_err("an error");
             assert!(matches!(error, TunError::NameTaken(_)), "{error:?}");
             assert!(error.to_string().contains(name));
         }
@@ -247,7 +371,7 @@ fn a_missing_capability_is_named() {
         let mut sets = capabilities(None).unwrap();
         sets.effective.remove(CapabilitySet::NET_ADMIN);
         set_capabilities(None, sets).unwrap();
-        let error = tun("tun-test").err().expect("an error");
+        let error = tun("tun-test").expect_err("an error");
         assert!(matches!(error, TunError::CapabilityMissing(_)), "{error:?}");
         assert!(error.to_string().contains("CAP_NET_ADMIN"));
     });
@@ -260,7 +384,7 @@ fn a_missing_device_node_is_named_and_not_made() {
     }
     const CHILD: &str = "POSTERN_TEST_WITHOUT_DEVICE_NODE";
     if std::env::var_os(CHILD).is_some() {
-        let error = tun("tun-test").err().expect("an error");
+        let error = tun("tun-test").expect_err("an error");
         assert!(matches!(error, TunError::NodeMissing), "{error:?}");
         assert!(error.help().contains("modprobe tun"));
         assert!(!std::path::Path::new("/dev/net/tun").exists());
@@ -297,17 +421,22 @@ enum ToControl {
 
 impl Server {
     fn start(listeners: u16, authorized: &[&str]) -> Self {
+        Self::start_with(listeners, authorized, Offload::TcpAndUdp, 1)
+    }
+
+    fn start_with(listeners: u16, authorized: &[&str], offload: Offload, workers: usize) -> Self {
         // The network behind the server, as far as this test needs one.
         ip(&format!("address add {TARGET}/32 dev lo"));
-        let sockets: Vec<_> = (0..listeners).map(|id| (ListenerId(id), listener())).collect();
-        let addresses = sockets.iter().map(|(_, socket)| socket.address()).collect();
+        let sockets: Vec<_> = (0..listeners).map(|id| (ListenerId(id), listeners_for(workers))).collect();
+        let addresses = sockets.iter().map(|(_, group)| group[0].address()).collect();
         let tables = Arc::new(Tables::new(8, policy(authorized)));
         let (commands, inbox) = channel();
         let inputs = commands.clone();
         let sink: ControlSink = Arc::new(move |input| inputs.send(ToControl::Input(input)).is_ok());
         let clock = Clock::start();
-        let edge = edge(sockets, TcpEdge::default());
+        let edge = edge_with(sockets, tun_with("tun-test", offload, workers).unwrap());
         let plane = Plane::start(edge, Arc::clone(&tables), sink, clock).unwrap();
+        assert_eq!(plane.worker_count(), workers);
         let (endpoint, client) = configurations();
         let control = Control::new(endpoint, Arc::clone(&tables), plane.transmitter(), clock);
         let control = thread::spawn(move || control.run(&inbox));
@@ -462,6 +591,22 @@ impl RemoteClient {
         self.transmit();
     }
 
+    /// Sends packets of one size so that they arrive together.
+    fn send_together(&mut self, packets: &[Vec<u8>]) {
+        let mut datagrams = vec![];
+        for packet in packets {
+            self.client.send_packet(self.clock.now(), packet);
+            datagrams
+                .extend(std::iter::from_fn(|| self.client.poll_transmit()).map(|transmit| transmit.payload));
+        }
+        send_segmented(&self.socket, self.server, &datagrams);
+    }
+
+    /// Goes on from another port.
+    fn move_away(&mut self) {
+        self.socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    }
+
     fn receive(&mut self) -> Option<Vec<u8>> {
         let event = self.next_event()?;
         let ClientEvent::Packet(packet) = event else { panic!("no packet, but {event:?}") };
@@ -492,17 +637,26 @@ impl RemoteClient {
     }
 }
 
-fn edge(sockets: Vec<(ListenerId, UdpListener)>, tcp: TcpEdge) -> Edge {
-    Edge { sockets, tcp, strangers: StrangerLimits::default(), tun: tun("tun-test").unwrap() }
+fn edge(sockets: Vec<(ListenerId, Vec<UdpListener>)>) -> Edge {
+    edge_with(sockets, tun("tun-test").unwrap())
 }
 
-fn listener() -> UdpListener {
-    UdpListener::bind("0.0.0.0:0".parse().unwrap()).unwrap()
+fn edge_with(sockets: Vec<(ListenerId, Vec<UdpListener>)>, tun: TunDevice) -> Edge {
+    Edge { sockets, tcp: TcpEdge::default(), strangers: StrangerLimits::default(), tun }
+}
+
+fn listeners_for(workers: usize) -> Vec<UdpListener> {
+    UdpListener::bind_group("0.0.0.0:0".parse().unwrap(), NonZero::new(workers).unwrap()).unwrap()
 }
 
 fn tun(name: &str) -> Result<TunDevice, TunError> {
-    let address = "10.8.0.1/24".parse().unwrap();
-    TunDevice::create(&TunSettings { name: name.parse().unwrap(), address, address_v6: None, mtu: 1500 })
+    tun_with(name, Offload::TcpAndUdp, 1)
+}
+
+fn tun_with(name: &str, offload: Offload, queues: usize) -> Result<TunDevice, TunError> {
+    let (address, queues) = ("10.8.0.1/24".parse().unwrap(), NonZero::new(queues).unwrap());
+    let name = name.parse().unwrap();
+    TunDevice::create(&TunSettings { name, address, address_v6: None, mtu: 1500, offload, queues })
 }
 
 fn policy(authorized: &[&str]) -> Policy {
@@ -511,6 +665,34 @@ fn policy(authorized: &[&str]) -> Policy {
     let rules =
         routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
     Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
+}
+
+/// Whether both checksums of a UDP packet are right.
+fn has_right_checksums(packet: &[u8]) -> bool {
+    let sum = |octets: &[u8], initial: u32| {
+        let words =
+            octets.chunks(2).map(|word| u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0)));
+        let sum = initial + words.sum::<u32>();
+        (sum & 0xffff) + (sum >> 16)
+    };
+    let (header, datagram) = packet.split_at(20);
+    let pseudo_header = sum(&header[12..], 17 + u32::try_from(datagram.len()).unwrap());
+    [sum(header, 0), sum(datagram, pseudo_header)].iter().all(|sum| sum % 0xffff == 0)
+}
+
+/// The queues of a device.
+fn queues(device: &str) -> usize {
+    let shown = ip(&format!("-details link show {device}"));
+    let (_, count) = shown.split_once("numqueues ").unwrap();
+    count.split_whitespace().next().unwrap().parse().unwrap()
+}
+
+/// Sends datagrams of one size in one call.
+fn send_segmented(socket: &UdpSocket, remote: SocketAddr, datagrams: &[Vec<u8>]) {
+    let segment = i32::try_from(datagrams[0].len()).unwrap();
+    setsockopt(socket, UdpGsoSegment, &segment).unwrap();
+    socket.send_to(&datagrams.concat(), remote).unwrap();
+    setsockopt(socket, UdpGsoSegment, &0).unwrap();
 }
 
 fn is_a_send(reason: DropReason) -> bool {
@@ -549,8 +731,12 @@ fn is_root() -> bool {
 }
 
 fn ip(arguments: &str) -> String {
-    let output = Command::new("ip").args(arguments.split(' ')).output().unwrap();
-    assert!(output.status.success(), "ip {arguments}: {}", String::from_utf8_lossy(&output.stderr));
+    run("ip", arguments)
+}
+
+fn run(program: &str, arguments: &str) -> String {
+    let output = Command::new(program).args(arguments.split(' ')).output().unwrap();
+    assert!(output.status.success(), "{program} {arguments}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 

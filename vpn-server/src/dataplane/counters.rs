@@ -84,6 +84,8 @@ counted! {
         NotSealed = "not-sealed",
         /// A packet that the tunnel device did not take.
         TunRefused = "tun-refused",
+        /// What the tunnel device gave that its own header does not describe.
+        TunIncomprehensible = "tun-incomprehensible",
         /// A datagram that did not fit into the socket's send buffer in time.
         SendBufferFull = "send-buffer-full",
         /// A datagram too long for its path.
@@ -120,6 +122,10 @@ counted! {
         PacketFromNetwork = "packets-from-network",
         /// Calls that sent something.
         SendCall = "send-calls",
+        /// Packets and super-packets that the tunnel device gave.
+        DeviceRead = "device-reads",
+        /// Packets and super-packets that the tunnel device took.
+        DeviceWrite = "device-writes",
         /// Datagrams sent, and packets in frames.
         DatagramSent = "datagrams-sent",
         /// Segmented sends that had to be repeated datagram by datagram.

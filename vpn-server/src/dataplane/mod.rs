@@ -19,6 +19,7 @@
 pub mod counters;
 mod egress;
 mod mss;
+pub mod offload;
 mod outlets;
 pub mod packet;
 pub mod pipeline;

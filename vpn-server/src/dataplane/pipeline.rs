@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arc_swap::Guard;
-use vpn_proto::data::{Inbound, OpenError, SealError};
+use vpn_proto::data::{Inbound, OpenError, SealError, SealLayout};
 use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::wire::tcp::{FrameError, Frames};
 use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
@@ -17,6 +17,7 @@ use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::mss::SegmentLimit;
+use super::offload::SuperPacket;
 use super::packet::InnerHeader;
 use super::send_queue::SendQueue;
 use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
@@ -90,18 +91,49 @@ impl Pipeline<'_> {
     ///
     /// The queue must not be full.
     pub fn outbound(&self, now: Moment, policy: &Policy, packet: &[u8], queue: &mut SendQueue) {
-        self.counters.happened(Event::PacketFromNetwork);
-        if let Err(reason) = self.try_outbound(now, policy, packet, queue) {
-            self.counters.dropped(reason);
+        let seal = |peer: &Peer, header: &InnerHeader, packet: &[u8]| {
+            self.seal_into(queue, now, peer, header, packet)
+        };
+        self.outbound_as(policy, packet, 1, seal);
+    }
+
+    /// Takes a super-packet from the TUN device and, if it may pass, queues the packets it stands for, sealed: judged
+    /// once, since they are of one flow.
+    ///
+    /// The queue must not be full. Whenever it is, `flush` has to empty it.
+    pub fn outbound_super(
+        &self,
+        now: Moment,
+        policy: &Policy,
+        packet: &SuperPacket<'_>,
+        queue: &mut SendQueue,
+        flush: impl FnMut(&mut SendQueue),
+    ) {
+        let seal =
+            |peer: &Peer, _: &InnerHeader, _: &[u8]| self.seal_segments(now, peer, packet, queue, flush);
+        self.outbound_as(policy, packet.packet(), packet.count() as u64, seal);
+    }
+
+    /// `count`: how many packets `packet` is.
+    fn outbound_as(
+        &self,
+        policy: &Policy,
+        packet: &[u8],
+        count: u64,
+        seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
+    ) {
+        self.counters.happened_many(Event::PacketFromNetwork, count);
+        if let Err(reason) = self.try_outbound(policy, packet, count, seal) {
+            self.counters.dropped_many(reason, count);
         }
     }
 
     fn try_outbound(
         &self,
-        now: Moment,
         policy: &Policy,
         packet: &[u8],
-        queue: &mut SendQueue,
+        count: u64,
+        seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
     ) -> Result<(), DropReason> {
         let header = InnerHeader::parse(packet)?;
         if header.is_link_chatter() {
@@ -111,8 +143,37 @@ impl Pipeline<'_> {
         let guard = self.tables.peer_toward(header.destination).ok_or(DropReason::NoSession)?;
         let peer = guard.get().ok_or(DropReason::NoSession)?;
         self.permit_return(policy, peer, &header, packet)
-            .and_then(|()| self.seal_into(queue, now, peer, &header, packet))
-            .inspect_err(|_| peer.counters.count_to_peer())
+            .and_then(|()| seal(peer, &header, packet))
+            .inspect_err(|_| peer.counters.count_to_peer(count))
+    }
+
+    /// Cuts a super-packet straight into the queue. None of its segments opens a connection, so that there is no
+    /// segment size to lower.
+    fn seal_segments(
+        &self,
+        now: Moment,
+        peer: &Peer,
+        packet: &SuperPacket<'_>,
+        queue: &mut SendQueue,
+        mut flush: impl FnMut(&mut SendQueue),
+    ) -> Result<(), DropReason> {
+        let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
+        let count = packet.count();
+        let octets = packet.packet().len() + (count - 1) * packet.header_length();
+        let mut batch = sender.batch(now, count, octets).map_err(unsealed)?;
+        for segment in packet.segments() {
+            if queue.is_full() {
+                flush(queue);
+            }
+            let length = segment.length();
+            let write = |inner: &mut [u8]| segment.write(inner);
+            let seal = |datagram: &mut [u8]| batch.seal(length, datagram);
+            if let Err(reason) = queue_sealed(queue, sender.path(), layout, length, write, seal) {
+                self.counters.dropped(reason);
+                peer.counters.count_to_peer(1);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -289,17 +350,31 @@ impl Pipeline<'_> {
         packet: &[u8],
     ) -> Result<(), DropReason> {
         let (sender, layout) = (peer.channel.sender(), peer.channel.layout());
-        let path = sender.path();
-        let mut room =
-            queue.room(path, layout.datagram_length(packet.len())).ok_or(DropReason::TooLongToSeal)?;
-        let datagram = room.datagram();
-        let inner = &mut datagram[layout.front()..][..packet.len()];
-        inner.copy_from_slice(packet);
-        self.tables.outer_limit().segment_limit(path, layout).apply(header, inner);
-        sender.seal(now, packet.len(), datagram).map_err(unsealed)?;
-        room.commit();
-        Ok(())
+        let segments = self.tables.outer_limit().segment_limit(sender.path(), layout);
+        let write = |inner: &mut [u8]| {
+            inner.copy_from_slice(packet);
+            segments.apply(header, inner);
+        };
+        let seal = |datagram: &mut [u8]| sender.seal(now, packet.len(), datagram);
+        queue_sealed(queue, sender.path(), layout, packet.len(), write, seal)
     }
+}
+
+/// Queues a packet of `length` octets, which `write` puts where `seal` finds it.
+fn queue_sealed(
+    queue: &mut SendQueue,
+    path: &Path,
+    layout: SealLayout,
+    length: usize,
+    write: impl FnOnce(&mut [u8]),
+    seal: impl FnOnce(&mut [u8]) -> Result<(), SealError>,
+) -> Result<(), DropReason> {
+    let mut room = queue.room(path, layout.datagram_length(length)).ok_or(DropReason::TooLongToSeal)?;
+    let datagram = room.datagram();
+    write(&mut datagram[layout.front()..][..length]);
+    seal(datagram).map_err(unsealed)?;
+    room.commit();
+    Ok(())
 }
 
 fn refuse(verdict: Verdict) -> Result<(), DropReason> {

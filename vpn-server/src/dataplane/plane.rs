@@ -13,7 +13,7 @@ use crate::transport::poller::Poller;
 use crate::transport::tcp::{
     Connection, ConnectionGone, Precedence, Roster, Standing, StrangerLimits, Taken,
 };
-use crate::transport::tun::TunDevice;
+use crate::transport::tun::{TunDevice, TunQueue};
 use crate::transport::udp::UdpListener;
 
 use super::counters::{PlaneCounters, WorkerCounters};
@@ -26,13 +26,13 @@ use super::worker::{StopSwitch, TOKENS, Worker};
 
 /// Where a data plane meets the outside: made before anything runs, so that every failure to open comes early.
 pub struct Edge {
-    /// The UDP listeners, each with the id that paths name it by.
-    pub sockets: Vec<(ListenerId, UdpListener)>,
+    /// The UDP listeners, each with the id that paths name it by and a socket for every worker.
+    pub sockets: Vec<(ListenerId, Vec<UdpListener>)>,
     /// The TCP listeners, and what goes with them. No id is used twice.
     pub tcp: TcpEdge,
     /// What TCP connections may have that have not authenticated.
     pub strangers: StrangerLimits,
-    /// The device that inner packets come from and go to.
+    /// The device that inner packets come from and go to, with a queue for every worker.
     pub tun: TunDevice,
 }
 
@@ -56,20 +56,25 @@ pub struct Transmitter {
 }
 
 impl Plane {
-    /// Starts a worker on `edge`.
+    /// Starts the workers: as many as `edge` has both sockets and queues for.
     ///
     /// # Errors
     /// The system refuses a thread or a descriptor.
     pub fn start(edge: Edge, tables: Arc<Tables>, sink: ControlSink, clock: Clock) -> io::Result<Self> {
         let roster = Arc::new(Roster::new(edge.strangers, clock));
-        let outlets = Outlets::new(edge.sockets, Arc::clone(&roster));
         let surroundings = Surroundings { tables, sink, clock };
-        let mut plane = Self { workers: Vec::new(), transmitter: Transmitter { outlets: outlets.clone() } };
-        for (number, (tcp, device)) in [(edge.tcp, edge.tun)].into_iter().enumerate() {
+        let shares: Vec<_> = share_out(edge.sockets, edge.tun.into_queues())
+            .map(|(sockets, queue)| (Outlets::new(sockets, Arc::clone(&roster)), queue))
+            .collect();
+        let outlets = shares.first().map(|(outlets, _)| outlets.clone());
+        let outlets = outlets.unwrap_or_else(|| Outlets::new([], Arc::clone(&roster)));
+        let mut plane = Self { workers: Vec::new(), transmitter: Transmitter { outlets } };
+        // One worker reads all connections, and any writes to them.
+        let tcp = std::iter::once(edge.tcp).chain(std::iter::repeat_with(TcpEdge::default));
+        for (number, ((outlets, queue), tcp)) in shares.into_iter().zip(tcp).enumerate() {
             let (poller, counters) = (Poller::new()?, Arc::new(WorkerCounters::new()));
             let streams = Streams::new(tcp, Arc::clone(&roster), poller.clone(), TOKENS)?;
-            let (outlets, surroundings) = (outlets.clone(), surroundings.clone());
-            let station = Station::new(outlets, streams, device, surroundings, Arc::clone(&counters));
+            let station = Station::new(outlets, streams, queue, surroundings.clone(), Arc::clone(&counters));
             let worker = Worker::new(station, poller, clock)?;
             plane.workers.push(RunningWorker::start(number, worker, counters)?);
         }
@@ -80,6 +85,12 @@ impl Plane {
     #[must_use]
     pub fn transmitter(&self) -> Transmitter {
         self.transmitter.clone()
+    }
+
+    /// How many workers there are.
+    #[must_use]
+    pub fn worker_count(&self) -> usize {
+        self.workers.len()
     }
 
     /// What all workers counted so far.
@@ -142,6 +153,21 @@ impl Transmitter {
             self.outlets.roster().set_standing(path, standing);
         }
     }
+}
+
+/// What each worker gets: a socket of every listener, and a queue. Sockets and queues without counterpart are closed,
+/// so that the kernel gives them nothing.
+fn share_out(
+    listeners: Vec<(ListenerId, Vec<UdpListener>)>,
+    queues: Vec<TunQueue>,
+) -> impl Iterator<Item = (Vec<(ListenerId, UdpListener)>, TunQueue)> {
+    let workers = listeners.iter().map(|(_, sockets)| sockets.len()).min().unwrap_or(usize::MAX);
+    let mut listeners: Vec<_> =
+        listeners.into_iter().map(|(id, sockets)| (id, sockets.into_iter())).collect();
+    queues.into_iter().take(workers).map(move |queue| {
+        let own = listeners.iter_mut().filter_map(|(id, sockets)| Some((*id, sockets.next()?)));
+        (own.collect(), queue)
+    })
 }
 
 /// Keepalives are data packets, and as dispensable.

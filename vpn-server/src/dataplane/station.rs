@@ -3,12 +3,16 @@
 use std::io;
 use std::sync::Arc;
 
+use vpn_proto::Moment;
+
 use crate::clock::Clock;
+use crate::policy::Policy;
 use crate::transport::poller::Token;
-use crate::transport::{DatagramSocket, PacketDevice, ReceiveBatch, SUPER_BUFFER};
+use crate::transport::{DatagramSocket, Offload, PacketDevice, ReceiveBatch, SUPER_BUFFER};
 
 use super::counters::{DropReason, Event, WorkerCounters};
 use super::egress::flush;
+use super::offload::{Frame, FrameError, FrameHeader, MergeMemory, Merged};
 use super::outlets::Outlets;
 use super::pipeline::Pipeline;
 use super::send_queue::SendQueue;
@@ -37,8 +41,10 @@ pub(super) struct Surroundings {
 /// All packet memory of a worker: allocated when it starts, never grown.
 struct Buffers {
     received: ReceiveBatch,
-    packet: Box<[u8]>,
+    /// What the device gives.
+    frame: Box<[u8]>,
     sends: SendQueue,
+    merging: MergeMemory,
 }
 
 impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
@@ -51,8 +57,9 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
     ) -> Self {
         let buffers = Buffers {
             received: ReceiveBatch::new(),
-            packet: vec![0; SUPER_BUFFER].into_boxed_slice(),
+            frame: vec![0; FrameHeader::LENGTH + SUPER_BUFFER].into_boxed_slice(),
             sends: SendQueue::new(SEND_GROUPS),
+            merging: MergeMemory::new(),
         };
         Self { outlets, streams, device, counters, surroundings, buffers }
     }
@@ -69,7 +76,7 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
 
     /// Takes from the device until it is empty or had its share of this turn, and sends what came of it.
     pub(super) fn drain_device(&mut self) -> io::Result<()> {
-        let outcome = self.read_packets();
+        let outcome = self.read_frames();
         flush(&mut self.buffers.sends, &self.outlets, &self.counters);
         outcome
     }
@@ -88,11 +95,14 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
 
     /// Reads once from a connection, or goes on with what was read from it before.
     pub(super) fn drain_connection(&mut self, token: Token) {
-        let Self { streams, device, counters, surroundings, .. } = self;
+        let Self { streams, device, counters, surroundings, buffers, .. } = self;
         let now = surroundings.clock.now();
         let pipeline = surroundings.pipeline(counters);
         let ended = streams.receive(token, counters, |path, frames| {
-            pipeline.inbound_frames(now, path, frames, |packet| write(device, counters, packet))
+            let write = |merged: Merged<'_>| write(device, counters, merged);
+            buffers.merging.merge(device.offload(), write, |merger| {
+                pipeline.inbound_frames(now, path, frames, |packet| merger.push(packet))
+            })
         });
         if let Some(path) = ended {
             // It has room for this always.
@@ -118,7 +128,7 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
         let Some((listener, socket)) = self.outlets.sockets().get(index) else {
             return Ok(false);
         };
-        let batch = &mut self.buffers.received;
+        let Buffers { received: batch, merging: memory, .. } = &mut self.buffers;
         match socket.receive(batch) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
             outcome => outcome?,
@@ -127,26 +137,52 @@ impl<S: DatagramSocket, D: PacketDevice> Station<S, D> {
         let may_be_more = batch.is_full();
         let (device, counters, now) = (&self.device, &*self.counters, self.surroundings.clock.now());
         let pipeline = self.surroundings.pipeline(counters);
-        pipeline.inbound(now, *listener, batch, |packet| write(device, counters, packet));
+        let write = |merged: Merged<'_>| write(device, counters, merged);
+        memory.merge(device.offload(), write, |merger| {
+            pipeline.inbound(now, *listener, batch, |packet| merger.push(packet));
+        });
         Ok(may_be_more)
     }
 
-    fn read_packets(&mut self) -> io::Result<()> {
-        let Buffers { packet, sends, .. } = &mut self.buffers;
+    fn read_frames(&mut self) -> io::Result<()> {
         let policy = self.surroundings.tables.policy();
         let now = self.surroundings.clock.now();
-        let pipeline = self.surroundings.pipeline(&self.counters);
-        for _ in 0..DEVICE_TURN {
-            let length = match self.device.receive(packet) {
+        let mut packets = 0;
+        while packets < DEVICE_TURN {
+            let length = match self.device.receive(&mut self.buffers.frame) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 outcome => outcome?,
             };
-            if sends.is_full() {
-                flush(sends, &self.outlets, &self.counters);
-            }
-            pipeline.outbound(now, &policy, &packet[..length.min(packet.len())], sends);
+            self.counters.happened(Event::DeviceRead);
+            packets += self.take_frame(now, &policy, length);
         }
         Ok(())
+    }
+
+    /// Answers with how many packets are in the frame.
+    fn take_frame(&mut self, now: Moment, policy: &Policy, length: usize) -> usize {
+        let Self { outlets, device, counters, surroundings, buffers, .. } = self;
+        let Buffers { frame, sends, .. } = buffers;
+        let length = length.min(frame.len());
+        let pipeline = surroundings.pipeline(counters);
+        if sends.is_full() {
+            flush(sends, outlets, counters);
+        }
+        match parse(&mut frame[..length], device.offload()) {
+            Ok(Frame::Packet(packet)) => {
+                pipeline.outbound(now, policy, packet, sends);
+                1
+            }
+            Ok(Frame::Super(packet)) => {
+                let flush = |sends: &mut SendQueue| flush(sends, outlets, counters);
+                pipeline.outbound_super(now, policy, &packet, sends, flush);
+                packet.count()
+            }
+            Err(_) => {
+                counters.dropped(DropReason::TunIncomprehensible);
+                1
+            }
+        }
     }
 }
 
@@ -156,10 +192,21 @@ impl Surroundings {
     }
 }
 
-fn write(device: &impl PacketDevice, counters: &WorkerCounters, packet: &[u8]) {
-    match device.send(packet) {
-        Ok(()) => counters.happened(Event::PacketToNetwork),
-        Err(_) => counters.dropped(DropReason::TunRefused),
+fn parse(frame: &mut [u8], offload: Offload) -> Result<Frame<'_>, FrameError> {
+    match offload {
+        Offload::None => Ok(Frame::Packet(frame)),
+        Offload::Tcp | Offload::TcpAndUdp => Frame::parse(frame),
+    }
+}
+
+fn write(device: &impl PacketDevice, counters: &WorkerCounters, merged: Merged<'_>) {
+    let packets = merged.packets as u64;
+    match device.send(merged.pieces) {
+        Ok(()) => {
+            counters.happened(Event::DeviceWrite);
+            counters.happened_many(Event::PacketToNetwork, packets);
+        }
+        Err(_) => counters.dropped_many(DropReason::TunRefused, packets),
     }
 }
 
@@ -174,12 +221,13 @@ const SEND_GROUPS: usize = 32;
 mod tests {
     use std::io::{Read, Write};
     use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+    use std::num::NonZero;
     use std::sync::Mutex;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
     use vpn_proto::wire::tcp::{LONGEST_FRAME, prefix};
-    use vpn_proto::{ListenerId, Moment, Path, Transport};
+    use vpn_proto::{ListenerId, Path, Transport};
 
     use crate::transport::memory::{MemoryDevice, MemorySocket};
     use crate::transport::poller::Poller;
@@ -187,6 +235,7 @@ mod tests {
     use crate::transport::tcp::{Roster, Standing, StrangerLimits, TcpListener};
 
     use super::super::counters::PlaneCounters;
+    use super::super::offload::{PartialChecksum, Segment, Segmentation, SegmentedProtocol};
     use super::super::streams::{TcpEdge, Tokens};
     use super::super::tables::Peer;
     use super::super::testing::packets::{echo, udp};
@@ -208,6 +257,77 @@ mod tests {
         assert_eq!(station.device.take_taken(), packets);
         assert_eq!(happened(&station, Event::PacketToNetwork), 12);
         assert_eq!(happened(&station, Event::ReceiveCall), 2);
+    }
+
+    #[test]
+    fn what_arrives_together_is_written_together_to_a_device_that_takes_super_packets() {
+        let (mut station, session) = station();
+        station.device.offload = Offload::TcpAndUdp;
+        let packets: Vec<_> = (0..8_u8).map(|number| udp(CLIENT, TARGET, &[number; 64])).collect();
+        packets.iter().for_each(|packet| arrive(&station, &session, packet));
+        station.drain_socket(0).unwrap();
+        let mut written = station.device.take_taken();
+        assert_eq!(written.len(), 1);
+        let Ok(Frame::Super(packet)) = Frame::parse(&mut written[0]) else { panic!("no super-packet") };
+        let payloads: Vec<_> =
+            packet.segments().map(|segment| written_out(&segment)[28..].to_vec()).collect();
+        assert_eq!(payloads, packets.iter().map(|packet| packet[28..].to_vec()).collect::<Vec<_>>());
+        assert_eq!(
+            (happened(&station, Event::DeviceWrite), happened(&station, Event::PacketToNetwork)),
+            (1, 8)
+        );
+    }
+
+    #[test]
+    fn a_super_packet_of_the_device_is_cut_and_sealed_in_order() {
+        let (mut station, mut session) = station();
+        station.device.offload = Offload::TcpAndUdp;
+        let packet =
+            udp(TARGET, CLIENT, &(0..250).map(|number: u32| number.to_le_bytes()[0]).collect::<Vec<_>>());
+        station.device.arrive(super_frame(&packet, 100));
+        station.drain_device().unwrap();
+        let sent = socket(&station).take_sent();
+        let datagrams = sent[0].octets.chunks(sent[0].segment);
+        let opened: Vec<_> = datagrams.map(|datagram| session.open(Moment::default(), datagram)).collect();
+        assert_eq!(opened.iter().map(Vec::len).collect::<Vec<_>>(), [128, 128, 78]);
+        assert_eq!(
+            opened.iter().flat_map(|packet| &packet[28..]).collect::<Vec<_>>(),
+            packet[28..].iter().collect::<Vec<_>>()
+        );
+        assert_eq!(
+            (happened(&station, Event::DeviceRead), happened(&station, Event::PacketFromNetwork)),
+            (1, 3)
+        );
+    }
+
+    #[test]
+    fn a_super_packet_of_more_groups_than_the_queue_holds_is_sent_in_between() {
+        let (mut station, _session) = station();
+        station.device.offload = Offload::TcpAndUdp;
+        let packet = udp(TARGET, CLIENT, &[7; 64 * SEND_GROUPS + 100]);
+        station.device.arrive(super_frame(&packet, 1));
+        station.drain_device().unwrap();
+        assert_eq!(happened(&station, Event::DatagramSent), 64 * SEND_GROUPS as u64 + 100);
+    }
+
+    #[test]
+    fn all_packets_of_a_super_packet_that_may_not_pass_are_counted() {
+        let (mut station, _session) = station();
+        station.device.offload = Offload::TcpAndUdp;
+        let packet = udp(TARGET, Ipv4Addr::new(10, 8, 0, 99), &[7; 250]);
+        station.device.arrive(super_frame(&packet, 100));
+        station.drain_device().unwrap();
+        assert_eq!(counters(&station).dropped(DropReason::NoSession), 3);
+    }
+
+    #[test]
+    fn what_the_device_says_nonsense_about_is_dropped_and_counted() {
+        let (mut station, _session) = station();
+        station.device.offload = Offload::Tcp;
+        station.device.arrive(vec![0xff; 100]);
+        station.device.arrive(vec![0; 3]);
+        station.drain_device().unwrap();
+        assert_eq!(counters(&station).dropped(DropReason::TunIncomprehensible), 2);
     }
 
     #[test]
@@ -670,6 +790,21 @@ mod tests {
     }
 
     const PATIENCE: Duration = Duration::from_secs(10);
+
+    /// A UDP packet as the device gives it when it is to be cut.
+    fn super_frame(packet: &[u8], segment: u16) -> Vec<u8> {
+        let segment = NonZero::new(segment).unwrap();
+        let segmentation = Segmentation { protocol: SegmentedProtocol::Udp, header_length: 28, segment };
+        let checksum = Some(PartialChecksum { start: 20, offset: 6 });
+        let header = FrameHeader { checksum, segmentation: Some(segmentation) };
+        [&header.encode()[..], packet].concat()
+    }
+
+    fn written_out(segment: &Segment<'_>) -> Vec<u8> {
+        let mut packet = vec![0; segment.length()];
+        segment.write(&mut packet);
+        packet
+    }
 
     fn station() -> (Station<MemorySocket, MemoryDevice>, Session) {
         let tables = Arc::new(Tables::new(1, policy(&["192.168.0.0/16"])));

@@ -15,7 +15,7 @@ use vpn_proto::Moment;
 
 use crate::clock::Clock;
 use crate::transport::poller::{Interest, Poller, Ready, ReadyList, Token};
-use crate::transport::tun::TunDevice;
+use crate::transport::tun::TunQueue;
 use crate::transport::udp::UdpListener;
 
 use super::counters::Event;
@@ -24,7 +24,7 @@ use super::streams::Tokens;
 
 /// A worker that has everything it needs and has not begun.
 pub(super) struct Worker {
-    station: Station<UdpListener, TunDevice>,
+    station: Station<UdpListener, TunQueue>,
     poller: Poller,
     stop: Arc<OwnedFd>,
     clock: Clock,
@@ -47,7 +47,7 @@ enum Source {
 impl Worker {
     /// A worker that waits with `poller`, which watches the listeners of the station's streams already.
     pub(super) fn new(
-        station: Station<UdpListener, TunDevice>,
+        station: Station<UdpListener, TunQueue>,
         poller: Poller,
         clock: Clock,
     ) -> io::Result<Self> {

@@ -1,5 +1,7 @@
 //! Everything clients connect to, bound before anything else is changed on the host.
 
+use std::num::NonZero;
+
 use vpn_proto::ListenerId;
 
 use crate::config::{Config, ListenAddress};
@@ -10,21 +12,22 @@ use vpn_proto::Transport;
 
 /// The listeners of a configuration, numbered in its order.
 pub(super) struct Listeners {
-    pub(super) udp: Vec<(ListenerId, UdpListener)>,
+    /// Each with a socket for every worker.
+    pub(super) udp: Vec<(ListenerId, Vec<UdpListener>)>,
     pub(super) tcp: Vec<(ListenerId, TcpListener)>,
     /// What all of them are bound to.
     pub(super) addresses: Vec<ListenAddress>,
 }
 
 impl Listeners {
-    pub(super) fn bind(config: &Config) -> Result<Self, BindError> {
+    pub(super) fn bind(config: &Config, workers: NonZero<usize>) -> Result<Self, BindError> {
         let mut listeners = Self { udp: Vec::new(), tcp: Vec::new(), addresses: Vec::new() };
         for (listen, id) in config.listen.iter().zip((0..).map(ListenerId)) {
             let address = match listen.transport {
                 Transport::Udp => {
-                    let listener = UdpListener::bind(listen.address)?;
-                    let address = listener.address();
-                    listeners.udp.push((id, listener));
+                    let group = UdpListener::bind_group(listen.address, workers)?;
+                    let address = group.first().map_or(listen.address, UdpListener::address);
+                    listeners.udp.push((id, group));
                     address
                 }
                 Transport::Tcp => {

@@ -39,9 +39,13 @@ use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 use crate::random;
 use crate::status::{StatusFile, StatusReport, StatusVersion};
+use crate::transport::Offload;
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
+
+/// More workers than this do not move packets faster than the kernel's own side of the tunnel device.
+const MAXIMUM_WORKERS: usize = 16;
 
 /// More shards than this do not make handshakes faster than certificates can be checked.
 const MAXIMUM_SHARDS: usize = 4;
@@ -117,9 +121,10 @@ impl Server {
         if logins.describes_certificates {
             keeper.trust().keep_chains();
         }
-        let listeners = Listeners::bind(&config)?;
+        let workers = worker_count();
+        let listeners = Listeners::bind(&config, workers)?;
         let listen = listeners.addresses.clone();
-        let tun = TunDevice::create(&tun_settings(&config))?;
+        let tun = TunDevice::create(&tun_settings(&config, workers))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
         let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
@@ -371,7 +376,7 @@ fn reply_limiter(config: &Config) -> Result<ReplyLimiter, StartError> {
     Ok(ReplyLimiter::new(config.strangers.replies_per_network, seed))
 }
 
-fn tun_settings(config: &Config) -> TunSettings {
+fn tun_settings(config: &Config, queues: NonZero<usize>) -> TunSettings {
     let ClientCidrs { v4, v6 } = config.inside.client_cidrs;
     let own_v6 = |v6: ClientCidrV6| Ipv6Net::new(v6.server_address(), v6.net().prefix_len());
     TunSettings {
@@ -379,6 +384,8 @@ fn tun_settings(config: &Config) -> TunSettings {
         address: Ipv4Net::new(v4.server_address(), v4.net().prefix_len()).unwrap_or_else(|_| v4.net()),
         address_v6: v6.and_then(|v6| own_v6(v6).ok()),
         mtu: config.data_channel.tun_mtu,
+        offload: Offload::TcpAndUdp,
+        queues,
     }
 }
 
@@ -461,6 +468,12 @@ fn start_status_file(config: &Config, control: &ControlHandle) -> Result<Option<
 /// A slot for every address: the limits that administrators set are kept by the control plane.
 fn capacity(client_cidr: ClientCidr) -> usize {
     1 << (u32::BITS - u32::from(client_cidr.net().prefix_len()))
+}
+
+/// Every processor moves packets; the handshakes' threads share them.
+fn worker_count() -> NonZero<usize> {
+    let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+    NonZero::new(processors.min(MAXIMUM_WORKERS)).unwrap_or(NonZero::<usize>::MIN)
 }
 
 fn shard_count() -> usize {

@@ -1,7 +1,7 @@
 //! Sockets and devices made of memory: what a worker does with them can be scripted and looked at.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use vpn_proto::Path;
 
-use super::{DatagramSocket, PacketDevice, ReceiveBatch, Received};
+use super::{DatagramSocket, Offload, PacketDevice, ReceiveBatch, Received};
 
 /// A socket that receives what a test puts in and keeps what is sent.
 pub(crate) struct MemorySocket {
@@ -98,6 +98,7 @@ impl DatagramSocket for MemorySocket {
 pub(crate) struct MemoryDevice {
     arriving: Mutex<VecDeque<Vec<u8>>>,
     taken: Mutex<Vec<Vec<u8>>>,
+    pub(crate) offload: Offload,
     pub(crate) refuses: AtomicBool,
 }
 
@@ -116,17 +117,21 @@ impl MemoryDevice {
 }
 
 impl PacketDevice for MemoryDevice {
+    fn offload(&self) -> Offload {
+        self.offload
+    }
+
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize> {
         let packet = locked(&self.arriving).pop_front().ok_or(io::ErrorKind::WouldBlock)?;
         buffer[..packet.len()].copy_from_slice(&packet);
         Ok(packet.len())
     }
 
-    fn send(&self, packet: &[u8]) -> io::Result<()> {
+    fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<()> {
         if self.refuses.load(Ordering::Relaxed) {
             return Err(rustix::io::Errno::IO.into());
         }
-        locked(&self.taken).push(packet.to_vec());
+        locked(&self.taken).push(pieces.iter().flat_map(|piece| piece.to_vec()).collect());
         Ok(())
     }
 }

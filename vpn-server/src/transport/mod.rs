@@ -13,7 +13,7 @@ pub mod tcp;
 pub mod tun;
 pub mod udp;
 
-use std::io;
+use std::io::{self, IoSlice};
 use std::time::Duration;
 
 use vpn_proto::Path;
@@ -36,11 +36,37 @@ pub trait DatagramSocket {
     fn wait_writable(&self, limit: Duration) -> bool;
 }
 
-/// A non-blocking device that gives and takes whole IP packets.
+/// Which super-packets a device gives and takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Offload {
+    /// None: packets come and go as they are.
+    #[default]
+    None,
+    /// Those of TCP. Every packet is preceded by a virtio-net header, in both directions.
+    Tcp,
+    /// Those of UDP too.
+    TcpAndUdp,
+}
+
+impl std::fmt::Display for Offload {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(match self {
+            Self::None => "none",
+            Self::Tcp => "TCP",
+            Self::TcpAndUdp => "TCP and UDP",
+        })
+    }
+}
+
+/// A non-blocking device that gives and takes IP packets, and super-packets where it can.
 pub trait PacketDevice {
-    /// Reads one packet into `buffer` and returns its length; [`io::ErrorKind::WouldBlock`] if there is none.
+    /// Which super-packets it gives and takes; with any, a virtio-net header stands before every packet.
+    fn offload(&self) -> Offload;
+
+    /// Reads one packet or super-packet into `buffer` and returns its length; [`io::ErrorKind::WouldBlock`] if there is
+    /// none.
     fn receive(&self, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Writes one packet.
-    fn send(&self, packet: &[u8]) -> io::Result<()>;
+    /// Writes one packet or super-packet that lies in `pieces`.
+    fn send(&self, pieces: &[IoSlice<'_>]) -> io::Result<()>;
 }

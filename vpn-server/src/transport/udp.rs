@@ -2,6 +2,7 @@
 
 use std::io::{self, IoSliceMut};
 use std::net::{SocketAddr, UdpSocket};
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::net::sockopt;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use vpn_proto::{Path, Transport};
 
 use super::bind::BindError;
@@ -29,7 +30,24 @@ impl UdpListener {
     /// Binds to `address`; port 0 chooses a free one. An IPv6 address takes IPv6 only, so that listeners for both
     /// families can have the same port.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::try_bind(address).map_err(|source| BindError::from_io(Transport::Udp, address, source))
+        Self::try_bind(address, Sharing::Alone)
+            .map_err(|source| BindError::from_io(Transport::Udp, address, source))
+    }
+
+    /// Binds so many sockets to one `address`. The kernel gives every remote to one of them, by a hash of both
+    /// addresses and ports.
+    ///
+    /// No socket that exists may have the address, not even one that is willing to share it.
+    pub fn bind_group(address: SocketAddr, sockets: NonZero<usize>) -> Result<Vec<Self>, BindError> {
+        let first = Self::bind(address)?;
+        let bound = first.address;
+        let mut group = vec![first];
+        let failed = |source| BindError::from_io(Transport::Udp, bound, source);
+        for _ in 1..sockets.get() {
+            share(&group[0].socket).map_err(failed)?;
+            group.push(Self::try_bind(bound, Sharing::WithOthers).map_err(failed)?);
+        }
+        Ok(group)
     }
 
     /// The address it is bound to.
@@ -38,12 +56,15 @@ impl UdpListener {
         self.address
     }
 
-    fn try_bind(address: SocketAddr) -> io::Result<Self> {
+    fn try_bind(address: SocketAddr, sharing: Sharing) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
         }
         enlarge_buffers(&socket);
+        if sharing == Sharing::WithOthers {
+            socket.set_reuse_port(true)?;
+        }
         socket.bind(&address.into())?;
         let socket = UdpSocket::from(socket);
         let offload = UdpSocketState::new((&socket).into())?;
@@ -100,6 +121,19 @@ impl AsFd for UdpListener {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
+}
+
+/// Whether a socket is to have its address for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    Alone,
+    WithOthers,
+}
+
+/// Lets other sockets of this user have the same address from now on. A socket that is bound before that cannot take
+/// part in an address that is another's.
+fn share(socket: &UdpSocket) -> io::Result<()> {
+    SockRef::from(socket).set_reuse_port(true)
 }
 
 /// Asks for [`SOCKET_BUFFER`] octets each way: beyond the system's limit where privileges allow, else up to it.
@@ -263,6 +297,42 @@ mod tests {
         assert_eq!(error.code(), "listen-address-in-use");
         assert_eq!(error.to_string(), format!("UDP {taken} is in use"));
         assert!(error.help().contains(&format!(":{}'", taken.port())));
+    }
+
+    #[test]
+    fn a_group_shares_what_arrives_and_keeps_every_remote_at_one_socket() {
+        let group =
+            UdpListener::bind_group("127.0.0.1:0".parse().unwrap(), NonZero::new(4).unwrap()).unwrap();
+        let address = group[0].address();
+        assert!(group.iter().all(|listener| listener.address() == address));
+        let clients: Vec<_> = (0..64).map(|_| client("127.0.0.1:0")).collect();
+        for _ in 0..3 {
+            clients.iter().for_each(|client| assert_eq!(client.send_to(b"hello", address).unwrap(), 5));
+        }
+        let remotes = |listener: &UdpListener| {
+            let (mut batch, mut remotes) = (ReceiveBatch::new(), vec![]);
+            while listener.receive(&mut batch).is_ok() {
+                remotes.extend(batch.iter_mut().map(|(received, _)| received.remote));
+            }
+            remotes
+        };
+        let heard: Vec<_> = group.iter().map(remotes).collect();
+        assert_eq!(heard.iter().map(Vec::len).sum::<usize>(), 3 * 64);
+        assert!(heard.iter().filter(|remotes| !remotes.is_empty()).count() > 1, "64 remotes at one socket");
+        for client in clients {
+            let client = client.local_addr().unwrap();
+            let shares =
+                heard.iter().map(|remotes| remotes.iter().filter(|remote| **remote == client).count());
+            assert_eq!(shares.filter(|share| *share > 0).collect::<Vec<_>>(), [3]);
+        }
+    }
+
+    #[test]
+    fn a_group_does_not_join_another() {
+        let two = NonZero::new(2).unwrap();
+        let group = UdpListener::bind_group("127.0.0.1:0".parse().unwrap(), two).unwrap();
+        let error = UdpListener::bind_group(group[0].address(), two).unwrap_err();
+        assert_eq!(error.code(), "listen-address-in-use");
     }
 
     #[test]

@@ -41,10 +41,10 @@ pub(crate) fn announced_segment_size(packet: &[u8]) -> Option<u16> {
     (sum == 0xffff).then(|| u16::from_be_bytes([segment[22], segment[23]]))
 }
 
-/// A packet around any payload.
+/// A packet around any payload, not to be fragmented.
 pub(crate) fn ipv4(source: Ipv4Addr, destination: Ipv4Addr, protocol: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(20 + payload.len()).unwrap();
-    let mut header = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, protocol, 0, 0];
+    let mut header = vec![0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, protocol, 0, 0];
     header[2..4].copy_from_slice(&length.to_be_bytes());
     header.extend(source.octets());
     header.extend(destination.octets());

@@ -15,6 +15,7 @@ use super::framing::Framing;
 use super::key::DataKey;
 use super::payload::{Kind, PING};
 use super::state::{PeerState, Snapshot};
+use super::usage::Reserved;
 use super::{OpenError, SealError};
 use crate::ids::PeerId;
 use crate::moment::Moment;
@@ -327,9 +328,26 @@ impl DataSender<'_> {
     /// [`SealError`]; the packet is to be counted and dropped.
     pub fn seal(&self, now: Moment, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
         self.seal_any(now, packet, datagram)?;
-        self.channel.sent_packets.fetch_add(1, Ordering::Relaxed);
-        self.channel.sent_octets.fetch_add(packet as u64, Ordering::Relaxed);
+        self.count(1, packet as u64);
         Ok(())
+    }
+
+    /// Prepares to seal so many tunnel packets with so many octets in all, or fewer.
+    ///
+    /// # Errors
+    /// [`SealError::Closed`]
+    pub fn batch(&self, now: Moment, packets: usize, octets: usize) -> Result<SealingBatch<'_>, SealError> {
+        let DataChannel { framing, state, last_sent, .. } = self.channel;
+        let key = state.sealing(&self.state).ok_or(SealError::Closed)?;
+        last_sent.store(now.as_micros(), Ordering::Relaxed);
+        let encrypted = octets + packets * framing.prefix_length();
+        let ids = key.reserve(packets as u64, encrypted as u64);
+        Ok(SealingBatch { sender: self, key, ids, packets: 0, octets: 0 })
+    }
+
+    fn count(&self, packets: u64, octets: u64) {
+        self.channel.sent_packets.fetch_add(packets, Ordering::Relaxed);
+        self.channel.sent_octets.fetch_add(octets, Ordering::Relaxed);
     }
 
     fn seal_any(&self, now: Moment, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
@@ -344,10 +362,49 @@ impl DataSender<'_> {
     }
 }
 
+/// Tunnel packets for one peer that are sealed together: numbered and counted at once for all of them. Numbers that are
+/// not used are skipped.
+pub struct SealingBatch<'s> {
+    sender: &'s DataSender<'s>,
+    key: &'s DataKey,
+    ids: Option<Reserved>,
+    packets: u64,
+    octets: u64,
+}
+
+impl SealingBatch<'_> {
+    /// As [`DataSender::seal`].
+    ///
+    /// # Errors
+    /// [`SealError`]; the packet is to be counted and dropped.
+    pub fn seal(&mut self, packet: usize, datagram: &mut [u8]) -> Result<(), SealError> {
+        let DataChannel { layout, framing, header, .. } = self.sender.channel;
+        if datagram.len() != layout.datagram_length(packet) {
+            return Err(SealError::WrongLength);
+        }
+        framing.write(layout.front(), datagram);
+        let framed = framing.prefix_length() + packet;
+        match &mut self.ids {
+            Some(ids) => self.key.seal_reserved(*header, framed, datagram, ids)?,
+            None => self.key.seal(*header, framed, datagram)?,
+        }
+        self.packets += 1;
+        self.octets += packet as u64;
+        Ok(())
+    }
+}
+
+impl Drop for SealingBatch<'_> {
+    fn drop(&mut self) {
+        self.sender.count(self.packets, self.octets);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddr;
 
+    use super::super::format::tests::all_formats;
     use super::super::key::tests::key_pair;
     use super::super::{DATA_HEADROOM, DataCipher, EXIT, Protection};
     use super::*;
@@ -425,6 +482,51 @@ mod tests {
         let mut datagram = server.seal_packet(at(3), b"answer").unwrap();
         assert_eq!(open(&client, at(3), &mut datagram), Ok(Inbound::Packet(&mut b"answer".to_vec())));
         assert_eq!((server.traffic().sent_packets, server.traffic().sent_octets), (1, 6));
+    }
+
+    #[test]
+    fn what_is_sealed_together_opens_in_every_format_and_is_counted() {
+        for format in all_formats() {
+            let (server, client) = pair_with(format);
+            let (sender, layout) = (server.sender(), server.layout());
+            let mut batch = sender.batch(at(1), 3, 30).unwrap();
+            for number in 0..3_u8 {
+                let mut datagram = vec![0; layout.datagram_length(10)];
+                datagram[layout.front()..][..10].fill(0x40 | number);
+                batch.seal(10, &mut datagram).unwrap();
+                let opened = open(&client, at(1), &mut datagram);
+                assert_eq!(opened, Ok(Inbound::Packet(&mut [0x40 | number; 10])), "{format:?}");
+            }
+            assert_eq!(batch.seal(10, &mut [0; 9]), Err(SealError::WrongLength), "{format:?}");
+            drop(batch);
+            let Traffic { sent_packets, sent_octets, .. } = server.traffic();
+            assert_eq!((sent_packets, sent_octets, server.last_sent()), (3, 30, at(1)), "{format:?}");
+        }
+    }
+
+    #[test]
+    fn key_02_a_batch_never_seals_more_than_it_reserved_and_shares_no_id() {
+        let (server, client) = pair();
+        let (sender, layout) = (server.sender(), server.layout());
+        let seal = |batch: &mut SealingBatch<'_>| {
+            let mut datagram = vec![0x45; layout.datagram_length(10)];
+            batch.seal(10, &mut datagram).map(|()| datagram)
+        };
+        let mut batches = [(); 2].map(|()| sender.batch(at(1), 2, 20).unwrap());
+        for index in [1, 0, 1, 0] {
+            let mut datagram = seal(&mut batches[index]).unwrap();
+            assert!(open(&client, at(1), &mut datagram).is_ok(), "no id was there before");
+        }
+        assert_eq!(seal(&mut batches[0]), Err(SealError::Exhausted));
+        let mut datagram = server.seal_packet(at(1), b"alone").unwrap();
+        assert!(open(&client, at(1), &mut datagram).is_ok());
+    }
+
+    #[test]
+    fn crl_04_a_closed_channel_prepares_no_batch() {
+        let (server, _) = pair();
+        server.close();
+        assert_eq!(server.sender().batch(at(1), 1, 10).err(), Some(SealError::Closed));
     }
 
     #[test]

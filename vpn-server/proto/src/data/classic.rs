@@ -8,10 +8,10 @@
 //!
 //! Protocol reference section 9.1. All methods take `&self`: several threads seal with one key.
 
-use super::format::{Header, SHORT_ID};
+use super::format::{CLASSIC_CLEAR, Header, SHORT_ID};
 use super::key::Payload;
 use super::replay::{Order, ReplayWindowSize};
-use super::usage::{Received, Sent, UsageLimit};
+use super::usage::{Received, Reserved, Sent, UsageLimit};
 use super::{DataCipher, OpenError, SealError};
 use crate::crypto::{AeadKey, NotAuthentic, TAG_LENGTH};
 use crate::ids::PacketId;
@@ -51,20 +51,41 @@ impl ClassicKey {
         })
     }
 
+    /// Packet ids for so many packets with so many encrypted octets in all.
+    pub(super) fn reserve(&self, packets: u64, octets: u64) -> Reserved {
+        self.sent.reserve_many(packets, octets)
+    }
+
     /// Seals `datagram`, which is a header of `header` octets, room for id and tag, and the packet.
     pub(super) fn seal(&self, header: usize, datagram: &mut [u8]) -> Result<(), SealError> {
+        let packet = datagram.len().checked_sub(header + CLASSIC_CLEAR).ok_or(SealError::WrongLength)?;
+        let id = self.sent.reserve(packet).ok_or(SealError::Exhausted)?;
+        self.seal_with(id, header, datagram)
+    }
+
+    /// The same with a packet id that was reserved.
+    pub(super) fn seal_with(
+        &self,
+        id: PacketId,
+        header: usize,
+        datagram: &mut [u8],
+    ) -> Result<(), SealError> {
         if header == Header::LENGTH_V2 {
-            self.seal_numbered::<NUMBERED_V2>(datagram)
+            self.seal_numbered::<NUMBERED_V2>(id, datagram)
         } else {
-            self.seal_numbered::<NUMBERED_V1>(datagram)
+            self.seal_numbered::<NUMBERED_V1>(id, datagram)
         }
     }
 
     /// `NUMBERED`: octets up to the packet id and with it.
-    fn seal_numbered<const NUMBERED: usize>(&self, datagram: &mut [u8]) -> Result<(), SealError> {
+    fn seal_numbered<const NUMBERED: usize>(
+        &self,
+        id: PacketId,
+        datagram: &mut [u8],
+    ) -> Result<(), SealError> {
         let (clear, rest) = datagram.split_first_chunk_mut::<NUMBERED>().ok_or(SealError::WrongLength)?;
         let (tag, packet) = rest.split_first_chunk_mut::<TAG_LENGTH>().ok_or(SealError::WrongLength)?;
-        let id = self.sent.reserve(packet.len()).and_then(PacketId::to_short).ok_or(SealError::Exhausted)?;
+        let id = id.to_short().ok_or(SealError::Exhausted)?;
         clear[NUMBERED - SHORT_ID..].copy_from_slice(&id);
         let sealed = self.sealing.key.seal(self.sealing.nonce(id), associated_data(clear), packet);
         *tag = sealed.map_err(|NotAuthentic| SealError::WrongLength)?;

@@ -27,7 +27,7 @@ const _: () = assert!(DATA_TAILROOM >= BLOCK, "padding fits where a tag does");
 /// Octets of a 32-bit packet id.
 pub(super) const SHORT_ID: usize = 4;
 /// Octets of a classic AEAD packet's id and tag.
-const CLASSIC_CLEAR: usize = SHORT_ID + TAG_LENGTH;
+pub(super) const CLASSIC_CLEAR: usize = SHORT_ID + TAG_LENGTH;
 /// Octets of an epoch and the counter in it.
 pub(super) const EPOCH_ID: usize = 8;
 /// Octets of a block of AES, and of an IV.

@@ -9,6 +9,7 @@ use super::classic::ClassicKey;
 use super::epoch::EpochKey;
 use super::format::{Header, Protection};
 use super::replay::ReplayWindowSize;
+use super::usage::Reserved;
 use super::{OpenError, SealError};
 use crate::ids::KeyId;
 use crate::keys::{KeyMaterial, Side};
@@ -78,6 +79,31 @@ impl DataKey {
             ProtectionKey::Epoch(key) => key.seal(datagram),
             ProtectionKey::Cbc(key) => key.seal(header.length(), packet, datagram),
         }
+    }
+
+    /// Packet ids for so many packets with so many encrypted octets in all; `None` for formats that number every packet
+    /// when it is sealed.
+    pub(super) fn reserve(&self, packets: u64, octets: u64) -> Option<Reserved> {
+        match &self.protection {
+            ProtectionKey::Classic(key) => Some(key.reserve(packets, octets)),
+            ProtectionKey::Epoch(_) | ProtectionKey::Cbc(_) => None,
+        }
+    }
+
+    /// [`DataKey::seal`] with the next of `ids`, which are this key's.
+    pub(super) fn seal_reserved(
+        &self,
+        header: Header,
+        packet: usize,
+        datagram: &mut [u8],
+        ids: &mut Reserved,
+    ) -> Result<(), SealError> {
+        let ProtectionKey::Classic(key) = &self.protection else {
+            return self.seal(header, packet, datagram);
+        };
+        let id = ids.next().ok_or(SealError::Exhausted)?;
+        header.write(self.key_id, datagram);
+        key.seal_with(id, header.length(), datagram)
     }
 
     /// Opens `datagram` in place and returns what is in it.

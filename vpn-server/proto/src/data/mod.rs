@@ -20,7 +20,7 @@ mod replay;
 mod state;
 mod usage;
 
-pub use channel::{DataChannel, DataSender, Inbound, Opened, Traffic};
+pub use channel::{DataChannel, DataSender, Inbound, Opened, SealingBatch, Traffic};
 pub use cipher::{CbcCipher, DataCipher, NegotiatedCipher, UnusableCipher};
 pub use error::{OpenError, SealError};
 pub use format::{DATA_HEADROOM, DATA_TAILROOM, SealLayout};

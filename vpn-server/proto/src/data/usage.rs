@@ -1,5 +1,6 @@
 //! What one direction of a key has carried: numbers of packets, octets, and the limits of both (KEY-02, KEY-03).
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -55,9 +56,14 @@ impl Sent {
 
     /// The id of a packet with so many octets; `None` when all are used up: ids never wrap.
     pub(super) fn reserve(&self, octets: usize) -> Option<PacketId> {
-        let id = PacketId(self.next_id.fetch_add(1, Ordering::Relaxed));
-        self.octets.fetch_add(octets as u64, Ordering::Relaxed);
-        (id <= self.last_id).then_some(id)
+        self.reserve_many(1, octets as u64).next()
+    }
+
+    /// The ids of so many packets, in a row, with so many octets in all. There are fewer when all are used up.
+    pub(super) fn reserve_many(&self, packets: u64, octets: u64) -> Reserved {
+        let first = self.next_id.fetch_add(packets, Ordering::Relaxed);
+        self.octets.fetch_add(octets, Ordering::Relaxed);
+        Reserved(first..first.saturating_add(packets).min(self.last_id.0.saturating_add(1)))
     }
 
     pub(super) fn is_beyond_limit(&self) -> bool {
@@ -69,6 +75,18 @@ impl Sent {
     pub(super) fn skip_to(&self, id: u64, octets: u64) {
         self.next_id.store(id, Ordering::Relaxed);
         self.octets.store(octets, Ordering::Relaxed);
+    }
+}
+
+/// Packet ids that nobody else gets.
+#[derive(Debug)]
+pub(super) struct Reserved(Range<u64>);
+
+impl Iterator for Reserved {
+    type Item = PacketId;
+
+    fn next(&mut self) -> Option<PacketId> {
+        self.0.next().map(PacketId)
     }
 }
 
@@ -123,6 +141,17 @@ mod tests {
         let sent = Sent::new(PacketId(2), UsageLimit::NONE);
         let ids: Vec<_> = (0..4).map(|_| sent.reserve(1)).collect();
         assert_eq!(ids, [Some(PacketId(1)), Some(PacketId(2)), None, None]);
+    }
+
+    #[test]
+    fn key_02_ids_that_are_reserved_together_follow_each_other_and_end_at_the_last() {
+        let sent = Sent::new(PacketId(7), LIMIT);
+        let ids = |packets| sent.reserve_many(packets, 10).map(|PacketId(id)| id).collect::<Vec<_>>();
+        assert_eq!(
+            [ids(3), ids(0), ids(2), ids(4), ids(1)],
+            [vec![1, 2, 3], vec![], vec![4, 5], vec![6, 7], vec![]]
+        );
+        assert!(sent.is_beyond_limit());
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl PeerCounters {
         self.from_peer.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(in crate::dataplane) fn count_to_peer(&self) {
-        self.to_peer.fetch_add(1, Ordering::Relaxed);
+    pub(in crate::dataplane) fn count_to_peer(&self, packets: u64) {
+        self.to_peer.fetch_add(packets, Ordering::Relaxed);
     }
 }

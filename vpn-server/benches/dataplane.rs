@@ -1,0 +1,141 @@
+//! What single steps of the data plane cost: sealing and opening, splitting and merging, looking up, deciding.
+//!
+//! Numbers compare on one machine only. Whole servers are compared by `make bench`.
+
+#![expect(clippy::unwrap_used, reason = "what is measured works, or there is nothing to measure")]
+
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../tests/support/packets.rs"]
+mod packets;
+#[expect(dead_code, reason = "shared with the tests, which use more of it")]
+#[path = "../tests/support/sessions.rs"]
+mod sessions;
+
+use std::hint::black_box;
+use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZero;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use ipnet::{IpNet, Ipv4Net};
+use sessions::{Session, Sessions, path};
+use vpn_proto::{Moment, Transport};
+use vpn_server::dataplane::offload::{
+    Frame, FrameHeader, MergeMemory, Merged, PartialChecksum, Segmentation, SegmentedProtocol,
+};
+use vpn_server::dataplane::{Peer, Tables};
+use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::transport::Offload;
+
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
+const TARGET: Ipv4Addr = Ipv4Addr::new(172, 16, 7, 9);
+/// Octets of the packets inside: what fits a datagram of 1492 octets.
+const PACKET: usize = 1440;
+/// Packets of a super-packet.
+const SEGMENTS: usize = 44;
+
+fn data_channel(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("data channel");
+    group.throughput(Throughput::Bytes(PACKET as u64));
+    let session = session();
+    let (now, layout) = (Moment::default(), session.channel.layout());
+    let mut datagram = vec![0; layout.datagram_length(PACKET)];
+    group.bench_function("seal", |bencher| {
+        bencher.iter(|| session.channel.seal(now, PACKET, black_box(&mut datagram)).unwrap());
+    });
+    let sealed = || session.seal(now, &[0x45; PACKET]);
+    group.bench_function("open", |bencher| {
+        let open = |mut datagram: Vec<u8>| {
+            session.channel.open(now, &session.path, &mut datagram).unwrap();
+            datagram
+        };
+        bencher.iter_batched(sealed, open, BatchSize::SmallInput);
+    });
+}
+
+fn offload(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("super-packets");
+    group.throughput(Throughput::Elements(SEGMENTS as u64));
+    let frame = super_frame();
+    group.bench_function("split", |bencher| {
+        let mut into = vec![0; PACKET];
+        let mut octets = frame.clone();
+        bencher.iter(|| {
+            let Ok(Frame::Super(packet)) = Frame::parse(&mut octets) else { panic!("no super-packet") };
+            for segment in packet.segments() {
+                segment.write(black_box(&mut into[..segment.length()]));
+            }
+        });
+    });
+    let mut memory = MergeMemory::new();
+    group.bench_function("merge", |bencher| {
+        let merge = |packets: &mut Vec<Vec<u8>>| {
+            let write = |merged: Merged<'_>| _ = black_box(merged.packets);
+            memory.merge(Offload::TcpAndUdp, write, |merger| {
+                packets.iter_mut().for_each(|packet| merger.push(packet));
+            });
+        };
+        bencher.iter_batched_ref(udp_packets, merge, BatchSize::SmallInput);
+    });
+}
+
+fn tables(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("tables");
+    let tables = Tables::new(1 << 16, policy(1000));
+    let mut sessions = Sessions::new();
+    let slot = tables.reserve().unwrap();
+    let remote = "198.51.100.1:4000".parse().unwrap();
+    let session = sessions.connect(slot.peer_id(), path(Transport::Udp, remote), CLIENT);
+    let peer = Peer::new(session.handle, 0, Arc::clone(&session.channel), CLIENT);
+    let peer = tables.insert(slot, peer).unwrap();
+    group.bench_function("peer by id", |bencher| {
+        bencher.iter(|| black_box(tables.peer(black_box(slot.peer_id()))).is_some());
+    });
+    group.bench_function("peer by address", |bencher| {
+        bencher.iter(|| black_box(tables.peer_toward(black_box(IpAddr::V4(CLIENT)))).is_some());
+    });
+    let policy = tables.policy();
+    group.bench_function("decide among 1000 rules", |bencher| {
+        let (source, target) = (IpAddr::V4(CLIENT), IpAddr::V4(TARGET));
+        bencher.iter(|| policy.decide(black_box(peer.principal(None)), source, black_box(target)));
+    });
+}
+
+fn session() -> Session {
+    let remote = "198.51.100.1:4000".parse().unwrap();
+    Sessions::new().connect(vpn_proto::PeerId::FIRST, path(Transport::Udp, remote), CLIENT)
+}
+
+/// Rules for networks of 172.16.0.0/12, the target's among them.
+fn policy(rules: u16) -> Policy {
+    let (network, server) = ("10.8.0.0/16".parse().unwrap(), Ipv4Addr::new(10, 8, 0, 1));
+    let tunnel = TunnelNetwork { network, server, ipv6: None };
+    let networks = (0..rules).map(|number| {
+        let [high, low] = number.to_be_bytes();
+        IpNet::V4(Ipv4Net::new(Ipv4Addr::new(172, 16 + high, low, 0), 24).unwrap())
+    });
+    let rules = networks.zip(0..).map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination });
+    let routes = vec!["172.16.0.0/12".parse().unwrap()];
+    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
+}
+
+fn udp_packets() -> Vec<Vec<u8>> {
+    vec![packets::udp(CLIENT, TARGET, &[7; PACKET - 28]); SEGMENTS]
+}
+
+/// What the device gives when a program sends [`SEGMENTS`] datagrams at once.
+fn super_frame() -> Vec<u8> {
+    let segment = u16::try_from(PACKET - 28).unwrap();
+    let packet = packets::udp(CLIENT, TARGET, &vec![7; usize::from(segment) * SEGMENTS]);
+    let segmentation = Segmentation {
+        protocol: SegmentedProtocol::Udp,
+        header_length: 28,
+        segment: NonZero::new(segment).unwrap(),
+    };
+    let checksum = Some(PartialChecksum { start: 20, offset: 6 });
+    let header = FrameHeader { checksum, segmentation: Some(segmentation) };
+    [&header.encode()[..], &packet].concat()
+}
+
+criterion_group!(benches, data_channel, offload, tables);
+criterion_main!(benches);
