@@ -154,7 +154,8 @@ fn crl_05_a_list_that_cannot_be_read_or_is_not_ours_is_not_replaced_without_forc
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::Ed25519);
     std::fs::write(pki.file("crl.pem"), "scribble").unwrap();
     assert!(matches!(pki.gen_crl(180), Err(PkiError::Crl(PublishError::PublishedDamaged))));
-    let other = Pki::new(Profile::Strict);
+    let mut other = Pki::new(Profile::Strict);
+    other.now = pki.now;
     other.build_ca("Other CA", KeyAlgorithm::Ed25519, pki_core::key::Protection::None).unwrap();
     other.gen_crl(180).unwrap();
     std::fs::copy(other.file("crl.pem"), pki.file("crl.pem")).unwrap();
