@@ -64,7 +64,7 @@ impl Shard {
             Ok(candidate) => self.seat(now, session, candidate, Acceptance::default()),
             Err(refusal) => {
                 let (request, denial) = *refusal;
-                self.refuse(now, session, &request, Verdict::Deny(denial));
+                self.refuse(now, session, &request, None, Verdict::Deny(denial));
             }
         }
     }
@@ -128,6 +128,7 @@ impl Shard {
     /// A candidate is gone, or its time is over.
     pub(super) fn forget_candidate(&mut self, session: SessionHandle) {
         let Some(candidate) = self.candidates.remove(&session) else { return };
+        self.note_turned_away(&candidate.facts);
         match candidate.stage {
             Stage::Login => self.shared.admissions.authenticator.forget(candidate.facts.number, 0),
             Stage::Introduction(..) => {
@@ -256,7 +257,7 @@ impl Shard {
                 if matches!(stage, Stage::Introduction(..)) {
                     self.shared.admissions.registry.release(self.key(session));
                 }
-                self.refuse(now, session, &candidate.request, refusal);
+                self.refuse(now, session, &candidate.request, Some(&candidate.facts), refusal);
             }
         }
     }
@@ -276,7 +277,7 @@ impl Shard {
                 }
                 self.introduce(now, session, candidate, admitted, login);
             }
-            Err(denial) => self.refuse(now, session, request, Verdict::Deny(denial)),
+            Err(denial) => self.refuse(now, session, request, Some(facts), Verdict::Deny(denial)),
         }
     }
 
@@ -322,14 +323,14 @@ impl Shard {
         let late = self.refuse_revoked(&certificates).and_then(|()| refuse_disabled(&directives));
         if let Err(denial) = late {
             self.shared.admissions.registry.release(self.key(handle));
-            return self.refuse(now, handle, &request, Verdict::Deny(denial));
+            return self.refuse(now, handle, &request, Some(&facts), Verdict::Deny(denial));
         }
         let has_ipv6 = admission.lease.v6.is_some();
         let pushed = match self.shared.admissions.options(&facts, &directives, has_ipv6) {
             Ok(pushed) => pushed,
             Err(denial) => {
                 self.shared.admissions.registry.release(self.key(handle));
-                return self.refuse(now, handle, &request, Verdict::Deny(denial));
+                return self.refuse(now, handle, &request, Some(&facts), Verdict::Deny(denial));
             }
         };
         let options: Vec<PushOption> = pushed.iter().cloned().chain(login.push).collect();
@@ -363,6 +364,7 @@ impl Shard {
         now: Moment,
         session: SessionHandle,
         request: &AuthorizationRequest,
+        facts: Option<&Arc<ClientFacts>>,
         refusal: Verdict,
     ) {
         let (denial, decision) = match refusal {
@@ -377,6 +379,9 @@ impl Shard {
         let device = device_facts(&request.peer_info);
         self.shared.chronicle.refused(request.path, Some(&request.identity), device, &denial);
         self.endpoint.authorize(now, session, decision);
+        if let Some(facts) = facts {
+            self.note_turned_away(facts);
+        }
     }
 
     fn reauthorize(&mut self, now: Moment, session: SessionHandle, update: LoginUpdate) {
