@@ -22,7 +22,7 @@ use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::push::{PushChange, push_reply, push_update};
+use crate::wire::push::{PushChange, push_reply, push_update, updated_reply};
 
 /// How long an old key still opens after its successor was negotiated (stock: tran-window).
 const OLD_KEY_LIFETIME: Duration = Duration::from_secs(3600);
@@ -215,6 +215,7 @@ impl Active {
         let listens = !self.rekey.as_ref().is_some_and(Rekey::is_heard);
         let takes_it = self.client.negotiated.takes_push_update && listens;
         if takes_it {
+            self.configuration = updated_reply(&self.configuration, changes);
             for part in push_update(changes) {
                 // A TLS session that broke is replaced by the next renegotiation.
                 let _ = self.channel.send(&ServerMessage::PushUpdate(part).to_record());

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vpn_proto::client::{ClientConfig, ClientEvent, ClientTls};
-use vpn_proto::{ClientCertificate, Farewell, Password, Pending, TlsVersion};
+use vpn_proto::{ClientCertificate, Farewell, Password, Pending, Prompt, TlsVersion};
 use zeroize::Zeroizing;
 
 use super::{TestClient, World, events, live};
@@ -149,6 +149,20 @@ fn acl_01_a_client_that_waits_has_no_place_and_keeps_nobody_else_waiting() {
     world.wait_for(client, ClientEvent::Pending(Some(60)));
     answer.decide(Verdict::accept());
     world.connect(client);
+}
+
+#[test]
+fn a_client_that_cannot_ask_its_person_is_refused_instead_of_left_waiting() {
+    let desk = Arc::<Desk>::default();
+    let mut world = world(Arc::clone(&desk) as _, None);
+    let mut client = client(&mut world, "secret", 1);
+    world.run(&mut [&mut client], |_| desk.is_asked());
+    let (_, mut answer) = desk.take();
+    let prompt = Some(Prompt::OpenUrl("https://login.test/".to_owned()));
+    answer.wait(Pending { timeout: Duration::from_secs(60), prompt });
+    let reason = "this client does not support what the login needs".to_owned();
+    world.wait_for(&mut client, ClientEvent::AuthFailed(reason));
+    assert_eq!(desk.forgotten.lock().unwrap().len(), 1);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 use vpn_proto::{
-    Authorization, AuthorizationRequest, Denial, Farewell, Password, Path, Pending, PushOption,
+    Authorization, AuthorizationRequest, Denial, Farewell, Password, Path, Pending, Prompt, PushOption,
     Reauthorization, SessionHandle,
 };
 
@@ -77,20 +77,41 @@ impl Shard {
         question: Question,
         update: LoginUpdate,
     ) {
-        if self.candidates.get(&session).is_some_and(|candidate| candidate.question == question) {
-            match update {
+        if let Some(candidate) =
+            self.candidates.get(&session).filter(|candidate| candidate.question == question)
+        {
+            let facts = Arc::clone(&candidate.facts);
+            match self.within_abilities(update, &facts, 0) {
                 LoginUpdate::Wait(pending) => {
                     self.endpoint.authorize(now, session, Authorization::Pending(pending));
                 }
                 LoginUpdate::Decided(verdict) => self.proceed(now, session, verdict),
             }
-        } else if let Some(granted) = self.sessions.get_mut(&session)
+        } else if let Some(granted) = self.sessions.get(&session)
             && granted.question == Some(question)
         {
-            if matches!(update, LoginUpdate::Decided(_)) {
+            let (facts, key) = (Arc::clone(&granted.facts), granted.keys);
+            let update = self.within_abilities(update, &facts, key);
+            if matches!(update, LoginUpdate::Decided(_))
+                && let Some(granted) = self.sessions.get_mut(&session)
+            {
                 granted.question = None;
             }
             self.reauthorize(now, session, update);
+        }
+    }
+
+    /// The update as it is, or a refusal where it has the client ask its person what it cannot ask: nobody would ever
+    /// answer.
+    fn within_abilities(&self, update: LoginUpdate, client: &ClientFacts, key: u32) -> LoginUpdate {
+        match &update {
+            LoginUpdate::Wait(Pending { prompt: Some(prompt), .. })
+                if !prompt.is_within_abilities_of(&client.peer_info) =>
+            {
+                self.shared.admissions.authenticator.forget(client.number, key);
+                LoginUpdate::Decided(Verdict::Deny(cannot_ask(prompt)))
+            }
+            LoginUpdate::Wait(_) | LoginUpdate::Decided(_) => update,
         }
     }
 
@@ -447,6 +468,14 @@ fn refuse_disabled(directives: &ClientDirectives) -> Result<(), Denial> {
         public: "this client is disabled".to_owned(),
         detail: "a directive about the client disables it".to_owned(),
     })
+}
+
+fn cannot_ask(prompt: &Prompt) -> Denial {
+    Denial {
+        code: "login-prompt-unsupported",
+        public: "this client does not support what the login needs".to_owned(),
+        detail: format!("the client does not name '{}' in IV_SSO", prompt.ability()),
+    }
 }
 
 fn asked() -> Denial {
