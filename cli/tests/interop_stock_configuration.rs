@@ -184,8 +184,17 @@ fn a_management_client_decides_about_logins() {
     assert!(manager.wait_for("Management Version: ").ends_with('5'));
 
     let profile = site.pki.handmade_profile("alice", SERVER, 1194).unwrap();
-    let options =
-        ["--auth-user-pass", &login, "--setenv", "IV_SSO", "webauth", "--explicit-exit-notify", "1"];
+    let options = [
+        "--auth-user-pass",
+        &login,
+        "--setenv",
+        "IV_SSO",
+        "webauth",
+        "--explicit-exit-notify",
+        "1",
+        "--reneg-sec",
+        "4",
+    ];
     let mut client = StockClient::start(lab.client(1), &profile, &options).unwrap();
     manager.wait_for(">CLIENT:CONNECT,0,1");
     let told = manager.environment();
@@ -214,6 +223,10 @@ fn a_management_client_decides_about_logins() {
     assert!(manager.environment().contains(&"ifconfig_pool_remote_ip=10.8.0.2".to_owned()));
     client.wait_connected().unwrap();
     assert!(client.pushed_options().unwrap().contains(&"route 10.99.0.0 255.255.255.0".to_owned()));
+    manager.wait_for(">CLIENT:REAUTH,0,2");
+    manager.ask("client-auth-nt 0 2");
+    manager.wait_for("SUCCESS: client-auth command succeeded");
+    manager.wait_for(">CLIENT:REAUTH,0,3");
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
     client.stop().unwrap();
     manager.wait_for(">CLIENT:DISCONNECT,0");
