@@ -182,6 +182,7 @@ impl Active {
             Outcome::Finished => self.finish_rekey(context),
             Outcome::Failed => self.abandon_rekey(context.now),
             Outcome::Denied(denial) => return self.deny(context, denial),
+            Outcome::Left => return self.close(context, CloseReason::ClientExit, Farewell::Silent),
         }
         Phase::Active(Box::new(self))
     }
@@ -194,7 +195,11 @@ impl Active {
         match decision {
             Reauthorization::Accept(options) => match rekey.accept(options) {
                 Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
-                Outcome::Finished | Outcome::Running | Outcome::Failed | Outcome::Denied(_) => {}
+                Outcome::Finished
+                | Outcome::Running
+                | Outcome::Failed
+                | Outcome::Denied(_)
+                | Outcome::Left => {}
             },
             Reauthorization::Pending(pending) => rekey.hold(context.now, &self.client, pending),
             Reauthorization::Deny(denial) => return self.deny(context, denial),
