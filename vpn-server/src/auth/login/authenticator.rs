@@ -140,16 +140,11 @@ impl Authenticator {
                 self.token_step(attempt, &username, &token)
             }
             (Some(username), _) => Step::Ask(self.first_token(attempt, &username)),
-            (None, _) if self.may_be_nobody(attempt) => Step::AskAboutNobody,
+            (None, _) if self.policy == LoginPolicy::Optional && attempt.client.certificate.is_some() => {
+                Step::AskAboutNobody
+            }
             (None, _) => Step::Refuse(Verdict::Deny(no_credentials())),
         }
-    }
-
-    /// Somebody has to vouch for a client without a user name: an authority, or a decider.
-    fn may_be_nobody(&self, attempt: &LoginAttempt) -> bool {
-        let is_known = attempt.client.certificate.is_some();
-        let is_asked_about = || self.deciders.iter().any(|decider| decider.decides_about_nobody());
-        self.policy == LoginPolicy::Optional && (is_known || is_asked_about())
     }
 
     fn token_step(&self, attempt: &mut LoginAttempt, username: &Username, token: &Password) -> Step {
@@ -414,10 +409,9 @@ mod tests {
         let (plain, doorkeeper) = (Table::new("a"), Arc::new(Doorkeeper(Table::new("b"))));
         let deciders: Vec<Arc<dyn Decider>> = vec![plain.clone(), doorkeeper.clone()];
         let optional = Authenticator::new(LoginPolicy::Optional, deciders.clone(), None);
-        for with_certificate in [true, false] {
-            assert_eq!(code(&verdict(&optional, nobody(with_certificate))), "wrong-password");
-        }
-        assert_eq!((plain.times_asked(), doorkeeper.0.times_asked()), (0, 2));
+        assert_eq!(code(&verdict(&optional, nobody(true))), "wrong-password");
+        assert_eq!(code(&verdict(&optional, nobody(false))), "no-credentials");
+        assert_eq!((plain.times_asked(), doorkeeper.0.times_asked()), (0, 1));
         let required = Authenticator::new(LoginPolicy::Required, deciders, None);
         assert_eq!(code(&verdict(&required, nobody(true))), "no-credentials");
     }

@@ -138,7 +138,7 @@ fn a_witness_hears_once_of_everybody_who_comes_goes_or_is_turned_away() {
         settings.authenticator = Arc::new(authenticator);
         settings.witness = Some(witness);
     });
-    let mut ask = |world: &mut World, port: u16| {
+    let ask = |world: &mut World, port: u16| {
         let mut client = client(world, "secret", port);
         world.run(&mut [&mut client], |_| desk.is_asked());
         (client, desk.take().1)
