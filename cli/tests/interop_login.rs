@@ -116,7 +116,7 @@ fn by_a_script_that_defers_its_decision_and_asks_for_patience() {
     let verify = script(&lab, "verify", text).unwrap();
     let vpn = vpn(&lab, &["--auth-user-pass-verify", &format!("{verify} via-file")]).unwrap();
     let login = login(&lab, "secret").unwrap();
-    let options = ["--auth-user-pass", &login];
+    let options = ["--auth-user-pass", &login, "--setenv", "IV_SSO", "openurl"];
     let client = vpn.connect(lab.client(1), "alice", &options).unwrap();
     client.log().wait_for("AUTH_PENDING received, extending handshake timeout", LIMIT).unwrap();
     client.log().wait_for("OPEN_URL:https://login.test/", LIMIT).unwrap();

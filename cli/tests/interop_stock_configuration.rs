@@ -4,6 +4,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::net::Ipv4Addr;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::process::Command;
@@ -95,6 +96,13 @@ impl Manager {
         writeln!(self.reader.get_mut(), "{command}").unwrap_or_default();
     }
 
+    /// The variables up to the end of the notice.
+    fn environment(&mut self) -> Vec<String> {
+        let variables = std::iter::repeat_with(|| self.wait_for(">CLIENT:ENV,"));
+        let variables = variables.map(|line| line.trim_start_matches(">CLIENT:ENV,").to_owned());
+        variables.take_while(|variable| variable != "END").collect()
+    }
+
     /// The next line that begins with `beginning`.
     fn wait_for(&mut self, beginning: &str) -> String {
         let mut seen = String::new();
@@ -160,6 +168,110 @@ fn the_management_interface_shows_clients_and_ends_their_sessions() {
     manager.wait_for(">STATE:");
     assert!(server.process().wait(LIMIT).unwrap().success());
     assert!(!site.path("management.sock").exists());
+}
+
+/// What openvpn-auth-oauth2 does: a page to log in on, then the decision; and how it refuses somebody.
+#[test]
+fn a_management_client_decides_about_logins() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    fs::write(site.path("login"), "alice\nsecret\n").unwrap();
+    let login = site.path("login").display().to_string();
+    let directives = "management-client-auth\nauth-user-pass-optional\n";
+    let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
+    let mut manager = Manager::connect(&site.path("management.sock")).unwrap();
+    manager.ask("version");
+    assert!(manager.wait_for("Management Version: ").ends_with('5'));
+
+    let profile = site.pki.handmade_profile("alice", SERVER, 1194).unwrap();
+    let options = [
+        "--auth-user-pass",
+        &login,
+        "--setenv",
+        "IV_SSO",
+        "webauth",
+        "--explicit-exit-notify",
+        "1",
+        "--reneg-sec",
+        "4",
+    ];
+    let mut client = StockClient::start(lab.client(1), &profile, &options).unwrap();
+    manager.wait_for(">CLIENT:CONNECT,0,1");
+    let told = manager.environment();
+    for variable in [
+        "IV_SSO=webauth",
+        "IV_PLAT=linux",
+        "common_name=alice",
+        "username=alice",
+        "password=secret",
+        "untrusted_ip=192.0.2.11",
+        "X509_0_CN=alice",
+        "tls_id_0=CN=alice",
+        "tls_serial_0=",
+        "tls_serial_1=",
+        "tls_digest_sha256_1=",
+    ] {
+        assert!(told.iter().any(|told| told.starts_with(variable)), "{variable} is not in {told:?}");
+    }
+    manager.ask("client-pending-auth 0 1 \"WEB_AUTH::https://sso.test/start?state=abc\" 180");
+    manager.wait_for("SUCCESS: client-pending-auth command succeeded");
+    client.log().wait_for("WEB_AUTH::https://sso.test/start?state=abc", LIMIT).unwrap();
+    manager.ask("client-auth 0 1\npush \"route 10.99.0.0 255.255.255.0\"\nEND");
+    manager.wait_for("SUCCESS: client-auth command succeeded");
+    manager.wait_for(">CLIENT:ADDRESS,0,10.8.0.2,1");
+    manager.wait_for(">CLIENT:ESTABLISHED,0");
+    assert!(manager.environment().contains(&"ifconfig_pool_remote_ip=10.8.0.2".to_owned()));
+    client.wait_connected().unwrap();
+    assert!(client.pushed_options().unwrap().contains(&"route 10.99.0.0 255.255.255.0".to_owned()));
+    manager.wait_for(">CLIENT:REAUTH,0,2");
+    manager.ask("client-auth-nt 0 2");
+    manager.wait_for("SUCCESS: client-auth command succeeded");
+    manager.wait_for(">CLIENT:REAUTH,0,3");
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+    client.stop().unwrap();
+    manager.wait_for(">CLIENT:DISCONNECT,0");
+    assert!(manager.environment().iter().any(|told| told.starts_with("bytes_received=")));
+
+    let mut nobody = StockClient::start(lab.client(1), &profile, &[]).unwrap();
+    manager.wait_for(">CLIENT:CONNECT,1,1");
+    manager.ask("client-deny 1 1 \"no user name\" \"log in, please\"");
+    manager.wait_for("SUCCESS: client-deny command succeeded");
+    nobody.wait_refused("AUTH_FAILED,log in", LIMIT).unwrap();
+    manager.wait_for(">CLIENT:DISCONNECT,1");
+    assert!(server.stop().unwrap().success());
+}
+
+#[test]
+fn scripts_of_a_stock_configuration_are_run() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    fs::create_dir(site.path("scripts")).unwrap();
+    for (name, text) in [
+        ("check", "test \"$(cat $1)\" = 'alice\nsecret'"),
+        ("connect", "echo 'push \"route 10.99.0.0 255.255.255.0\"' > $2; test $1 = -v"),
+        ("verify", "echo \"$1 $2\" >> $(dirname $0)/seen"),
+    ] {
+        let script = site.path("scripts").join(name);
+        fs::write(&script, format!("#!/bin/sh\n{text}\n")).unwrap();
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let directives = "script-security 2\nauth-user-pass-verify scripts/check via-file\ntls-verify scripts/verify\n\
+                      client-connect \"scripts/connect -v\"\nauth-gen-token 3600\nsession-timeout 3600\n";
+    let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
+    fs::write(site.path("login"), "alice\nsecret\n").unwrap();
+    let login = site.path("login").display().to_string();
+    let client = site.connect(1, "alice", &["--auth-user-pass", &login]).unwrap();
+    assert!(client.pushed_options().unwrap().contains(&"route 10.99.0.0 255.255.255.0".to_owned()));
+    let seen = fs::read_to_string(site.path("scripts/seen")).unwrap();
+    let depths: Vec<&str> = seen.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(depths, ["1", "0"], "the authority first, as in a stock server: {seen}");
+    drop(client);
+
+    fs::write(site.path("login"), "alice\nwrong\n").unwrap();
+    let profile = site.pki.handmade_profile("alice", SERVER, 1194).unwrap();
+    let mut thief = StockClient::start(lab.client(1), &profile, &["--auth-user-pass", &login]).unwrap();
+    thief.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    assert!(server.stop().unwrap().success());
 }
 
 #[test]

@@ -43,6 +43,7 @@ fn each_mistake_is_one_error_with_its_exit_code() {
         (&["--client-cidr", "10.8.0.0/24", "--route", "10.8.0.0/16"], "config-client-cidr-overlap", 2),
         (&["--client-cidr", "10.8.0.0/24", "--listen", "sctp:0.0.0.0:443"], "config-value-invalid", 2),
         (&["--client-cidr", "10.8.0.0/24", "--port-share", "localhost:443"], "config-needs-tcp", 2),
+        (&["--client-cidr", "10.8.0.0/24", "--management-client-auth"], "config-needs-management", 2),
         (&["--client-cidr", "10.8.0.0/24", "--ca", "ca.crt"], "config-options-exclusive", 2),
         (&["--client-cidr", "10.8.0.0/24", "--config", "missing.toml"], "config-file-unreadable", 2),
         (&["--client-cidr", "10.8.0.0/24", "--config", "unknown.toml"], "config-key-unknown", 2),

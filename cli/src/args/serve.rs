@@ -365,6 +365,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, help_heading = "Operation")]
     management_hold: bool,
 
+    /// Ask the client of the management interface about logins
+    #[arg(long, help_heading = "Operation")]
+    management_client_auth: bool,
+
     /// How many lines of the log the management interface can show afterwards [default: 250]
     #[arg(long, value_name = "N", help_heading = "Operation")]
     management_log_lines: Option<u32>,
@@ -467,6 +471,7 @@ impl ServeArgs {
             management: self.management.clone(),
             management_password: self.management_password.clone(),
             management_hold: self.management_hold.then_some(true),
+            management_client_auth: self.management_client_auth.then_some(true),
             management_log_lines: self.management_log_lines,
             hand_window: self.hand_window,
             max_half_open: self.max_half_open,

@@ -216,6 +216,26 @@ mod tests {
     }
 
     #[test]
+    fn the_certificates_of_a_client_end_with_the_authority_where_they_are_kept() {
+        let mut pki = TestPki::new();
+        let (alice, bob) = (pki.issue_client("alice"), pki.issue_client("bob"));
+        let keeper = start(&pki).unwrap();
+        let chain_of = |issued: &Issued| {
+            let CertificateVerdict::Accepted(identity) =
+                keeper.trust().check(std::slice::from_ref(&issued.certificate))
+            else {
+                panic!("not accepted");
+            };
+            keeper.trust().chain_of(&identity.fingerprint)
+        };
+        assert_eq!(chain_of(&alice), None);
+        keeper.trust().keep_chains();
+        let chain = chain_of(&bob).unwrap();
+        let authority = anchors(&pki).anchors()[0].der().to_vec();
+        assert_eq!(chain[..], [bob.certificate.clone(), authority.into()]);
+    }
+
+    #[test]
     fn crl_02_nothing_that_is_not_newer_and_sound_replaces_a_good_list() {
         let mut pki = TestPki::new();
         let alice = pki.issue_client("alice");

@@ -17,7 +17,7 @@ const CAPACITY: usize = 16_384;
 /// The certificates of a verified path, the leaf first, the trust anchor left out.
 pub type CertificatePath = Arc<[CertificateId]>;
 
-/// Certificates as they were shown, the leaf first.
+/// The certificates of a verified path, the leaf first, the trust anchor last.
 pub type CertificateChain = Arc<[CertificateDer<'static>]>;
 
 type Fingerprint = [u8; 32];
@@ -42,7 +42,7 @@ struct Remembered {
 }
 
 impl PathMemory {
-    /// Remembers leaves, too, from now on: programs are told what stands in them.
+    /// Remembers certificates, too, from now on: programs are told what stands in them.
     pub(super) fn keep_chains(&self) {
         self.keeps_chains.store(true, Ordering::Relaxed);
     }
@@ -51,10 +51,10 @@ impl PathMemory {
         &self,
         leaf: Fingerprint,
         path: CertificatePath,
-        certificate: &CertificateDer<'_>,
+        certificates: impl FnOnce() -> Vec<CertificateDer<'static>>,
     ) {
         let keeps_chain = self.keeps_chains.load(Ordering::Relaxed);
-        let chain = keeps_chain.then(|| CertificateChain::from([certificate.clone().into_owned()]));
+        let chain = keeps_chain.then(|| CertificateChain::from(certificates()));
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         if paths.by_leaf.insert(leaf, Remembered { path, chain }).is_none() {
             paths.oldest_first.push_back(leaf);
@@ -90,8 +90,8 @@ mod tests {
             leaf
         };
         for number in 0..=CAPACITY {
-            memory.remember(leaf(number), Arc::from([]), &certificate());
-            memory.remember(leaf(number), Arc::from([]), &certificate());
+            memory.remember(leaf(number), Arc::from([]), || vec![certificate()]);
+            memory.remember(leaf(number), Arc::from([]), || vec![certificate()]);
         }
         assert!(memory.path_of(&leaf(0)).is_none());
         assert!(memory.path_of(&leaf(1)).is_some());
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn certificates_are_remembered_only_where_somebody_needs_them() {
         let memory = PathMemory::default();
-        memory.remember([1; 32], Arc::from([]), &certificate());
+        memory.remember([1; 32], Arc::from([]), || vec![certificate()]);
         memory.keep_chains();
-        memory.remember([2; 32], Arc::from([]), &certificate());
+        memory.remember([2; 32], Arc::from([]), || vec![certificate()]);
         assert_eq!(memory.chain_of(&[1; 32]), None);
         assert_eq!(memory.chain_of(&[2; 32]).unwrap()[..], [certificate()]);
     }

@@ -76,12 +76,17 @@ impl Trust {
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
         match snapshot.verify(chain, now) {
-            Ok(path) => self.accept(path, chain),
+            Ok(path) => self.accept(path, chain, &snapshot.anchors),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
 
-    fn accept(&self, path: VerifiedPath, chain: &[CertificateDer<'_>]) -> CertificateVerdict {
+    fn accept(
+        &self,
+        path: VerifiedPath,
+        chain: &[CertificateDer<'_>],
+        anchors: &TrustAnchors,
+    ) -> CertificateVerdict {
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -102,9 +107,10 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
-        if let Some(leaf) = chain.first() {
-            self.paths.remember(path.fingerprint, path.certificates.into(), leaf);
-        }
+        let certificates: CertificatePath = path.certificates.into();
+        self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
+            certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
+        });
         CertificateVerdict::Accepted(identity)
     }
 }
@@ -195,6 +201,22 @@ impl TrustSnapshot {
             }],
         })
     }
+}
+
+/// The certificates of a path out of those that were shown, and its anchor.
+fn certificates_of(
+    path: &[CertificateId],
+    anchor: &[u8; 32],
+    shown: &[CertificateDer<'_>],
+    anchors: &TrustAnchors,
+) -> Vec<CertificateDer<'static>> {
+    let serial_of = |der: &CertificateDer<'_>| Certificate::parse(der).ok().map(|shown| shown.serial());
+    let of_path = path.iter().filter_map(|wanted| {
+        let found = shown.iter().find(|der| serial_of(der) == Some(wanted.serial()));
+        found.map(|der| der.clone().into_owned())
+    });
+    let anchor = anchors.anchors().iter().find(|candidate| candidate.fingerprint() == *anchor);
+    of_path.chain(anchor.map(|anchor| CertificateDer::from(anchor.der().to_vec()))).collect()
 }
 
 fn reference(certificate: &CertificateId) -> CertificateRef {

@@ -6,7 +6,7 @@
 
 use vpn_proto::PushOption;
 
-use super::words::split_words;
+use super::words::split;
 
 /// The directives about one client, in their order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl ClientDirectives {
     }
 
     fn take_line(&mut self, line: &str) -> Result<(), String> {
-        let words = split_words(line).map_err(|problem| problem.to_string())?;
+        let words = split(line).map_err(|problem| problem.to_string())?;
         let words: Vec<&str> = words.iter().map(String::as_str).collect();
         match words[..] {
             ["push", option] => {
@@ -147,6 +147,6 @@ mod tests {
         let reasons: Vec<String> = ignored.iter().map(ToString::to_string).collect();
         assert_eq!(reasons.len(), 3, "{reasons:?}");
         assert!(reasons[0].starts_with("line 'ifconfig-push 10.8.0.9 255.255.255.0' is ignored"));
-        assert!(reasons[1].contains("too many words") && reasons[2].contains("quote"));
+        assert!(reasons[1].contains("too many words") && reasons[2].contains("not closed"));
     }
 }

@@ -97,6 +97,12 @@ pub enum ConfigError {
         /// The option.
         option: &'static str,
     },
+    /// An option that means nothing without a management interface.
+    #[error("--{option} needs the management interface")]
+    NeedsManagement {
+        /// The option.
+        option: &'static str,
+    },
     /// An option that means nothing without a TCP listener.
     #[error("--{option} needs a TCP port to listen on")]
     NeedsTcp {
@@ -237,6 +243,7 @@ impl ConfigError {
             Self::Exclusive { .. } => "config-options-exclusive",
             Self::NeedsLogin { .. } => "config-needs-login",
             Self::NeedsTokens { .. } => "config-needs-tokens",
+            Self::NeedsManagement { .. } => "config-needs-management",
             Self::NeedsTcp { .. } => "config-needs-tcp",
             Self::Duplicate { .. } => "config-value-duplicate",
             Self::TooMany { .. } => "config-too-many-values",
@@ -268,9 +275,13 @@ impl ConfigError {
             }
             Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
             Self::NeedsLogin { option } => {
-                format!("add --users FILE or --auth-user-pass-verify COMMAND, or remove --{option}")
+                format!(
+                    "add --users FILE, --auth-user-pass-verify COMMAND or --management-client-auth, or remove \
+                     --{option}"
+                )
             }
             Self::NeedsTokens { option } => format!("add --auth-gen-token SECONDS, or remove --{option}"),
+            Self::NeedsManagement { option } => format!("add --management unix:PATH, or remove --{option}"),
             Self::NeedsTcp { option } => format!("add --listen tcp:ADDRESS:PORT, or remove --{option}"),
             Self::Duplicate { option, .. } => format!("remove one {}", written(option)),
             Self::TooMany { option, maximum, .. } => format!("keep {maximum} of the {}", written(option)),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use super::words::{UnbalancedLine, split_words};
+use super::words::{InvalidLine, split};
 
 /// All programs; none by default.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,9 +65,9 @@ pub enum VerifyMethod {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidHook {
-    /// Quotes or backslashes do not match.
+    /// It cannot be taken apart.
     #[error(transparent)]
-    Line(#[from] UnbalancedLine),
+    Line(#[from] InvalidLine),
     /// There is no program.
     #[error("there is no program")]
     Empty,
@@ -117,7 +117,7 @@ impl FromStr for HookCommand {
     type Err = InvalidHook;
 
     fn from_str(text: &str) -> Result<Self, InvalidHook> {
-        Self::from_words(split_words(text)?)
+        Self::from_words(split(text)?)
     }
 }
 
@@ -125,7 +125,7 @@ impl FromStr for VerifyCommand {
     type Err = InvalidHook;
 
     fn from_str(text: &str) -> Result<Self, InvalidHook> {
-        let mut words = split_words(text)?;
+        let mut words = split(text)?;
         let method = match words.pop().as_deref() {
             Some("via-env") => VerifyMethod::ViaEnvironment,
             Some("via-file") => VerifyMethod::ViaFile,
@@ -155,7 +155,7 @@ impl fmt::Display for VerifyCommand {
 
 /// The word so that it reads back as one.
 fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'\\".contains(c));
+    let is_plain = !word.is_empty() && !word.contains(|c: char| c.is_whitespace() || "\"'\\#;".contains(c));
     if is_plain {
         return word.to_owned();
     }

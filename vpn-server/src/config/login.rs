@@ -76,7 +76,9 @@ impl LoginSettings {
         let client_certificate =
             checked("verify-client-cert", options.verify_client_cert.as_deref(), parse_client_certificate)?
                 .unwrap_or_default();
-        let decides = options.users.is_some() || options.auth_user_pass_verify.is_some();
+        let decides = options.users.is_some()
+            || options.auth_user_pass_verify.is_some()
+            || options.management_client_auth == Some(true);
         let policy = match (decides, options.auth_user_pass_optional.unwrap_or(false)) {
             (false, _) => LoginPolicy::NotAsked,
             (true, false) => LoginPolicy::Required,

@@ -23,7 +23,7 @@ mod reload;
 mod session;
 mod show;
 mod strangers;
-pub mod words;
+pub(crate) mod words;
 mod wrapping;
 
 pub use advice::Advice;
@@ -49,4 +49,5 @@ pub use push::{
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
+pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

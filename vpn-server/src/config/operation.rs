@@ -61,7 +61,11 @@ impl StatusFileSettings {
 
 impl ManagementSettings {
     pub(super) fn check(options: &Options) -> Result<Option<Self>, ConfigError> {
-        let Some(text) = options.management.as_deref() else { return Ok(None) };
+        let decides_logins = options.management_client_auth.unwrap_or(false);
+        let Some(text) = options.management.as_deref() else {
+            let needs = ConfigError::NeedsManagement { option: "management-client-auth" };
+            return if decides_logins { Err(needs) } else { Ok(None) };
+        };
         let address: ManagementAddress = text.parse().map_err(|problem| ConfigError::InvalidValue {
             option: "management",
             value: text.to_owned(),
@@ -79,6 +83,7 @@ impl ManagementSettings {
             address,
             password_file: options.management_password.clone(),
             is_held: options.management_hold.unwrap_or(false),
+            decides_logins,
             log_lines: usize::try_from(lines).unwrap_or(usize::MAX),
         }))
     }

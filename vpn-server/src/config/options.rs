@@ -178,6 +178,8 @@ pub struct Options {
     pub management_password: Option<PathBuf>,
     /// Wait for `hold release` on the management interface before the start.
     pub management_hold: Option<bool>,
+    /// The client of the management interface decides about logins.
+    pub management_client_auth: Option<bool>,
     /// How many lines of the log the management interface can show afterwards.
     pub management_log_lines: Option<u32>,
     /// Seconds from a client's first packet to its tunnel.
@@ -201,7 +203,7 @@ pub struct Options {
 
 impl Options {
     /// The names of all options, as flags and in a file.
-    pub const NAMES: [&'static str; 87] = [
+    pub const NAMES: [&'static str; 88] = [
         "pki",
         "server-name",
         "ca",
@@ -281,6 +283,7 @@ impl Options {
         "management",
         "management-password",
         "management-hold",
+        "management-client-auth",
         "management-log-lines",
         "hand-window",
         "max-half-open",
@@ -380,6 +383,7 @@ impl Options {
             management: self.management.or(fallback.management),
             management_password: self.management_password.or(fallback.management_password),
             management_hold: self.management_hold.or(fallback.management_hold),
+            management_client_auth: self.management_client_auth.or(fallback.management_client_auth),
             management_log_lines: self.management_log_lines.or(fallback.management_log_lines),
             hand_window: self.hand_window.or(fallback.hand_window),
             max_half_open: self.max_half_open.or(fallback.max_half_open),
@@ -487,7 +491,7 @@ mod tests {
             "split-tunnel" | "full-tunnel" | "no-nat" | "allow-plain" | "client-to-client" => "true",
             "listed-clients-only" | "register-dns" => "true",
             "replay-window" | "tun-mtu" | "mssfix" => "7",
-            "no-forwarding" | "management-hold" | "push-only" => "true",
+            "no-forwarding" | "management-hold" | "management-client-auth" | "push-only" => "true",
             "status-interval" | "status-version" | "management-log-lines" => "7",
             "keepalive" => "[10, 60]",
             _ => "'x'",

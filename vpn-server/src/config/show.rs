@@ -81,6 +81,10 @@ impl From<&Config> for Options {
             management: config.management.as_ref().map(|management| management.address.to_string()),
             management_password: config.management.as_ref().and_then(|given| given.password_file.clone()),
             management_hold: config.management.as_ref().and_then(|given| given.is_held.then_some(true)),
+            management_client_auth: config
+                .management
+                .as_ref()
+                .and_then(|given| given.decides_logins.then_some(true)),
             management_log_lines: config
                 .management
                 .as_ref()
@@ -171,7 +175,7 @@ mod tests {
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
              no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
-             management-hold=true\nmanagement-log-lines=9",
+             management-hold=true\nmanagement-client-auth=true\nmanagement-log-lines=9",
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
              auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\

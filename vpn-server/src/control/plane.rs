@@ -22,7 +22,7 @@ use super::shard::{Command, Shard, Shared};
 use super::whereabouts::Whereabouts;
 use crate::addr::AddressBook;
 use crate::auth::Trust;
-use crate::auth::login::{Authenticator, ClientNumber};
+use crate::auth::login::{Authenticator, ClientNumber, ClientWitness};
 use crate::clock::Clock;
 use crate::config::{InsideSettings, LiveSettings, SessionLimits};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
@@ -49,6 +49,8 @@ pub(crate) struct ControlSettings {
     pub(crate) authenticator: Arc<Authenticator>,
     /// Programs about clients that have a place.
     pub(crate) hooks: Option<Arc<ClientHooks>>,
+    /// Hears of clients that come and go.
+    pub(crate) witness: Option<Arc<dyn ClientWitness>>,
     /// What a reload can change.
     pub(crate) live: LiveSettings,
     /// Where established sessions are made known to the data plane.
@@ -95,6 +97,7 @@ impl Mailroom {
             },
             trust: settings.trust,
             hooks: settings.hooks,
+            witness: settings.witness,
             chronicle: Chronicle::new(settings.log),
             clock: settings.clock,
             whereabouts: Whereabouts::new(shards),

@@ -462,6 +462,7 @@ impl World {
             },
             authenticator: Arc::new(Authenticator::without_logins()),
             hooks: None,
+            witness: None,
             live: live(),
             tables: Arc::clone(&tables),
             trust: Arc::clone(keeper.trust()),

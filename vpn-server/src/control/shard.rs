@@ -33,7 +33,7 @@ use super::counters::Counted;
 use super::mailbox::{Arrival, Mailbox};
 use super::registry::{SessionKey, usage};
 use super::whereabouts::{Holder, Whereabouts};
-use crate::auth::login::{ClientFacts, LoginUpdate};
+use crate::auth::login::{ClientFacts, ClientWitness, LoginUpdate};
 use crate::auth::{CertificatePath, Trust};
 use crate::clock::Clock;
 use crate::config::ClientDirectives;
@@ -76,6 +76,7 @@ pub(super) struct Shared {
     pub(super) admissions: Admissions,
     pub(super) trust: Arc<Trust>,
     pub(super) hooks: Option<Arc<ClientHooks>>,
+    pub(super) witness: Option<Arc<dyn ClientWitness>>,
     pub(super) chronicle: Chronicle,
     pub(super) clock: Clock,
     pub(super) whereabouts: Whereabouts,
@@ -308,6 +309,9 @@ impl Shard {
         if let Some(hooks) = &self.shared.hooks {
             hooks.connected(&session.facts, &connection);
         }
+        if let Some(witness) = &self.shared.witness {
+            witness.connected(&session.facts, &connection);
+        }
         session.live = Some(Live { since: now, channel, lifetime });
         self.shared.chronicle.connected(&connection);
     }
@@ -380,8 +384,20 @@ impl Shard {
                 if let Some(hooks) = &self.shared.hooks {
                     hooks.disconnected(&session.facts, connection, duration, usage, reason);
                 }
+                if let Some(witness) = &self.shared.witness {
+                    witness.disconnected(&session.facts, connection, usage);
+                }
             }
-            None => chronicle.abandoned(connection, reason),
+            None => {
+                chronicle.abandoned(connection, reason);
+                self.note_turned_away(&session.facts);
+            }
+        }
+    }
+
+    fn note_turned_away(&self, client: &Arc<ClientFacts>) {
+        if let Some(witness) = &self.shared.witness {
+            witness.turned_away(client);
         }
     }
 

@@ -26,8 +26,17 @@ pub fn describe_attempt(attempt: &LoginAttempt) -> Environment {
     environment
 }
 
+/// All variables about a client that was not let in.
+#[must_use]
+pub fn describe_stranger(client: &ClientFacts) -> Environment {
+    let mut environment = Environment::default();
+    describe_client(&mut environment, client, "untrusted");
+    environment
+}
+
 /// All variables about a client that has a place.
-pub(super) fn describe_connection(facts: &ClientFacts, connection: &Connection) -> Environment {
+#[must_use]
+pub fn describe_connection(facts: &ClientFacts, connection: &Connection) -> Environment {
     let mut environment = Environment::default();
     describe_client(&mut environment, facts, "untrusted");
     describe_client(&mut environment, facts, "trusted");

@@ -25,7 +25,7 @@ mod verify_user;
 
 pub use client::ClientHooks;
 pub use environment::Environment;
-pub use facts::describe_attempt;
+pub use facts::{describe_attempt, describe_connection, describe_stranger};
 pub use runner::{HookFailure, Runner};
 pub use scratch::ScratchDirectory;
 pub use server::ServerHooks;

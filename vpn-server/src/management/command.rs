@@ -3,12 +3,13 @@
 //! The refusals are the texts of OpenVPN 2.6.14, because programs match on them.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use vpn_proto::Farewell;
+use vpn_proto::{Farewell, Pending, Prompt};
 
 use super::managed::ProcessSignal;
+use crate::config::words;
 use crate::status::StatusVersion;
-use crate::stock::words;
 
 /// What a management client wants.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,21 @@ pub(super) enum Command {
     ClientKill {
         client_id: u64,
         farewell: Farewell,
+    },
+    /// A client that waits is let in, without anything special.
+    Accept(Petition),
+    /// A client that waits is refused, or one that is there is sent away.
+    Deny {
+        petition: Petition,
+        /// For the log.
+        reason: String,
+        /// For the client; may be empty.
+        told: String,
+    },
+    /// A client that waits has to wait longer; its person may be asked something.
+    HoldOn {
+        petition: Petition,
+        pending: Pending,
     },
     ByteCount {
         seconds: u32,
@@ -68,10 +84,18 @@ pub(super) enum Setting {
     ForgetPasswords,
 }
 
+/// One question about a client: its CID, and the KID of its TLS session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Petition {
+    pub(super) client_id: u64,
+    pub(super) key_id: u32,
+}
+
 /// Commands with lines of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Block {
-    ClientAuth,
+    /// A client that waits is let in; the lines are directives about it.
+    Accept(Petition),
     Signature,
 }
 
@@ -158,13 +182,11 @@ fn parse_named(
 /// Commands that a server under management has no use for, and decisions about clients.
 fn elsewhere(name: &str, arguments: &Arguments<'_>) -> Result<Command, Refusal> {
     match name {
-        "client-auth" => arguments.at_least("client-auth", 2).map(|_| Command::Block(Block::ClientAuth)),
+        "client-auth" => petition("client-auth", arguments, 2).map(Block::Accept).map(Command::Block),
         "rsa-sig" | "pk-sig" | "certificate" => Ok(Command::Block(Block::Signature)),
-        "client-auth-nt" => arguments.at_least("client-auth-nt", 2).and(Err(Refusal::Failed("client-auth"))),
-        "client-deny" => arguments.at_least("client-deny", 3).and(Err(Refusal::Failed("client-deny"))),
-        "client-pending-auth" => {
-            arguments.at_least("client-pending-auth", 4).and(Err(Refusal::PendingAuthentication))
-        }
+        "client-auth-nt" => petition("client-auth-nt", arguments, 2).map(Command::Accept),
+        "client-deny" => client_deny(arguments),
+        "client-pending-auth" => client_pending_auth(arguments),
         "remote" => Err(Refusal::NotForServers("remote")),
         "remote-entry-count" => Err(Refusal::NotForServers("remote-entry-count")),
         "remote-entry-get" => Err(Refusal::NotForServers("remote-entry-get")),
@@ -237,6 +259,36 @@ fn client_kill(arguments: &Arguments<'_>) -> Result<Command, Refusal> {
     };
     Ok(Command::ClientKill { client_id, farewell })
 }
+
+fn petition(command: &'static str, arguments: &Arguments<'_>, least: usize) -> Result<Petition, Refusal> {
+    let [client_id, key_id, ..] = arguments.at_least(command, least)? else {
+        return Err(Refusal::Failed(command));
+    };
+    let client_id = client_id.parse().map_err(|_| Refusal::Number("CID"))?;
+    let key_id = key_id.parse().map_err(|_| Refusal::Number("KID"))?;
+    Ok(Petition { client_id, key_id })
+}
+
+/// `client-deny CID KID REASON [CLIENT-REASON]`.
+fn client_deny(arguments: &Arguments<'_>) -> Result<Command, Refusal> {
+    let petition = petition("client-deny", arguments, 3)?;
+    let word = |index: usize| arguments.0.get(index).cloned().unwrap_or_default();
+    Ok(Command::Deny { petition, reason: word(2), told: word(3) })
+}
+
+/// `client-pending-auth CID KID EXTRA SECONDS`: what is asked is in the form of `INFO_PRE`.
+fn client_pending_auth(arguments: &Arguments<'_>) -> Result<Command, Refusal> {
+    let petition = petition("client-pending-auth", arguments, 4)?;
+    let word = |index: usize| arguments.0.get(index).map_or("", String::as_str);
+    let seconds: u32 = word(3).parse().map_err(|_| Refusal::Number("timeout"))?;
+    let prompt = Prompt::parse(word(2)).filter(|_| word(2).len() <= MAXIMUM_PROMPT);
+    let prompt = prompt.ok_or(Refusal::PendingAuthentication)?;
+    let timeout = Duration::from_secs(seconds.into());
+    Ok(Command::HoldOn { petition, pending: Pending { timeout, prompt: Some(prompt) } })
+}
+
+/// What fits into one message to a client, beside its verb.
+const MAXIMUM_PROMPT: usize = 1000;
 
 fn listen(command: &'static str, arguments: &Arguments<'_>) -> Result<Listen, Refusal> {
     let mut listen = Listen::default();

@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use pki_core::time::Timestamp;
 use subtle::ConstantTimeEq;
-use vpn_proto::{Farewell, Moment};
+use vpn_proto::{Denial, DynamicChallenge, Farewell, Moment};
 use zeroize::Zeroizing;
 
-use super::command::{Block, Command, HoldRequest, Listen, Refusal, Setting};
+use super::command::{Block, Command, HoldRequest, Listen, Petition, Refusal, Setting};
 use super::history::{History, LogLine};
 use super::input::LineReader;
 use super::managed::{Managed, ProcessSignal};
-use super::notice::{ServerState, StateEntry, byte_count};
-use super::watch::ClientWatch;
-use crate::status::{StatusReport, StatusVersion, TITLE};
+use super::notice::{EnvironmentFilter, ServerState, StateEntry, byte_count, client_news};
+use super::reception::ClientNews;
+use crate::auth::login::{Acceptance, Verdict};
+use crate::status::{StatusVersion, TITLE};
 
 const GREETING: &str = ">INFO:OpenVPN Management Interface Version 5 -- type 'help' for more info";
 const PROMPT: &str = "ENTER PASSWORD:";
@@ -49,13 +50,13 @@ pub(super) struct Conversation {
     logs: bool,
     states: bool,
     byte_counts: Option<ByteCounts>,
-    clients: ClientWatch,
+    environment: EnvironmentFilter,
 }
 
 enum Phase {
     Password { tries: u32 },
     Commands,
-    Block { block: Block, lines: usize },
+    Block { block: Block, lines: Vec<String> },
     Over,
 }
 
@@ -87,7 +88,7 @@ impl Desk {
 
 impl Conversation {
     /// A client that has just connected: it is asked for the password, or greeted.
-    pub(super) fn open(desk: &Desk) -> Self {
+    pub(super) fn open(desk: &Desk, server: &dyn Managed) -> Self {
         let mut conversation = Self {
             input: LineReader::default(),
             output: Vec::new(),
@@ -95,13 +96,13 @@ impl Conversation {
             logs: false,
             states: false,
             byte_counts: None,
-            clients: ClientWatch::default(),
+            environment: EnvironmentFilter::default(),
         };
         if desk.password.is_some() {
             conversation.phase = Phase::Password { tries: 0 };
             conversation.output.extend_from_slice(PROMPT.as_bytes());
         } else {
-            conversation.greet(desk);
+            conversation.greet(desk, server);
         }
         conversation
     }
@@ -113,12 +114,11 @@ impl Conversation {
                 Phase::Over => return,
                 Phase::Password { tries } => {
                     let tries = *tries + 1;
-                    self.check_password(&line, tries, desk);
+                    self.check_password(&line, tries, desk, server);
                 }
                 Phase::Block { block, lines } => {
-                    *lines += 1;
-                    let (block, lines) = (*block, *lines);
-                    self.take_block_line(&line, block, lines);
+                    let (block, lines) = (*block, std::mem::take(lines));
+                    self.take_block_line(line, block, lines, server);
                 }
                 Phase::Commands => self.take_line(&line, now, desk, server),
             }
@@ -150,17 +150,22 @@ impl Conversation {
         desk.states.push(entry);
     }
 
-    /// Tells who came and left since the last look, and byte counts when they are due.
-    pub(super) fn look(&mut self, now: Moment, report: &StatusReport) {
+    /// Tells what happened to clients.
+    pub(super) fn tell_clients(&mut self, news: impl IntoIterator<Item = ClientNews>) {
         if matches!(self.phase, Phase::Password { .. } | Phase::Over) {
             return;
         }
-        for line in self.clients.look(report) {
-            self.say(&line);
+        for news in news {
+            let lines = client_news(&news, self.environment);
+            self.say_lines(lines.iter().map(String::as_str));
         }
+    }
+
+    /// Tells byte counts when they are due.
+    pub(super) fn look(&mut self, now: Moment, server: &dyn Managed) {
         let Some(counts) = self.byte_counts.as_mut().filter(|counts| counts.next <= now) else { return };
         counts.next = now + counts.interval;
-        for client in &report.clients {
+        for client in &server.status().clients {
             self.say(&byte_count(client));
         }
     }
@@ -175,19 +180,20 @@ impl Conversation {
         matches!(self.phase, Phase::Over)
     }
 
-    fn greet(&mut self, desk: &Desk) {
+    fn greet(&mut self, desk: &Desk, server: &dyn Managed) {
         self.say(GREETING);
         if desk.is_waiting {
             self.say(">HOLD:Waiting for hold release:0");
         }
+        self.tell_clients(server.reception().roll_call());
     }
 
-    fn check_password(&mut self, line: &str, tries: u32, desk: &Desk) {
+    fn check_password(&mut self, line: &str, tries: u32, desk: &Desk, server: &dyn Managed) {
         let expected = desk.password.as_ref().map_or(&[][..], |password| password.as_slice());
         if bool::from(line.as_bytes().ct_eq(expected)) {
             self.phase = Phase::Commands;
             self.say("SUCCESS: password is correct");
-            self.greet(desk);
+            self.greet(desk, server);
         } else if tries < PASSWORD_TRIES {
             self.phase = Phase::Password { tries };
             self.output.extend_from_slice(PROMPT.as_bytes());
@@ -196,14 +202,58 @@ impl Conversation {
         }
     }
 
-    fn take_block_line(&mut self, line: &str, block: Block, lines: usize) {
+    fn take_block_line(&mut self, line: String, block: Block, mut lines: Vec<String>, server: &dyn Managed) {
         if line == "END" {
             self.phase = Phase::Commands;
-            self.say(&format!("ERROR: {}", block.refusal()));
-        } else if lines >= MAXIMUM_BLOCK {
+            let outcome = match block {
+                Block::Accept(petition) => self.accept(petition, lines, server),
+                Block::Signature => Err(Refusal::NotAsked("signature")),
+            };
+            self.refuse_if(outcome);
+        } else if lines.len() + 1 >= MAXIMUM_BLOCK {
             self.phase = Phase::Over;
         } else {
+            lines.push(line);
             self.phase = Phase::Block { block, lines };
+        }
+    }
+
+    fn accept(
+        &mut self,
+        petition: Petition,
+        directives: Vec<String>,
+        server: &dyn Managed,
+    ) -> Result<(), Refusal> {
+        let verdict = Verdict::Accept(Acceptance { directives, push: Vec::new() });
+        if !server.reception().answer(petition.client_id, petition.key_id, verdict) {
+            return Err(Refusal::Failed("client-auth"));
+        }
+        self.succeed("client-auth command succeeded");
+        Ok(())
+    }
+
+    /// A client that does not wait any longer is sent away, as OpenVPN does.
+    fn deny(
+        &mut self,
+        petition: Petition,
+        reason: String,
+        told: String,
+        server: &dyn Managed,
+    ) -> Result<(), Refusal> {
+        let Petition { client_id, key_id } = petition;
+        let farewell = Farewell::AuthFailed(told.clone());
+        let is_done = server.reception().answer(client_id, key_id, denial(reason, told))
+            || server.close(client_id, farewell);
+        if !is_done {
+            return Err(Refusal::Failed("client-deny"));
+        }
+        self.succeed("client-deny command succeeded");
+        Ok(())
+    }
+
+    fn refuse_if(&mut self, outcome: Result<(), Refusal>) {
+        if let Err(refusal) = outcome {
+            self.say(&format!("ERROR: {refusal}"));
         }
     }
 
@@ -211,9 +261,8 @@ impl Conversation {
         match Command::parse(line, desk.default_status) {
             Ok(None) => {}
             Ok(Some(command)) => {
-                if let Err(refusal) = self.obey(command, now, desk, server) {
-                    self.say(&format!("ERROR: {refusal}"));
-                }
+                let outcome = self.obey(command, now, desk, server);
+                self.refuse_if(outcome);
             }
             Err(refusal) => self.say(&format!("ERROR: {refusal}")),
         }
@@ -238,10 +287,18 @@ impl Conversation {
             Command::KillByName(name) => self.kill_by_name(&name, server),
             Command::KillByAddress(address) => self.kill_by_address(address, server),
             Command::ClientKill { client_id, farewell } => {
-                if !server.close(client_id, farewell) {
+                if !server.reception().dismiss(client_id, &farewell) && !server.close(client_id, farewell) {
                     return Err(Refusal::Failed("client-kill"));
                 }
                 self.succeed("client-kill command succeeded");
+            }
+            Command::Accept(petition) => self.accept(petition, Vec::new(), server)?,
+            Command::Deny { petition, reason, told } => self.deny(petition, reason, told, server)?,
+            Command::HoldOn { petition: Petition { client_id, key_id }, pending } => {
+                if !server.reception().hold_on(client_id, key_id, pending) {
+                    return Err(Refusal::PendingAuthentication);
+                }
+                self.succeed("client-pending-auth command succeeded");
             }
             Command::ByteCount { seconds } => {
                 let interval = Duration::from_secs(seconds.into());
@@ -260,7 +317,7 @@ impl Conversation {
                 let nothing = listen.last.map(|_| Vec::new());
                 self.listen("echo", listen, false, nothing);
             }
-            Command::Block(block) => self.phase = Phase::Block { block, lines: 0 },
+            Command::Block(block) => self.phase = Phase::Block { block, lines: Vec::new() },
             Command::Signal(signal) => {
                 self.succeed(&format!("signal {} thrown", name_of(signal)));
                 server.signal(signal);
@@ -329,7 +386,10 @@ impl Conversation {
                 desk.mute = level;
                 self.succeed("mute level changed");
             }
-            Setting::EnvironmentFilter(level) => self.succeed(&format!("env_filter_level={level}")),
+            Setting::EnvironmentFilter(level) => {
+                self.environment = EnvironmentFilter::of_level(level);
+                self.succeed(&format!("env_filter_level={level}"));
+            }
             Setting::AuthRetry(None) => self.succeed(&format!("auth-retry={}", desk.auth_retry)),
             Setting::AuthRetry(Some(mode)) => {
                 desk.auth_retry = mode;
@@ -376,13 +436,13 @@ impl Conversation {
     }
 }
 
-impl Block {
-    /// What is said after its last line: nobody has asked for a decision or a signature.
-    const fn refusal(self) -> Refusal {
-        match self {
-            Self::ClientAuth => Refusal::Failed("client-auth"),
-            Self::Signature => Refusal::NotAsked("signature"),
-        }
+/// A client whose reason is a question asks its person and comes back with the answer.
+fn denial(detail: String, public: String) -> Verdict {
+    const DENIED: &str = "denied-by-management";
+    match DynamicChallenge::parse(&public) {
+        Some(challenge) => Verdict::Challenge(challenge),
+        None if public.is_empty() => Verdict::wrong_credentials(DENIED, detail),
+        None => Verdict::Deny(Denial { code: DENIED, public, detail }),
     }
 }
 
@@ -412,6 +472,10 @@ const HELP: &str = "\
 Management interface of Postern, in the manner of OpenVPN
 Commands:
 bytecount n            : Tell what each client moved every n seconds (0=off).
+client-auth CID KID    : Let a client in that waits; directives about it follow, then END.
+client-auth-nt CID KID : Let a client in that waits.
+client-deny CID KID R [C] : Refuse a client for the reason R; C is what it is told.
+client-pending-auth CID KID Q SEC : Let a client wait SEC seconds longer and ask its person Q.
 client-kill CID [M]    : End the session of client CID; M is RESTART (default) or HALT.
 exit|quit              : End this conversation.
 help                   : Print this message.
@@ -431,12 +495,18 @@ END";
 #[cfg(test)]
 mod tests {
     use std::cell::{Cell, RefCell};
+    use std::sync::Arc;
+    use std::sync::mpsc::{Receiver, channel};
 
     use tracing::Level;
+    use vpn_proto::{Password, Prompt};
 
     use super::*;
+    use crate::auth::login::{Answer, ClientNumber, Decider, LoginAttempt, LoginUpdate, Occasion};
+    use crate::management::Reception;
     use crate::management::managed::LoadStatistics;
-    use crate::status::ClientStatus;
+    use crate::status::{ClientStatus, StatusReport};
+    use crate::testing::login::attempt;
 
     /// What OpenVPN 2.6.14 answered; see testdata/README.md.
     const STOCK: &str = include_str!("../../../testdata/openvpn-management/commands.txt");
@@ -477,10 +547,12 @@ mod tests {
     fn clients_are_told_of_nothing_before_the_password() {
         let mut world = World::new(Some("secret"), false);
         world.hear();
-        world.conversation.look(Moment::from_micros(0), &world.server.status());
-        world.server.clients.borrow_mut().push(client(1));
-        world.conversation.look(Moment::from_micros(0), &world.server.status());
+        let _updates = world.ask_in("alice", 0);
+        let news = world.server.reception.take_news();
+        world.conversation.tell_clients(news);
         assert_eq!(world.hear(), "");
+        let greeted = world.say("secret\n");
+        assert!(greeted.contains(">CLIENT:CONNECT,7,1\r\n"), "{greeted}");
     }
 
     #[test]
@@ -489,7 +561,7 @@ mod tests {
         assert!(world.hear().ends_with(">HOLD:Waiting for hold release:0\r\n"));
         assert_eq!(world.ask("hold release"), ["SUCCESS: hold release succeeded"]);
         assert_eq!(world.server.released.get(), 1);
-        let mut next = Conversation::open(&world.desk);
+        let mut next = Conversation::open(&world.desk, &world.server);
         assert!(!String::from_utf8(next.take_output()).unwrap().contains("HOLD"));
     }
 
@@ -532,7 +604,7 @@ mod tests {
         let mut heard = Vec::new();
         for tenth in 1..=65 {
             let now = Moment::from_micros(tenth * 100_000);
-            world.conversation.look(now, &world.server.status());
+            world.conversation.look(now, &world.server);
             heard.push(world.hear());
         }
         let counts: Vec<usize> = heard
@@ -543,7 +615,7 @@ mod tests {
             .collect();
         assert_eq!(counts, [20, 40, 60]);
         world.ask("bytecount 0");
-        world.conversation.look(Moment::from_micros(99_000_000), &world.server.status());
+        world.conversation.look(Moment::from_micros(99_000_000), &world.server);
         assert_eq!(world.hear(), "");
     }
 
@@ -591,6 +663,129 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_asks_is_let_in_with_directives() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        let updates = world.ask_in("alice", 0);
+        let news = world.news();
+        assert!(news.starts_with(">CLIENT:CONNECT,7,1\r\n"), "{news}");
+        assert!(news.contains(">CLIENT:ENV,username=alice\r\n>"), "{news}");
+        assert!(news.contains(">CLIENT:ENV,password=secret\r\n"), "{news}");
+        assert!(news.ends_with(">CLIENT:ENV,END\r\n"), "{news}");
+        for wrong in ["client-auth 0 1", "client-auth 7 7", "client-auth 7 0"] {
+            assert_eq!(world.ask(wrong), [""; 0]);
+            assert_eq!(world.ask("END"), ["ERROR: client-auth command failed"]);
+        }
+        world.ask("client-auth 7 1");
+        world.ask("push \"echo hello\"");
+        assert_eq!(world.ask("END"), ["SUCCESS: client-auth command succeeded"]);
+        let Ok(LoginUpdate::Decided(Verdict::Accept(acceptance))) = updates.try_recv() else {
+            panic!("the client was not let in");
+        };
+        assert_eq!(acceptance.directives, ["push \"echo hello\""]);
+    }
+
+    /// What openvpn-auth-oauth2 says and hears: a page to log in on, then the decision; the same at a renegotiation.
+    #[test]
+    fn a_helper_for_single_sign_on_finds_what_it_needs() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        let version = world.ask("version");
+        assert!(version[0].starts_with("OpenVPN Version: ") && version[1].ends_with('5'), "{version:?}");
+        assert_eq!(version.len(), 3);
+        for (key, occasion) in [(0, "CONNECT"), (1, "REAUTH")] {
+            let updates = world.ask_again("alice", key, occasion == "REAUTH");
+            let kid = key + 1;
+            assert!(world.news().starts_with(&format!(">CLIENT:{occasion},7,{kid}\r\n")));
+            let command = format!("client-pending-auth 7 {kid} \"WEB_AUTH::https://sso.example/?s=a,b\" 180");
+            assert_eq!(world.ask(&command), ["SUCCESS: client-pending-auth command succeeded"]);
+            let url = "https://sso.example/?s=a,b".to_owned();
+            let prompt = Some(Prompt::WebAuth { flags: String::new(), url });
+            let expected = vpn_proto::Pending { timeout: Duration::from_secs(180), prompt };
+            assert!(matches!(updates.try_recv(), Ok(LoginUpdate::Wait(pending)) if pending == expected));
+            let answer = world.ask(&format!("client-auth-nt 7 {kid}"));
+            assert_eq!(answer, ["SUCCESS: client-auth command succeeded"]);
+            assert!(matches!(updates.try_recv(), Ok(LoginUpdate::Decided(Verdict::Accept(_)))));
+        }
+    }
+
+    #[test]
+    fn a_client_is_denied_with_what_it_is_told_or_a_question() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        let mut deny = |arguments: &str| {
+            let updates = world.ask_in("alice", 0);
+            let answer = world.ask(&format!("client-deny 7 1 {arguments}"));
+            assert_eq!(answer, ["SUCCESS: client-deny command succeeded"]);
+            match updates.try_recv() {
+                Ok(LoginUpdate::Decided(verdict)) => verdict,
+                other => panic!("{other:?}"),
+            }
+        };
+        let told = deny("\"log reason\" \"client reason\"");
+        assert!(
+            matches!(&told, Verdict::Deny(denial) if denial.detail == "log reason" && denial.public == "client reason")
+        );
+        let untold = deny("\"no such user\"");
+        assert!(matches!(&untold, Verdict::Deny(denial) if !denial.public.contains("no such user")));
+        let question = deny("challenge \"CRV1:R,E:state:YWxpY2U=:Your code?\"");
+        assert!(matches!(&question, Verdict::Challenge(challenge) if challenge.state_id == "state"));
+    }
+
+    #[test]
+    fn a_client_that_is_connected_is_sent_away_by_a_denial() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        world.server.clients.borrow_mut().push(client(4));
+        assert_eq!(
+            world.ask("client-deny 4 1 late \"too late\""),
+            ["SUCCESS: client-deny command succeeded"]
+        );
+        assert_eq!(*world.server.closed.borrow(), [(4, Farewell::AuthFailed("too late".to_owned()))]);
+        assert_eq!(world.ask("client-deny 5 1 late"), ["ERROR: client-deny command failed"]);
+    }
+
+    #[test]
+    fn an_answer_of_a_person_is_passed_on_with_the_question_it_is_about() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        let _updates = world.ask_in("alice", 0);
+        world.news();
+        world.server.reception.take_response(ClientNumber(7), 0, &Password::new("MTIzNDU2".to_owned()));
+        let news = world.news();
+        assert!(news.starts_with(">CLIENT:CR_RESPONSE,7,1,MTIzNDU2\r\n>CLIENT:ENV,"), "{news}");
+        assert!(!news.contains("password"), "{news}");
+    }
+
+    #[test]
+    fn the_environment_can_be_filtered() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        world.ask("env-filter 2");
+        let _updates = world.ask_in("alice", 0);
+        let news = world.news();
+        let names: Vec<&str> =
+            news.lines().filter_map(|line| line.split_once("ENV,")).map(|(_, rest)| rest).collect();
+        assert_eq!(names, ["username=alice", "password=secret", "END"], "{news}");
+    }
+
+    #[test]
+    fn what_cannot_be_asked_of_a_person_is_refused() {
+        let mut world = World::new(None, false);
+        world.log_in();
+        let _updates = world.ask_in("alice", 0);
+        for extra in ["nonsense", "DANCE::now"] {
+            let answer = world.ask(&format!("client-pending-auth 7 1 {extra} 60"));
+            assert_eq!(
+                answer,
+                ["ERROR: client-pending-auth command failed. Extra parameter might be too long"],
+                "{extra}"
+            );
+        }
+        assert_eq!(world.ask("client-auth x y"), ["ERROR: cannot parse CID"]);
+    }
+
+    #[test]
     fn a_conversation_takes_any_octets_in_any_pieces() {
         let octets: Vec<u8> = (0..=255_u8).cycle().take(4096).collect();
         for size in [1, 7, 4096] {
@@ -610,13 +805,26 @@ mod tests {
         server: TestServer,
     }
 
-    #[derive(Default)]
     struct TestServer {
+        reception: Reception,
         clients: RefCell<Vec<ClientStatus>>,
         closed: RefCell<Vec<(u64, Farewell)>>,
         signals: RefCell<Vec<ProcessSignal>>,
         verbosity: Cell<u8>,
         released: Cell<u32>,
+    }
+
+    impl TestServer {
+        fn new() -> Self {
+            Self {
+                reception: Reception::open().unwrap(),
+                clients: RefCell::default(),
+                closed: RefCell::default(),
+                signals: RefCell::default(),
+                verbosity: Cell::default(),
+                released: Cell::default(),
+            }
+        }
     }
 
     impl Managed for TestServer {
@@ -648,13 +856,18 @@ mod tests {
         fn release_hold(&self) {
             self.released.set(self.released.get() + 1);
         }
+
+        fn reception(&self) -> &Reception {
+            &self.reception
+        }
     }
 
     impl World {
         fn new(password: Option<&str>, is_held: bool) -> Self {
             let password = password.map(|password| Zeroizing::new(password.as_bytes().to_vec()));
             let desk = Desk::new(password, 10, is_held);
-            Self { conversation: Conversation::open(&desk), desk, server: TestServer::default() }
+            let server = TestServer::new();
+            Self { conversation: Conversation::open(&desk, &server), desk, server }
         }
 
         fn log_in(&mut self) {
@@ -665,6 +878,26 @@ mod tests {
             let answer = self.say(&format!("{command}\n"));
             assert!(answer.is_empty() || answer.ends_with("\r\n"));
             answer.lines().map(ToOwned::to_owned).collect()
+        }
+
+        /// A client with the CID 7 asks to be let in.
+        fn ask_in(&self, username: &str, key: u32) -> Receiver<LoginUpdate> {
+            self.ask_again(username, key, false)
+        }
+
+        fn ask_again(&self, username: &str, key: u32, is_connected: bool) -> Receiver<LoginUpdate> {
+            let (sender, updates) = channel();
+            let answer = Answer::new(move |update| drop(sender.send(update)));
+            let occasion = if is_connected { Occasion::Renegotiation } else { Occasion::Connect };
+            let attempt = LoginAttempt { key, occasion, ..attempt(username, "secret") };
+            self.server.reception.decide(&Arc::new(attempt), answer);
+            updates
+        }
+
+        fn news(&mut self) -> String {
+            let news = self.server.reception.take_news();
+            self.conversation.tell_clients(news);
+            self.hear()
         }
 
         fn say(&mut self, text: &str) -> String {

@@ -2,6 +2,7 @@
 
 use vpn_proto::Farewell;
 
+use super::reception::Reception;
 use crate::status::StatusReport;
 
 /// A server under management.
@@ -18,6 +19,8 @@ pub(crate) trait Managed {
     fn set_verbosity(&self, verbosity: u8);
     /// Lets a server that waits start.
     fn release_hold(&self);
+    /// Where clients wait for a decision, and what happened to them.
+    fn reception(&self) -> &Reception;
 }
 
 /// The answer to `load-stats`.

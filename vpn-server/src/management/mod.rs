@@ -3,7 +3,8 @@
 //! ```text
 //!   socket ── service (thread) ── Conversation ── Command ──► Managed (the server, through its control plane)
 //!                                     ▲
-//!      log, states, clients ── Notice ┘
+//!      log, states ── notice ─────────┤
+//!      shards ── clients that come, go, and wait to be let in ── Reception
 //! ```
 //!
 //! `Conversation` is the protocol without sockets and clocks: octets in, octets out. What it may ask of the server is
@@ -17,13 +18,14 @@ mod history;
 mod input;
 mod managed;
 mod notice;
+mod reception;
 mod service;
 mod settings;
-mod watch;
 
 pub use error::ManagementError;
 pub use history::{LogLine, LogTap};
 pub(crate) use managed::{LoadStatistics, Managed, ProcessSignal};
 pub(crate) use notice::ServerState;
+pub(crate) use reception::Reception;
 pub(crate) use service::Management;
 pub use settings::{InvalidManagementAddress, ManagementAddress, ManagementSettings};

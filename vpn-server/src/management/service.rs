@@ -124,6 +124,10 @@ impl Service {
             let conversation = self.client.as_mut().map(|client| &mut client.conversation);
             Conversation::tell_log(conversation, line, &mut self.desk);
         }
+        let news = self.server.reception().take_news();
+        if let Some(client) = &mut self.client {
+            client.conversation.tell_clients(news);
+        }
         loop {
             match self.changes.try_recv() {
                 Ok(state) => {
@@ -138,15 +142,16 @@ impl Service {
 
     fn wait(&mut self) {
         self.flush();
-        let waited = match &self.client {
+        let visitor = match &self.client {
             Some(client) => {
                 let mut flags = PollFlags::IN;
                 flags.set(PollFlags::OUT, !client.backlog.is_empty());
-                wait_for(client.stream.as_fd(), flags, PACE)
+                PollFd::from_borrowed_fd(client.stream.as_fd(), flags)
             }
-            None => wait_for(self.listener.as_fd(), PollFlags::IN, PACE),
+            None => PollFd::from_borrowed_fd(self.listener.as_fd(), PollFlags::IN),
         };
-        if let Err(error) = waited {
+        let bell = PollFd::from_borrowed_fd(self.server.reception().bell(), PollFlags::IN);
+        if let Err(error) = wait_for(&mut [visitor, bell], PACE) {
             debug!(%error, "waiting for a management client");
             std::thread::sleep(PACE);
         }
@@ -156,7 +161,7 @@ impl Service {
         match self.listener.accept() {
             Ok(stream) => {
                 info!("a management client connected");
-                let conversation = Conversation::open(&self.desk);
+                let conversation = Conversation::open(&self.desk, &*self.server);
                 self.client = Some(Client { stream, conversation, backlog: Vec::new() });
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -170,7 +175,7 @@ impl Service {
         let is_there = match client.read() {
             Ok(octets) => {
                 client.conversation.receive(&octets, now, &mut self.desk, &*self.server);
-                client.conversation.look(now, &self.server.status());
+                client.conversation.look(now, &*self.server);
                 !client.conversation.is_over()
             }
             Err(error) => {
@@ -338,8 +343,8 @@ fn read_password(path: &Path) -> Result<Zeroizing<Vec<u8>>, ManagementError> {
     Ok(Zeroizing::new(line.to_vec()))
 }
 
-fn wait_for(descriptor: BorrowedFd<'_>, flags: PollFlags, patience: Duration) -> io::Result<()> {
+fn wait_for(descriptors: &mut [PollFd<'_>], patience: Duration) -> io::Result<()> {
     let timeout = patience.try_into().map_err(io::Error::other)?;
-    poll(&mut [PollFd::new(&descriptor, flags)], Some(&timeout))?;
+    poll(descriptors, Some(&timeout))?;
     Ok(())
 }

@@ -14,6 +14,8 @@ pub struct ManagementSettings {
     pub password_file: Option<PathBuf>,
     /// Whether the server waits for the command `hold release` before it starts.
     pub is_held: bool,
+    /// Whether its client decides about logins, beside whoever else does.
+    pub decides_logins: bool,
     /// How many lines of the log can be asked for afterwards.
     pub log_lines: usize,
 }

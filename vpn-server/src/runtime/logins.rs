@@ -9,8 +9,8 @@ use zeroize::Zeroizing;
 
 use super::error::StartError;
 use crate::auth::login::{
-    Authenticator, Decider, LoginPlugins, PasswordFile, PasswordFileDecider, PasswordFileError, TokenKey,
-    TokenKeyError, TokenMint,
+    Authenticator, ClientWitness, Decider, LoginPlugins, PasswordFile, PasswordFileDecider,
+    PasswordFileError, TokenKey, TokenKeyError, TokenMint,
 };
 use crate::config::{Config, LoginSettings};
 use crate::errands::Errands;
@@ -24,6 +24,7 @@ const MAXIMUM_THREADS: usize = 4;
 pub(super) struct Logins {
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) hooks: Option<Arc<ClientHooks>>,
+    pub(super) witness: Option<Arc<dyn ClientWitness>>,
     pub(super) describes_certificates: bool,
 }
 
@@ -93,8 +94,10 @@ impl Logins {
         }
         let tokens = token_mint(&config.login)?;
         let authenticator = Authenticator::new(config.login.policy, deciders, tokens).with_checks(checks);
-        let authenticator = authenticator.with_plugins(plugins);
-        Ok(Self { authenticator: Arc::new(authenticator), hooks: clients, describes_certificates })
+        let witness = plugins.witness.clone();
+        let describes_certificates = describes_certificates || witness.is_some();
+        let authenticator = Arc::new(authenticator.with_plugins(plugins));
+        Ok(Self { authenticator, hooks: clients, witness, describes_certificates })
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The interface is open before the server starts, so that it can be told to wait; until then there are no clients.
 
+use std::io;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -10,10 +11,10 @@ use tokio::sync::Notify;
 use tracing::warn;
 use vpn_proto::Farewell;
 
-use crate::auth::login::ClientNumber;
+use crate::auth::login::{ClientNumber, Decider, LoginPlugins};
 use crate::control::connection::Usage;
 use crate::control::{ConnectionSnapshot, ControlHandle};
-use crate::management::{LoadStatistics, LogTap, Managed, ProcessSignal};
+use crate::management::{LoadStatistics, LogTap, Managed, ManagementSettings, ProcessSignal, Reception};
 use crate::status::StatusReport;
 
 /// A server that starts, runs, or has ended.
@@ -21,11 +22,24 @@ pub(super) struct ManagedServer {
     control: OnceLock<ControlHandle>,
     tap: Arc<LogTap>,
     release: Notify,
+    reception: Arc<Reception>,
 }
 
 impl ManagedServer {
-    pub(super) fn new(tap: Arc<LogTap>) -> Self {
-        Self { control: OnceLock::new(), tap, release: Notify::new() }
+    pub(super) fn new(tap: Arc<LogTap>) -> io::Result<Self> {
+        let reception = Arc::new(Reception::open()?);
+        Ok(Self { control: OnceLock::new(), tap, release: Notify::new(), reception })
+    }
+
+    /// The part that the management interface has in the life of clients.
+    pub(super) fn plugins(&self, settings: Option<&ManagementSettings>) -> LoginPlugins {
+        let Some(settings) = settings else { return LoginPlugins::default() };
+        let decider = Arc::<Reception>::clone(&self.reception) as Arc<dyn Decider>;
+        LoginPlugins {
+            deciders: settings.decides_logins.then_some(decider).into_iter().collect(),
+            witness: Some(Arc::<Reception>::clone(&self.reception)),
+            ..LoginPlugins::default()
+        }
     }
 
     /// Clients can be asked for from now on.
@@ -82,6 +96,10 @@ impl Managed for ManagedServer {
 
     fn release_hold(&self) {
         self.release.notify_one();
+    }
+
+    fn reception(&self) -> &Reception {
+        &self.reception
     }
 }
 

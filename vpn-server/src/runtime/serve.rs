@@ -17,7 +17,6 @@ use super::managed::ManagedServer;
 use super::reload::{ReloadReport, RereadError};
 use super::server::{Ready, Server};
 use super::systemd;
-use crate::auth::login::LoginPlugins;
 use crate::config::Config;
 use crate::control::ClientDirectory;
 use crate::management::{LogTap, Management, ServerState};
@@ -64,13 +63,15 @@ pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError
 
 async fn run(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
     let mut signals = Signals::listen()?;
-    let managed = Arc::new(ManagedServer::new(hooks.log_tap()));
+    let managed = ManagedServer::new(hooks.log_tap()).map_err(StartError::system("an event counter"))?;
+    let managed = Arc::new(managed);
     let management = open_management(&config, &managed, hooks)?;
     if !may_start(&config, &managed, &mut signals).await {
         return Ok(Ending::Graceful);
     }
     tell(management.as_ref(), ServerState::Connecting);
-    let mut server = Server::start_with(config, hooks.client_directory(), LoginPlugins::default())?;
+    let plugins = managed.plugins(config.management.as_ref());
+    let mut server = Server::start_with(config, hooks.client_directory(), plugins)?;
     managed.attach(server.control().clone());
     if let Some(address) = server.ready().addresses.first() {
         tell(management.as_ref(), ServerState::Connected(*address));

@@ -147,6 +147,7 @@ impl Server {
                 limits: config.limits.clone(),
                 authenticator: logins.authenticator,
                 hooks: logins.hooks,
+                witness: logins.witness,
                 live: config.live.clone(),
                 tables: Arc::clone(&tables),
                 trust: Arc::clone(keeper.trust()),

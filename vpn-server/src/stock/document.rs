@@ -6,7 +6,8 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use super::words::{self, InvalidLine};
+use crate::config::InvalidLine;
+use crate::config::words;
 
 /// The most octets of a configuration; inline certificates and keys are a few kilobytes each.
 pub const MAXIMUM_SIZE: usize = 1 << 20;

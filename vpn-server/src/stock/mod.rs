@@ -16,12 +16,11 @@ mod load;
 mod report;
 mod translate;
 mod unneeded;
-pub(crate) mod words;
 
+pub use crate::config::InvalidLine;
 pub use client_file::ClientConfigDirectory;
 pub use device::free_device;
 pub use document::{Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line};
 pub use load::{StockError, load};
 pub use report::{Fate, Finding, Problem, Report};
 pub use translate::{InlineFile, LogFile, ProcessSettings, Surroundings, Translation, translate};
-pub use words::InvalidLine;

@@ -22,7 +22,7 @@ use crate::path::Path;
 use crate::wire::control::ControlPacket;
 use crate::wire::message::{ClientMessage, ServerMessage};
 use crate::wire::opcode::ControlOpcode;
-use crate::wire::push::{PushChange, push_reply, push_update};
+use crate::wire::push::{PushChange, push_reply, push_update, updated_reply};
 
 /// How long an old key still opens after its successor was negotiated (stock: tran-window).
 const OLD_KEY_LIFETIME: Duration = Duration::from_secs(3600);
@@ -182,6 +182,7 @@ impl Active {
             Outcome::Finished => self.finish_rekey(context),
             Outcome::Failed => self.abandon_rekey(context.now),
             Outcome::Denied(denial) => return self.deny(context, denial),
+            Outcome::Left => return self.close(context, CloseReason::ClientExit, Farewell::Silent),
         }
         Phase::Active(Box::new(self))
     }
@@ -194,7 +195,11 @@ impl Active {
         match decision {
             Reauthorization::Accept(options) => match rekey.accept(options) {
                 Outcome::KeyReady(key) => self.data.install(*key, context.now + OLD_KEY_LIFETIME),
-                Outcome::Finished | Outcome::Running | Outcome::Failed | Outcome::Denied(_) => {}
+                Outcome::Finished
+                | Outcome::Running
+                | Outcome::Failed
+                | Outcome::Denied(_)
+                | Outcome::Left => {}
             },
             Reauthorization::Pending(pending) => rekey.hold(context.now, &self.client, pending),
             Reauthorization::Deny(denial) => return self.deny(context, denial),
@@ -215,6 +220,7 @@ impl Active {
         let listens = !self.rekey.as_ref().is_some_and(Rekey::is_heard);
         let takes_it = self.client.negotiated.takes_push_update && listens;
         if takes_it {
+            self.configuration = updated_reply(&self.configuration, changes);
             for part in push_update(changes) {
                 // A TLS session that broke is replaced by the next renegotiation.
                 let _ = self.channel.send(&ServerMessage::PushUpdate(part).to_record());

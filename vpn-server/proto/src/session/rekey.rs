@@ -62,6 +62,8 @@ pub(super) enum Outcome {
     Failed,
     /// The client may not go on.
     Denied(Denial),
+    /// The client says that it leaves.
+    Left,
 }
 
 impl Rekey {
@@ -97,29 +99,37 @@ impl Rekey {
         let Ok(messages) = self.channel.receive(packet) else {
             return self.failure();
         };
+        self.say_what_waits();
         match (&self.progress, messages.first()) {
             (Progress::Handshake, Some(first)) => match KeyMethod2::parse(first, Sender::Client) {
                 Ok(message) => self.answer(context, message, client),
                 Err(_) => Outcome::Failed,
             },
-            (Progress::Reauthorizing(_), _) => {
-                self.converse(context, &messages);
-                Outcome::Running
+            (Progress::Reauthorizing(_) | Progress::Keyed, Some(_)) if self.converse(context, &messages) => {
+                Outcome::Left
             }
             _ if self.is_finished() => Outcome::Finished,
             _ => Outcome::Running,
         }
     }
 
-    /// While the credentials are being checked, a question may be asked and answered.
-    fn converse(&mut self, context: &mut Context<'_>, messages: &Messages) {
+    /// While the credentials are being checked, a question may be asked and answered. Answers whether the client leaves.
+    fn converse(&self, context: &mut Context<'_>, messages: &Messages) -> bool {
+        let is_asked = matches!(self.progress, Progress::Reauthorizing(_));
+        let mut leaves = false;
         for message in messages.iter().flat_map(|record| ClientMessage::parse_record(record)) {
-            if let ClientMessage::ChallengeResponse(answer) = message {
-                let response = Password::new(answer);
-                context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
+            match message {
+                ClientMessage::Exit => leaves = true,
+                ClientMessage::ChallengeResponse(answer) if is_asked => {
+                    let response = Password::new(answer);
+                    context.events.push_back(Event::ChallengeResponse { session: context.handle, response });
+                }
+                ClientMessage::ChallengeResponse(_)
+                | ClientMessage::PushRequest
+                | ClientMessage::Unknown(_) => {}
             }
         }
-        self.say_what_waits();
+        leaves
     }
 
     /// The decision about the credentials takes time; without effect when there is none to be made.

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::message::MAX_REASON;
+use super::peer_info::PeerInfo;
 
 /// A question that is asked while the client waits. Whether a client understands it stands in `IV_SSO`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,6 +84,13 @@ impl Prompt {
             Self::OpenUrl(_) => "openurl",
             Self::Question(_) => "crtext",
         }
+    }
+
+    /// Whether a client says that it can ask this.
+    #[must_use]
+    pub fn is_within_abilities_of(&self, client: &PeerInfo) -> bool {
+        let abilities = client.get("IV_SSO").unwrap_or_default();
+        abilities.split(',').any(|ability| ability == self.ability())
     }
 
     /// The text after `INFO_PRE,`.

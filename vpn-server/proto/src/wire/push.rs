@@ -116,6 +116,31 @@ pub fn push_update(changes: &[PushChange]) -> Vec<String> {
     )
 }
 
+/// The `PUSH_REPLY` messages after `changes`: what is changed comes last.
+pub(crate) fn updated_reply(reply: &[String], changes: &[PushChange]) -> Vec<String> {
+    let is_changed = |option: &str| {
+        let name = option.split(' ').next().unwrap_or_default();
+        changes.iter().any(|change| change.name() == name)
+    };
+    let kept = reply
+        .iter()
+        .flat_map(|message| message.split(',').skip(1))
+        .filter(|option| !option.starts_with("push-continuation ") && !is_changed(option));
+    let set = changes.iter().filter_map(|change| match change {
+        PushChange::Set(option) => Some(option.as_str()),
+        PushChange::Remove(_) => None,
+    });
+    pack("PUSH_REPLY", kept.chain(set).map(ToOwned::to_owned))
+}
+
+impl PushChange {
+    fn name(&self) -> &str {
+        match self {
+            Self::Set(option) | Self::Remove(option) => option.name(),
+        }
+    }
+}
+
 fn pack(word: &str, options: impl Iterator<Item = String>) -> Vec<String> {
     let mut messages = vec![word.to_owned()];
     let mut last = 0;
@@ -182,6 +207,42 @@ mod tests {
             PushChange::Remove(option("dhcp-option")),
         ];
         assert_eq!(push_update(&changes), ["PUSH_UPDATE,route 10.9.0.0 255.255.0.0,-dhcp-option"]);
+    }
+
+    #[test]
+    fn what_was_changed_stands_in_the_reply_from_then_on() {
+        let option = |text: &str| PushOption::parse(text).unwrap();
+        let options = [
+            "route 10.7.0.0 255.255.0.0",
+            "ping 10",
+            "dns server 1 address 10.7.0.53",
+            "route-gateway 10.8.0.1",
+        ];
+        let reply = push_reply(&options.map(option));
+        let changes = [
+            PushChange::Set(option("route 10.9.0.0 255.255.0.0")),
+            PushChange::Set(option("route 10.10.0.0 255.255.0.0")),
+            PushChange::Remove(option("dns")),
+        ];
+        assert_eq!(
+            updated_reply(&reply, &changes),
+            [
+                "PUSH_REPLY,ping 10,route-gateway 10.8.0.1,route 10.9.0.0 255.255.0.0,route 10.10.0.0 255.255.0.0"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_change_of_a_long_reply_leaves_no_marks_of_its_parts_behind() {
+        let options: Vec<_> = (0..=255)
+            .map(|n| PushOption::route(Ipv4Addr::new(10, n, 0, 0), Ipv4Addr::new(255, 255, 0, 0)))
+            .chain([PushOption::parse("ping 10").unwrap()])
+            .collect();
+        let change = PushChange::Set(PushOption::parse("ping 20").unwrap());
+        let (before, after) = (push_reply(&options), updated_reply(&push_reply(&options), &[change]));
+        assert_eq!(after.len(), before.len());
+        assert_eq!(after.concat().matches("push-continuation").count(), after.len());
+        assert!(after.last().unwrap().contains(",ping 20,push-continuation 1"));
     }
 
     #[test]

@@ -196,6 +196,39 @@ fn credentials_that_are_not_good_any_longer_end_the_session() {
 }
 
 #[test]
+fn a_client_that_leaves_while_its_credentials_are_checked_again_is_heard() {
+    let mut world = reauthenticating_world();
+    let pending = Pending { timeout: 120 * SECOND, prompt: None };
+    world.server.redecisions.push_back(Reauthorization::Pending(pending));
+    world.with_client(PORT, |client, now| client.renegotiate(now));
+    world.run(2 * SECOND);
+    assert_eq!(world.server.asked.len(), 2);
+    world.with_client(PORT, |client, now| client.exit(now));
+    world.run(SECOND);
+    assert!(matches!(world.server.closed[..], [(_, CloseReason::ClientExit)]), "{:?}", world.server.closed);
+}
+
+#[test]
+fn a_client_that_asks_again_after_a_change_hears_the_configuration_of_the_present() {
+    let mut world = world();
+    world.start_client(PORT, Arc::new(client(990 + 4096)));
+    world.run(SECOND);
+    let session = world.server.session_of("client1").unwrap();
+    let route = PushOption::route([10, 9, 0, 0].into(), [255, 255, 0, 0].into());
+    world.with_server(|server, now| {
+        assert!(server.endpoint.push_update(now, session, &[PushChange::Set(route)]));
+    });
+    world.run(2 * SECOND);
+    world.with_client(PORT, |client, now| client.request_push(now));
+    world.run(SECOND);
+    let Some(ClientEvent::Pushed(options)) = world.hosts[&PORT].heard.last() else {
+        panic!("{:?}", world.hosts[&PORT].heard);
+    };
+    assert!(options.contains(&"route 10.9.0.0 255.255.0.0".to_owned()), "{options:?}");
+    assert!(options.iter().any(|option| option.starts_with("ifconfig ")), "{options:?}");
+}
+
+#[test]
 fn a_change_of_the_configuration_reaches_clients_that_take_it_without_a_restart() {
     for (protocol, takes_it) in [(990 + 4096, true), (990, false)] {
         let mut world = world();

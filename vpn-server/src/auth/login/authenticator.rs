@@ -10,7 +10,8 @@ use vpn_proto::{Denial, Password, PushOption};
 
 use super::token::{Session, TokenCheck};
 use super::{
-    Acceptance, Answer, ClientNumber, Decider, LoginAttempt, LoginUpdate, Shown, TokenMint, Username, Verdict,
+    Acceptance, Answer, ClientNumber, ClientWitness, Decider, LoginAttempt, LoginUpdate, Shown, TokenMint,
+    Username, Verdict,
 };
 use crate::random;
 
@@ -41,6 +42,8 @@ pub struct LoginPlugins {
     pub checks: Vec<Arc<dyn Decider>>,
     /// Asked about user names and passwords.
     pub deciders: Vec<Arc<dyn Decider>>,
+    /// Hears of clients that come and go.
+    pub witness: Option<Arc<dyn ClientWitness>>,
 }
 
 /// A login that is on its way from one decider to the next.
@@ -105,6 +108,10 @@ impl Authenticator {
                 remaining.extend(self.deciders.iter().cloned());
                 gathered.push = push;
             }
+            Step::AskAboutNobody => {
+                let deciders = self.deciders.iter().filter(|decider| decider.decides_about_nobody());
+                remaining.extend(deciders.cloned());
+            }
             Step::Refuse(verdict) => return answer.decide(verdict),
         }
         Round { attempt: Arc::new(attempt), remaining, gathered, answer }.go_on();
@@ -134,7 +141,7 @@ impl Authenticator {
             }
             (Some(username), _) => Step::Ask(self.first_token(attempt, &username)),
             (None, _) if self.policy == LoginPolicy::Optional && attempt.client.certificate.is_some() => {
-                Step::Nothing
+                Step::AskAboutNobody
             }
             (None, _) => Step::Refuse(Verdict::Deny(no_credentials())),
         }
@@ -192,6 +199,8 @@ enum Step {
     Pushed(Vec<PushOption>),
     /// The deciders' consent; then this is pushed.
     Ask(Vec<PushOption>),
+    /// The consent of those deciders that need no user name.
+    AskAboutNobody,
     /// They are not good.
     Refuse(Verdict),
 }
@@ -299,6 +308,19 @@ mod tests {
         }
     }
 
+    /// Decides about clients without a user name, too.
+    struct Doorkeeper(Arc<Table>);
+
+    impl Decider for Doorkeeper {
+        fn decide(&self, attempt: &Arc<LoginAttempt>, answer: Answer) {
+            self.0.decide(attempt, answer);
+        }
+
+        fn decides_about_nobody(&self) -> bool {
+            true
+        }
+    }
+
     fn begin(authenticator: &Authenticator, attempt: LoginAttempt) -> Receiver<LoginUpdate> {
         let (sender, updates) = channel();
         authenticator.begin(attempt, Answer::new(move |update| sender.send(update).unwrap()));
@@ -383,6 +405,18 @@ mod tests {
     }
 
     #[test]
+    fn where_names_are_optional_those_who_need_none_are_asked_about_clients_without_one() {
+        let (plain, doorkeeper) = (Table::new("a"), Arc::new(Doorkeeper(Table::new("b"))));
+        let deciders: Vec<Arc<dyn Decider>> = vec![plain.clone(), doorkeeper.clone()];
+        let optional = Authenticator::new(LoginPolicy::Optional, deciders.clone(), None);
+        assert_eq!(code(&verdict(&optional, nobody(true))), "wrong-password");
+        assert_eq!(code(&verdict(&optional, nobody(false))), "no-credentials");
+        assert_eq!((plain.times_asked(), doorkeeper.0.times_asked()), (0, 1));
+        let required = Authenticator::new(LoginPolicy::Required, deciders, None);
+        assert_eq!(code(&verdict(&required, nobody(true))), "no-credentials");
+    }
+
+    #[test]
     fn checks_come_first_and_count_for_everybody() {
         let (check, decider) = (Table::new("a"), Table::new("b"));
         let authenticator =
@@ -396,12 +430,12 @@ mod tests {
 
     #[test]
     fn plugins_are_asked_beside_the_others_and_make_user_names_count() {
-        let plugins = LoginPlugins { checks: Vec::new(), deciders: vec![Table::new("a")] };
+        let plugins = LoginPlugins { deciders: vec![Table::new("a")], ..LoginPlugins::default() };
         let authenticator = Authenticator::without_logins().with_plugins(plugins);
         assert!(authenticator.checks_credentials());
         assert_eq!(code(&verdict(&authenticator, nobody(true))), "no-credentials");
         assert_eq!(code(&verdict(&authenticator, attempt("alice", "a"))), "accepted");
-        let plugins = LoginPlugins { checks: vec![Table::new("b")], deciders: Vec::new() };
+        let plugins = LoginPlugins { checks: vec![Table::new("b")], ..LoginPlugins::default() };
         let authenticator = Authenticator::without_logins().with_plugins(plugins);
         assert!(authenticator.asks() && !authenticator.checks_credentials());
         assert_eq!(code(&verdict(&authenticator, attempt("alice", "b"))), "accepted");

@@ -20,6 +20,11 @@ pub trait Decider: Send + Sync {
     /// A client whose question is open is gone, or its time is over: an answer comes to nothing.
     fn forget(&self, _client: ClientNumber, _key: u32) {}
 
+    /// Whether it also decides about clients that send no user name, where that is optional.
+    fn decides_about_nobody(&self) -> bool {
+        false
+    }
+
     /// Whether a user who once was accepted would still be known: tokens of others are refused.
     fn still_knows(&self, _username: &Username) -> bool {
         true

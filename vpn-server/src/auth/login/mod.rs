@@ -22,6 +22,7 @@ mod password_hash;
 mod shown;
 mod token;
 mod username;
+mod witness;
 
 pub use answer::{Acceptance, Answer, LoginUpdate, Verdict};
 pub use attempt::{ClientFacts, ClientNumber, LoginAttempt, Occasion, TokenStanding};
@@ -33,3 +34,4 @@ pub use shown::Shown;
 pub use token::{TokenKey, TokenKeyError, TokenMint, TokenSettings};
 pub use username::{InvalidUsername, Username};
 pub use vpn_proto::Password;
+pub use witness::ClientWitness;

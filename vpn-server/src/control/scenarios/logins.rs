@@ -4,15 +4,16 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use vpn_proto::client::{ClientConfig, ClientEvent, ClientTls};
-use vpn_proto::{ClientCertificate, Farewell, Password, Pending, TlsVersion};
+use vpn_proto::{ClientCertificate, Farewell, Password, Pending, Prompt, TlsVersion};
 use zeroize::Zeroizing;
 
 use super::{TestClient, World, events, live};
 use crate::auth::login::{
-    Acceptance, Answer, Authenticator, ClientNumber, Decider, LoginAttempt, LoginPolicy, Occasion, TokenKey,
-    TokenMint, TokenSettings, Verdict,
+    Acceptance, Answer, Authenticator, ClientFacts, ClientNumber, ClientWitness, Decider, LoginAttempt,
+    LoginPolicy, Occasion, TokenKey, TokenMint, TokenSettings, Verdict,
 };
 use crate::config::{DuplicatePolicy, IdleLimit, LiveSettings};
+use crate::control::connection::{Connection, Usage};
 use crate::testing::pki::Issued;
 
 /// Keeps every question until the test answers it.
@@ -103,6 +104,59 @@ fn a_client_gets_in_with_certificate_and_password_and_stands_in_the_log_by_its_n
     assert_eq!(log[0]["username"], "alice");
 }
 
+/// Notes what it hears of, with the number of the client.
+#[derive(Default)]
+struct Diary(Mutex<Vec<(&'static str, u64)>>);
+
+impl Diary {
+    fn note(&self, what: &'static str, client: &ClientFacts) {
+        self.0.lock().unwrap().push((what, client.number.0));
+    }
+}
+
+impl ClientWitness for Diary {
+    fn connected(&self, client: &Arc<ClientFacts>, _connection: &Arc<Connection>) {
+        self.note("connected", client);
+    }
+
+    fn disconnected(&self, client: &Arc<ClientFacts>, _connection: &Arc<Connection>, _usage: Usage) {
+        self.note("disconnected", client);
+    }
+
+    fn turned_away(&self, client: &Arc<ClientFacts>) {
+        self.note("turned away", client);
+    }
+}
+
+#[test]
+fn a_witness_hears_once_of_everybody_who_comes_goes_or_is_turned_away() {
+    let (diary, desk) = (Arc::<Diary>::default(), Arc::<Desk>::default());
+    let decider: Arc<dyn Decider> = Arc::clone(&desk) as _;
+    let authenticator = Authenticator::new(LoginPolicy::Required, vec![decider], None);
+    let witness: Arc<dyn ClientWitness> = Arc::clone(&diary) as _;
+    let mut world = World::with(|settings| {
+        settings.authenticator = Arc::new(authenticator);
+        settings.witness = Some(witness);
+    });
+    let ask = |world: &mut World, port: u16| {
+        let mut client = client(world, "secret", port);
+        world.run(&mut [&mut client], |_| desk.is_asked());
+        (client, desk.take().1)
+    };
+    let (mut welcome, answer) = ask(&mut world, 1);
+    answer.decide(Verdict::accept());
+    world.connect(&mut welcome);
+    let (mut unwelcome, answer) = ask(&mut world, 2);
+    answer.decide(Verdict::wrong_credentials("wrong-password", "wrong password"));
+    world.run(&mut [&mut unwelcome], |clients| !clients[0].events.is_empty());
+    let (gone, _answer) = ask(&mut world, 3);
+    world.disconnect(&gone);
+    world.run(&mut [], |_| diary.0.lock().unwrap().len() == 3);
+    world.end();
+    let expected = [("connected", 0), ("turned away", 1), ("turned away", 2), ("disconnected", 0)];
+    assert_eq!(*diary.0.lock().unwrap(), expected);
+}
+
 #[test]
 fn a_name_that_nobody_checked_does_not_stand_in_the_log() {
     let mut world = World::new();
@@ -149,6 +203,20 @@ fn acl_01_a_client_that_waits_has_no_place_and_keeps_nobody_else_waiting() {
     world.wait_for(client, ClientEvent::Pending(Some(60)));
     answer.decide(Verdict::accept());
     world.connect(client);
+}
+
+#[test]
+fn a_client_that_cannot_ask_its_person_is_refused_instead_of_left_waiting() {
+    let desk = Arc::<Desk>::default();
+    let mut world = world(Arc::clone(&desk) as _, None);
+    let mut client = client(&mut world, "secret", 1);
+    world.run(&mut [&mut client], |_| desk.is_asked());
+    let (_, mut answer) = desk.take();
+    let prompt = Some(Prompt::OpenUrl("https://login.test/".to_owned()));
+    answer.wait(Pending { timeout: Duration::from_secs(60), prompt });
+    let reason = "this client does not support what the login needs".to_owned();
+    world.wait_for(&mut client, ClientEvent::AuthFailed(reason));
+    assert_eq!(desk.forgotten.lock().unwrap().len(), 1);
 }
 
 #[test]

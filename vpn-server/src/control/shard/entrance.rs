@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 use vpn_proto::{
-    Authorization, AuthorizationRequest, Denial, Farewell, Password, Path, Pending, PushOption,
+    Authorization, AuthorizationRequest, Denial, Farewell, Password, Path, Pending, Prompt, PushOption,
     Reauthorization, SessionHandle,
 };
 
@@ -64,7 +64,7 @@ impl Shard {
             Ok(candidate) => self.seat(now, session, candidate, Acceptance::default()),
             Err(refusal) => {
                 let (request, denial) = *refusal;
-                self.refuse(now, session, &request, Verdict::Deny(denial));
+                self.refuse(now, session, &request, None, Verdict::Deny(denial));
             }
         }
     }
@@ -77,20 +77,41 @@ impl Shard {
         question: Question,
         update: LoginUpdate,
     ) {
-        if self.candidates.get(&session).is_some_and(|candidate| candidate.question == question) {
-            match update {
+        if let Some(candidate) =
+            self.candidates.get(&session).filter(|candidate| candidate.question == question)
+        {
+            let facts = Arc::clone(&candidate.facts);
+            match self.within_abilities(update, &facts, 0) {
                 LoginUpdate::Wait(pending) => {
                     self.endpoint.authorize(now, session, Authorization::Pending(pending));
                 }
                 LoginUpdate::Decided(verdict) => self.proceed(now, session, verdict),
             }
-        } else if let Some(granted) = self.sessions.get_mut(&session)
+        } else if let Some(granted) = self.sessions.get(&session)
             && granted.question == Some(question)
         {
-            if matches!(update, LoginUpdate::Decided(_)) {
+            let (facts, key) = (Arc::clone(&granted.facts), granted.keys);
+            let update = self.within_abilities(update, &facts, key);
+            if matches!(update, LoginUpdate::Decided(_))
+                && let Some(granted) = self.sessions.get_mut(&session)
+            {
                 granted.question = None;
             }
             self.reauthorize(now, session, update);
+        }
+    }
+
+    /// The update as it is, or a refusal where it has the client ask its person what it cannot ask: nobody would ever
+    /// answer.
+    fn within_abilities(&self, update: LoginUpdate, client: &ClientFacts, key: u32) -> LoginUpdate {
+        match &update {
+            LoginUpdate::Wait(Pending { prompt: Some(prompt), .. })
+                if !prompt.is_within_abilities_of(&client.peer_info) =>
+            {
+                self.shared.admissions.authenticator.forget(client.number, key);
+                LoginUpdate::Decided(Verdict::Deny(cannot_ask(prompt)))
+            }
+            LoginUpdate::Wait(_) | LoginUpdate::Decided(_) => update,
         }
     }
 
@@ -128,6 +149,7 @@ impl Shard {
     /// A candidate is gone, or its time is over.
     pub(super) fn forget_candidate(&mut self, session: SessionHandle) {
         let Some(candidate) = self.candidates.remove(&session) else { return };
+        self.note_turned_away(&candidate.facts);
         match candidate.stage {
             Stage::Login => self.shared.admissions.authenticator.forget(candidate.facts.number, 0),
             Stage::Introduction(..) => {
@@ -256,7 +278,7 @@ impl Shard {
                 if matches!(stage, Stage::Introduction(..)) {
                     self.shared.admissions.registry.release(self.key(session));
                 }
-                self.refuse(now, session, &candidate.request, refusal);
+                self.refuse(now, session, &candidate.request, Some(&candidate.facts), refusal);
             }
         }
     }
@@ -276,7 +298,7 @@ impl Shard {
                 }
                 self.introduce(now, session, candidate, admitted, login);
             }
-            Err(denial) => self.refuse(now, session, request, Verdict::Deny(denial)),
+            Err(denial) => self.refuse(now, session, request, Some(facts), Verdict::Deny(denial)),
         }
     }
 
@@ -322,14 +344,14 @@ impl Shard {
         let late = self.refuse_revoked(&certificates).and_then(|()| refuse_disabled(&directives));
         if let Err(denial) = late {
             self.shared.admissions.registry.release(self.key(handle));
-            return self.refuse(now, handle, &request, Verdict::Deny(denial));
+            return self.refuse(now, handle, &request, Some(&facts), Verdict::Deny(denial));
         }
         let has_ipv6 = admission.lease.v6.is_some();
         let pushed = match self.shared.admissions.options(&facts, &directives, has_ipv6) {
             Ok(pushed) => pushed,
             Err(denial) => {
                 self.shared.admissions.registry.release(self.key(handle));
-                return self.refuse(now, handle, &request, Verdict::Deny(denial));
+                return self.refuse(now, handle, &request, Some(&facts), Verdict::Deny(denial));
             }
         };
         let options: Vec<PushOption> = pushed.iter().cloned().chain(login.push).collect();
@@ -363,6 +385,7 @@ impl Shard {
         now: Moment,
         session: SessionHandle,
         request: &AuthorizationRequest,
+        facts: Option<&Arc<ClientFacts>>,
         refusal: Verdict,
     ) {
         let (denial, decision) = match refusal {
@@ -377,6 +400,9 @@ impl Shard {
         let device = device_facts(&request.peer_info);
         self.shared.chronicle.refused(request.path, Some(&request.identity), device, &denial);
         self.endpoint.authorize(now, session, decision);
+        if let Some(facts) = facts {
+            self.note_turned_away(facts);
+        }
     }
 
     fn reauthorize(&mut self, now: Moment, session: SessionHandle, update: LoginUpdate) {
@@ -442,6 +468,14 @@ fn refuse_disabled(directives: &ClientDirectives) -> Result<(), Denial> {
         public: "this client is disabled".to_owned(),
         detail: "a directive about the client disables it".to_owned(),
     })
+}
+
+fn cannot_ask(prompt: &Prompt) -> Denial {
+    Denial {
+        code: "login-prompt-unsupported",
+        public: "this client does not support what the login needs".to_owned(),
+        detail: format!("the client does not name '{}' in IV_SSO", prompt.ability()),
+    }
 }
 
 fn asked() -> Denial {

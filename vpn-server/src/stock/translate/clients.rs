@@ -2,7 +2,7 @@
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Verdict, parsed};
+use super::{Verdict, last_argument, parsed};
 use crate::config::Options;
 
 /// Sessions, as far as directives describe them.
@@ -14,6 +14,7 @@ pub(super) struct Clients {
     data_ciphers: Option<String>,
     cbc_ciphers: Option<String>,
     meets_clients: bool,
+    waits_for_ever: bool,
 }
 
 /// What stands for any number of sessions of one name.
@@ -22,12 +23,23 @@ const ANY_NUMBER: u32 = u32::MAX;
 const NEGOTIATED: &str = "clients since 2.4 negotiate the cipher; older ones cannot connect";
 const OLD_DIGEST: &str = "it holds for tls-auth; data packets are authenticated by their cipher";
 
+/// Seconds of silence after which a client is gone that no directive gives a time.
+const SILENCE: u32 = 60;
+
+const NO_RESTART: &str =
+    "clients that are silent for 60 s, or for two intervals, count as gone: there is no 'ping-restart'";
+
 impl Clients {
+    pub(super) fn new(directives: &[Directive]) -> Self {
+        let waits_for_ever = last_argument(directives, "ping-restart").is_none();
+        Self { waits_for_ever, ..Self::default() }
+    }
+
     /// What becomes of `directive`, if it is about sessions.
     pub(super) fn take(&mut self, directive: &Directive, options: &mut Options) -> Option<Verdict> {
         Some(match directive.name.as_str() {
             "keepalive" => self.take_keepalive(directive),
-            "ping" => directive.number("ping SECONDS").map(|seconds| self.ping = Some(seconds)).map(done),
+            "ping" => self.take_ping(directive),
             "ping-restart" => directive
                 .number("ping-restart SECONDS")
                 .map(|seconds| self.ping_restart = Some(seconds))
@@ -67,12 +79,18 @@ impl Clients {
         options.keepalive = match (self.keepalive, self.ping, self.ping_restart) {
             (Some(both), _, _) => Some(both),
             (None, Some(ping), Some(restart)) => Some([ping, restart]),
+            (None, Some(ping), None) if ping > 0 => Some([ping, SILENCE.max(ping.saturating_mul(2))]),
             (None, _, _) => None,
         };
         options.data_ciphers = self.data_ciphers;
         options.client_to_client = self.meets_clients.then_some(true);
         options.cbc_digest = options.auth.clone().filter(|_| self.cbc_ciphers.is_some());
         options.cbc_ciphers = self.cbc_ciphers;
+    }
+
+    fn take_ping(&mut self, directive: &Directive) -> Verdict {
+        self.ping = Some(directive.number("ping SECONDS")?);
+        Ok(if self.waits_for_ever { Fate::Adapted(NO_RESTART) } else { Fate::Done })
     }
 
     fn take_keepalive(&mut self, directive: &Directive) -> Verdict {
@@ -220,7 +238,9 @@ mod tests {
         assert_eq!(options.tls_version_min.as_deref(), Some("1.3"));
         assert_eq!(options.auth.as_deref(), Some("SHA256"));
         assert_eq!(clients("ping 5\nping-restart 30").unwrap().keepalive, Some([5, 30]));
-        assert_eq!(clients("ping 5").unwrap().keepalive, None);
+        assert_eq!(clients("ping 5").unwrap().keepalive, Some([5, 60]));
+        assert_eq!(clients("ping 45").unwrap().keepalive, Some([45, 90]));
+        assert_eq!(clients("ping 0").unwrap().keepalive, None);
     }
 
     #[test]
@@ -278,8 +298,9 @@ mod tests {
 
     fn clients(text: &str) -> Result<Options, Problem> {
         let mut options = Options::default();
-        let mut clients = Clients::default();
-        for directive in parse("f", text).unwrap() {
+        let directives = parse("f", text).unwrap();
+        let mut clients = Clients::new(&directives);
+        for directive in directives {
             clients.take(&directive, &mut options).unwrap()?;
         }
         clients.finish(&mut options);

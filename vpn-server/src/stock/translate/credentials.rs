@@ -36,7 +36,6 @@ impl Credentials {
             "key-direction" => self.take_direction(directive),
             "tls-crypt-v2" => self.take_tls_crypt_v2(directive, files),
             "remote-cert-tls" => take_purpose(directive),
-            "verify-client-cert" => take_verification(directive),
             _ => return None,
         })
     }
@@ -132,14 +131,6 @@ fn take_purpose(directive: &Directive) -> Verdict {
     }
 }
 
-fn take_verification(directive: &Directive) -> Verdict {
-    let [wish] = directive.exactly::<1>("verify-client-cert require")?;
-    match wish.as_str() {
-        "require" => Ok(Fate::Done),
-        _ => Err(Problem::Unsupported("every client needs a certificate")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::super::document::parse;
@@ -182,8 +173,6 @@ mod tests {
     #[test]
     fn what_would_weaken_the_check_of_clients_is_refused() {
         for text in [
-            "verify-client-cert none",
-            "verify-client-cert optional",
             "remote-cert-tls server",
             "crl-verify crls dir",
             "tls-auth ta.key 2",

@@ -7,8 +7,10 @@
 mod clients;
 mod credentials;
 mod listen;
+mod logins;
 pub(super) mod network;
 mod operation;
+mod programs;
 pub(super) mod push;
 
 use std::path::{Path, PathBuf};
@@ -22,6 +24,7 @@ use clients::Clients;
 use credentials::Credentials;
 use listen::Listening;
 use network::Addressing;
+use programs::Programs;
 use push::Pushed;
 
 /// What a translation needs to know about the host.
@@ -120,6 +123,7 @@ struct Draft {
     addressing: Addressing,
     credentials: Credentials,
     clients: Clients,
+    programs: Programs,
     pushed: Pushed,
     client_directory: Option<PathBuf>,
 }
@@ -149,7 +153,8 @@ impl Draft {
             listening: Listening::default(),
             addressing,
             credentials: Credentials::default(),
-            clients: Clients::default(),
+            clients: Clients::new(directives),
+            programs: Programs::new(directives),
             pushed: Pushed::default(),
             client_directory: None,
         }
@@ -161,6 +166,8 @@ impl Draft {
             .or_else(|| self.addressing.take(directive, &self.files))
             .or_else(|| self.credentials.take(directive, &mut self.files))
             .or_else(|| self.clients.take(directive, &mut self.options))
+            .or_else(|| logins::take(directive, &mut self.files, &mut self.options))
+            .or_else(|| self.programs.take(directive, &self.files, &mut self.options))
             .or_else(|| self.pushed.take(directive))
             .or_else(|| operation::take(directive, &self.files, &mut self.options, &mut self.process));
         let name = directive.name.as_str();
@@ -282,13 +289,20 @@ impl Files {
 const DONE: &[&str] = &[
     "askpass",
     "auth",
+    "auth-gen-token",
+    "auth-gen-token-secret",
+    "auth-user-pass-optional",
+    "auth-user-pass-verify",
     "authorize",
     "ca",
+    "ccd-exclusive",
     "cd",
     "cert",
     "cipher",
-    "ccd-exclusive",
     "client-config-dir",
+    "client-connect",
+    "client-crresponse",
+    "client-disconnect",
     "client-to-client",
     "config",
     "connection-log",
@@ -299,20 +313,24 @@ const DONE: &[&str] = &[
     "data-ciphers-fallback",
     "dev",
     "dev-type",
+    "down",
     "duplicate-cn",
     "hand-window",
-    "ignore-unknown-option",
     "ifconfig",
     "ifconfig-pool",
     "ifconfig-pool-persist",
+    "ignore-unknown-option",
+    "inactive",
     "keepalive",
     "key",
     "key-direction",
+    "learn-address",
     "local",
     "log",
     "log-append",
     "lport",
     "management",
+    "management-client-auth",
     "management-hold",
     "management-log-cache",
     "max-clients",
@@ -330,8 +348,11 @@ const DONE: &[&str] = &[
     "replay-window",
     "route",
     "route-ipv6",
+    "route-up",
+    "script-security",
     "server",
     "server-ipv6",
+    "session-timeout",
     "state-dir",
     "status",
     "status-version",
@@ -339,9 +360,13 @@ const DONE: &[&str] = &[
     "tls-auth",
     "tls-crypt",
     "tls-crypt-v2",
+    "tls-crypt-v2-verify",
+    "tls-verify",
     "tls-version-min",
     "topology",
     "tun-mtu",
+    "up",
+    "username-as-common-name",
     "verb",
     "verify-client-cert",
     "writepid",
