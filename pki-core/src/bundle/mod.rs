@@ -2,6 +2,7 @@
 //! that belong to them.
 
 pub mod dh_groups;
+pub mod document;
 mod error;
 pub mod inline;
 pub mod ovpn;
