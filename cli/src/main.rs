@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod exit;
 mod glob;
+mod link;
 mod output;
 mod passphrase;
 mod prompt;

@@ -5,6 +5,7 @@ mod human;
 mod json;
 mod progress;
 pub(crate) mod prometheus;
+pub(crate) mod qr;
 mod table;
 
 use std::io::{self, Write};
