@@ -54,6 +54,7 @@ pub mod random;
 pub mod secret;
 pub mod serial;
 mod store;
+pub mod text;
 pub mod time;
 pub mod x509;
 

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::der::{DerError, DerFault, Element, tag};
 use super::oid::{self, Oid};
-use super::text::Printable;
+use crate::text::Printable;
 
 /// A distinguished name as it stands in a certificate.
 #[derive(Clone)]
