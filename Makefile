@@ -6,10 +6,12 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 # Interop tests wait more than they compute.
 export RUST_TEST_THREADS ?= 6
 
+MINUTES ?= 30
+
 .DEFAULT_GOAL := help
 RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
 
-.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-steps bench-issue bench-pki dependencies monitors format format-check lint docs pkilint deny
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench soak bench-steps bench-issue bench-pki dependencies monitors format format-check lint docs pkilint deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -51,6 +53,10 @@ stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longe
 bench: dependencies ## Measure the server side by side with stock OpenVPN, release build (as root; BENCH_ARGUMENTS chooses)
 	$(CARGO) build --release --package postern --package postern-bench
 	bench/side_by_side.py $(BENCH_ARGUMENTS)
+
+soak: dependencies ## Keep a server busy for MINUTES (30), release build: nothing may grow or get lost (as root)
+	$(CARGO) build --release --package postern --package postern-bench
+	bench/soak.py --minutes $(MINUTES) $(SOAK_ARGUMENTS)
 
 bench-steps: ## Measure single steps of the data plane, release build
 	$(CARGO) bench --package vpn-server --bench dataplane

@@ -19,10 +19,11 @@ pub(super) enum Wait {
 
 impl Wait {
     fn finish(&self) -> io::Result<()> {
-        Ok(match self {
-            Self::Content(file) => rustix::fs::fdatasync(file)?,
-            Self::Entries(directory) => rustix::fs::fsync(directory)?,
-        })
+        let outcome = match self {
+            Self::Content(file) => rustix::fs::fdatasync(file),
+            Self::Entries(directory) => rustix::fs::fsync(directory),
+        };
+        Ok(outcome?)
     }
 }
 
