@@ -20,8 +20,9 @@ demo: dependencies ## Show the main job: connect two stock clients, revoke one, 
 	$(CARGO) build --package postern --package test-support
 	$(CARGO) $(RUNNER) run --quiet --package test-support --bin demo
 
-test: dependencies monitors ## Run every test, the interop tests included (these as root)
+test: dependencies monitors ## Run every test, the interop tests and pkilint included (the former as root)
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast
+	$(MAKE) pkilint
 
 test-ring: dependencies ## Run the tests that cryptography decides, with the ring crypto backend
 	$(CARGO) $(RUNNER) test --no-fail-fast --no-default-features --features ring \
@@ -87,9 +88,9 @@ lint: ## Run clippy on everything, with both crypto backends
 docs: ## Build the documentation of the library crates, private items included
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
-pkilint: ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
+pkilint: dependencies ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
 	$(CARGO) build --package postern
-	scripts/pkilint target/debug/postern
+	scripts/pkilint $${CARGO_TARGET_DIR:-target}/debug/postern
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources

@@ -10,6 +10,7 @@ mod glob;
 mod output;
 mod passphrase;
 mod prompt;
+mod reference;
 mod users_file;
 
 use std::ffi::OsString;
