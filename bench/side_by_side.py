@@ -26,7 +26,7 @@ import time
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PORT = 1194
 TARGET, SERVER, SERVER_INSIDE = '10.7.0.2', '10.9.0.1', '10.8.0.1'
-ON_SERVER, ON_OTHERS = ['taskset', '-c', '0'], ['taskset', '-c', '1']
+ON_OTHERS = ['taskset', '-c', '1']
 # Other work on the machine shall disturb as little as possible: hardly, or, while it is made to stand still, not at all.
 FIRST, FIRST_OF_ALL = ['nice', '-n', '-15'], ['chrt', '--fifo', '10']
 GRO_TIMEOUT_NS = 20_000
@@ -106,7 +106,7 @@ class Lab:
             run(f'ip netns exec {self.server} sh -c "echo {value} > {path}"')
 
     def start(self, host, command, **more):
-        where = ON_SERVER if host == self.server else ON_OTHERS
+        where = ['taskset', '-c', self.options.server_processors] if host == self.server else ON_OTHERS
         rank = FIRST_OF_ALL if self.options.realtime else FIRST
         return subprocess.Popen(['ip', 'netns', 'exec', host, *rank, *where, *command], text=True, **more)
 
@@ -450,6 +450,7 @@ def arguments():
     parser.add_argument('--rate', type=float, default=12_000, help='packets per second where a fixed rate is measured')
     parser.add_argument('--steps', type=int, default=8, help='steps of a search for the highest rate')
     parser.add_argument('--realtime', action='store_true', help='with real-time priority: other work stands still meanwhile')
+    parser.add_argument('--server-processors', default='0', help='processors of the server: 0, or 0,1 for two workers')
     parser.add_argument('--client-buffer', type=int, help='octets of the receive buffer of stock clients')
     parser.add_argument('--sessions', type=int, default=2000, help='idle sessions')
     return parser.parse_args()
