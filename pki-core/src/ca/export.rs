@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Authority, Context, key_error, read_key};
+use super::{Authority, Context, LockedKey, key_error, read_key};
 use crate::bundle::pkcs12::{self, Compatibility};
 use crate::bundle::{BundleError, pkcs7};
 use crate::cert::Certificate;
@@ -142,7 +142,7 @@ impl Authority {
         let passphrase = match encoded {
             EncodedKey::Plain(_) => None,
             EncodedKey::Encrypted(_) => Some(
-                (context.passphrases)(&full_path)
+                (context.passphrases)(LockedKey::File(&full_path))
                     .map_err(|reason| PkiError::NoPassphrase { path: full_path, reason })?,
             ),
         };
