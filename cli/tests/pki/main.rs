@@ -10,6 +10,7 @@ mod disturbed;
 mod drop_in;
 mod errors;
 mod help;
+mod native;
 mod operations;
 mod parity;
 mod passphrases;
@@ -18,5 +19,7 @@ mod renew;
 mod reports;
 mod roll_over;
 mod support;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod users;
 mod verify_chain;

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
+use super::audit::about_file;
 use super::{Authority, Context, KeyPlace, LockedKey};
+use crate::audit::Action;
 use crate::error::PkiError;
 use crate::key::{EncodedKey, Protection};
 use crate::name::FileBase;
@@ -47,7 +49,8 @@ impl Authority {
         let text = unlocked.to_pem(&protection, context.random)?;
         let locked = self.store.lock(&self.settings.lock)?;
         let mut changes = ChangeSet::default();
-        changes.replace_secret_text(path, &text);
+        changes.replace_secret_text(path.clone(), &text);
+        self.log(&[about_file(Action::SetPass, &path, context.now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(full_path)
     }
