@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod exit;
 mod glob;
+mod input;
 mod output;
 mod passphrase;
 mod prompt;

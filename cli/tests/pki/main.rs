@@ -12,6 +12,7 @@ mod drop_in;
 mod error_codes;
 mod errors;
 mod help;
+mod native;
 mod operations;
 mod parity;
 mod passphrases;
@@ -21,5 +22,7 @@ mod renew;
 mod reports;
 mod roll_over;
 mod support;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod users;
 mod verify_chain;
