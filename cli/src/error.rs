@@ -10,12 +10,14 @@ use pki_core::key::UnknownAlgorithm;
 use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
 use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
+use vpn_server::auth::{ClientKeyError, WrappingKeyError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
 use vpn_server::runtime::{RereadError, ServeError};
 use vpn_server::stock::StockError;
 
 use crate::exit::Exit;
+use crate::link::InvalidLink;
 
 /// Why a command did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +44,16 @@ pub(crate) enum CliError {
     BadPassword(&'static str),
     #[error(transparent)]
     Stock(#[from] StockError),
+    #[error(transparent)]
+    WrappingKey(#[from] WrappingKeyError),
+    #[error(transparent)]
+    ClientKey(#[from] ClientKeyError),
+    #[error("the link cannot be used: {0}")]
+    Link(#[from] InvalidLink),
+    #[error("the link has {0} characters, which is more than a QR code holds")]
+    LinkTooLong(usize),
+    #[error("'{name}' is no client: its certificate is of the type {kind}")]
+    NotAClient { name: String, kind: &'static str },
     #[error(transparent)]
     Clients(#[from] ClientLookupError),
     #[error("the server in the background ended with {0}")]
@@ -85,6 +97,8 @@ impl CliError {
             | Self::Algorithm(_)
             | Self::Config(_)
             | Self::Stock(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
             | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Chain(_)
@@ -94,6 +108,9 @@ impl CliError {
             | Self::UserExists { .. }
             | Self::BadPassword(_)
             | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::ClientKey(_)
+            | Self::NotAClient { .. }
             | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
@@ -121,6 +138,11 @@ impl Explain for CliError {
             Self::BadPassword(_) => "password-unusable",
             Self::Stock(cause) => cause.code(),
             Self::Clients(cause) => cause.code(),
+            Self::WrappingKey(cause) => cause.code(),
+            Self::ClientKey(cause) => cause.code(),
+            Self::Link(_) => "link-unacceptable",
+            Self::LinkTooLong(_) => "link-too-long",
+            Self::NotAClient { .. } => "not-a-client",
             Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
@@ -149,7 +171,14 @@ impl Explain for CliError {
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
-            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
+            Self::Config(_)
+            | Self::Stock(_)
+            | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
+            | Self::NotAClient { .. } => ErrorKind::User,
+            Self::ClientKey(_) => ErrorKind::Environment,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -181,6 +210,11 @@ impl Explain for CliError {
             Self::Clients(_) => {
                 "Correct the file; a client whose file is not understood may not connect.".into()
             }
+            Self::WrappingKey(cause) => cause.help().into(),
+            Self::ClientKey(cause) => cause.help().into(),
+            Self::Link(_) => "Write https://HOST/PATH; a profile with a key goes over nothing less.".into(),
+            Self::LinkTooLong(_) => "Put the profile behind a shorter link.".into(),
+            Self::NotAClient { .. } => "Choose another name for the client.".into(),
             Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),

@@ -24,7 +24,6 @@ mod reload;
 mod session;
 mod show;
 mod strangers;
-pub(crate) mod words;
 mod wrapping;
 
 pub use advice::Advice;
@@ -43,6 +42,8 @@ pub use network::{
 };
 pub use operation::InvalidOperationOption;
 pub use options::Options;
+pub use pki_core::bundle::document::InvalidLine;
+pub(crate) use pki_core::bundle::document::words;
 pub use push::{
     Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
     parse_option,
@@ -50,5 +51,4 @@ pub use push::{
 pub use reload::ConfigChange;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
-pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};
