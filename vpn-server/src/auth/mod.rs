@@ -10,6 +10,7 @@
 //! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
 
 mod credentials;
+pub mod directory;
 mod expiry;
 mod keeper;
 pub mod login;

@@ -1,6 +1,7 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
 use super::check::{Config, CredentialPaths, TunnelMode};
+use super::directory::DirectoryTable;
 use super::hooks::{HookCommand, HookSettings};
 use super::login::{LoginSettings, print_client_certificate, print_duplicate_policy};
 use super::options::Options;
@@ -107,6 +108,8 @@ impl Options {
         let tokens = login.tokens.as_ref();
         Self {
             users: login.users.clone(),
+            directory: login.directory.as_ref().map(DirectoryTable::options),
+            one_time_secrets: login.one_time_secrets.clone(),
             auth_user_pass_optional: (login.policy == LoginPolicy::Optional).then_some(true),
             verify_client_cert: Some(print_client_certificate(login.client_certificate).to_owned()),
             auth_gen_token: tokens.map(|tokens| tokens.lifetime.map_or(0, seconds)),

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::error::StartError;
+use crate::auth::directory::{DirectoryDecider, DirectoryStartError};
 use crate::auth::login::{
-    Authenticator, ClientWitness, Decider, LoginPlugins, PasswordFile, PasswordFileDecider,
-    PasswordFileError, TokenKey, TokenKeyError, TokenMint,
+    Authenticator, ClientWitness, Decider, LoginPlugins, OneTimeDecider, OneTimeSecrets, OneTimeStartError,
+    PasswordFile, PasswordFileDecider, PasswordFileError, TokenKey, TokenKeyError, TokenMint,
 };
 use crate::config::{Config, LoginSettings};
 use crate::errands::Errands;
@@ -35,6 +36,12 @@ pub enum LoginError {
     /// The user file cannot be used.
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryStartError),
+    /// Codes cannot be looked at.
+    #[error(transparent)]
+    OneTime(#[from] OneTimeStartError),
     /// The key for tokens cannot be read.
     #[error("cannot read the key for tokens {}: {source}", path.display())]
     TokenKeyUnreadable {
@@ -59,6 +66,8 @@ impl LoginError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Users(error) => error.code(),
+            Self::Directory(error) => error.code(),
+            Self::OneTime(error) => error.code(),
             Self::TokenKeyUnreadable { .. } => "token-key-unreadable",
             Self::TokenKeyMalformed { .. } => "token-key-malformed",
         }
@@ -69,6 +78,8 @@ impl LoginError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Users(error) => error.help(),
+            Self::Directory(error) => error.help(),
+            Self::OneTime(error) => error.help(),
             Self::TokenKeyUnreadable { .. } | Self::TokenKeyMalformed { .. } => {
                 "make one with 'openvpn --genkey auth-token FILE', readable by the server only"
             }
@@ -92,6 +103,16 @@ impl Logins {
             let decider = PasswordFileDecider::open(path, Arc::new(errands)).map_err(LoginError::from)?;
             deciders.insert(0, Arc::new(decider) as Arc<dyn Decider>);
         }
+        if let Some(directory) = &config.login.directory {
+            let decider = DirectoryDecider::start(directory.settings().clone()).map_err(LoginError::from)?;
+            deciders.insert(0, Arc::new(decider) as Arc<dyn Decider>);
+        }
+        if let Some(secrets) = &config.login.one_time_secrets {
+            let behind = std::mem::take(&mut deciders);
+            let decider =
+                OneTimeDecider::start(secrets, state_directory, behind).map_err(LoginError::from)?;
+            deciders.push(Arc::new(decider));
+        }
         let tokens = token_mint(&config.login)?;
         let authenticator = Authenticator::new(config.login.policy, deciders, tokens).with_checks(checks);
         let witness = plugins.witness.clone();
@@ -105,6 +126,12 @@ impl Logins {
 pub(super) fn check(login: &LoginSettings) -> Result<(), StartError> {
     if let Some(path) = &login.users {
         PasswordFile::load(path).map_err(LoginError::from)?;
+    }
+    if let Some(directory) = &login.directory {
+        DirectoryDecider::check(directory.settings()).map_err(LoginError::from)?;
+    }
+    if let Some(secrets) = &login.one_time_secrets {
+        OneTimeSecrets::load(secrets).map_err(|error| LoginError::from(OneTimeStartError::from(error)))?;
     }
     token_mint(login).map(drop)
 }
