@@ -9,6 +9,7 @@
 //! The rules of chain validation are pki-core's. Here is what a running server adds: files that change under it, what
 //! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
 
+pub mod connect_handler;
 mod credentials;
 pub mod directory;
 mod expiry;

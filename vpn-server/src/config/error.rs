@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use pki_core::chain::UnknownIdentityField;
+
 use super::data_channel::InvalidDataChannelOption;
 use super::directory::InvalidDirectory;
 use super::hooks::InvalidHook;
@@ -13,6 +15,7 @@ use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
@@ -212,6 +215,12 @@ pub enum InvalidValue {
     /// Not a directory, or not a way to ask it.
     #[error(transparent)]
     Directory(#[from] InvalidDirectory),
+    /// Not somebody who can be asked about clients.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Not a part of certificates that says who somebody is.
+    #[error(transparent)]
+    Identity(#[from] UnknownIdentityField),
     /// Not one of the words that the option knows.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -338,7 +347,8 @@ impl InvalidValue {
             }
             Self::Hook(_) => "write the absolute path of the program, then its arguments",
             Self::Directory(problem) => problem.help(),
-            Self::Word(_) => "use one of these words",
+            Self::Handler(problem) => problem.help(),
+            Self::Word(_) | Self::Identity(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pki_core::chain::IdentityField;
 use vpn_proto::ClientCertificate;
 
 use super::check::{checked, parse};
@@ -18,6 +19,10 @@ use crate::auth::login::{LoginPolicy, TokenSettings};
 pub struct LoginSettings {
     /// Whether a certificate is needed.
     pub client_certificate: ClientCertificate,
+    /// The field of a certificate that says who a client is.
+    pub identity: IdentityField,
+    /// Whether the user name has to be that name.
+    pub username_matches_certificate: bool,
     /// Whether a user name is needed.
     pub policy: LoginPolicy,
     /// The file with users and their hashed passwords.
@@ -92,6 +97,9 @@ impl LoginSettings {
         };
         let settings = Self {
             client_certificate,
+            identity: parse("certificate-identity", options.certificate_identity.as_deref())?
+                .unwrap_or_default(),
+            username_matches_certificate: options.username_matches_certificate.unwrap_or(false),
             policy,
             users: options.users.clone(),
             directory: options.directory.as_ref().map(DirectoryTable::check).transpose()?,
@@ -110,6 +118,7 @@ impl LoginSettings {
             let needs_login = [
                 ("verify-client-cert", self.client_certificate != ClientCertificate::Required),
                 ("auth-gen-token", self.tokens.is_some()),
+                ("username-matches-certificate", self.username_matches_certificate),
                 ("one-time-secrets", self.one_time_secrets.is_some()),
                 ("auth-user-pass-optional", options.auth_user_pass_optional == Some(true)),
                 ("username-as-common-name", options.username_as_common_name == Some(true)),
@@ -257,6 +266,7 @@ mod tests {
             ("users='u'\nauth-gen-token-renewal=60", "auth-gen-token-renewal"),
             ("users='u'\nauth-gen-token-external=true", "auth-gen-token-external"),
             ("one-time-secrets='o'", "one-time-secrets"),
+            ("username-matches-certificate=true", "username-matches-certificate"),
             ("users='u'\none-time-secrets='o'", "one-time-secrets"),
         ] {
             assert!(login(text).unwrap_err().contains(&format!("--{option}")), "{text}");

@@ -8,6 +8,7 @@ mod advice;
 mod check;
 mod client;
 mod client_directives;
+mod connect_handler;
 mod data_channel;
 mod directory;
 mod error;

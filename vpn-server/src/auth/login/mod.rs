@@ -16,6 +16,7 @@
 mod answer;
 mod attempt;
 mod authenticator;
+mod certificate_match;
 mod decider;
 mod one_time;
 mod password_file;
@@ -28,6 +29,7 @@ mod witness;
 pub use answer::{Acceptance, Answer, LoginUpdate, Verdict};
 pub use attempt::{ClientFacts, ClientNumber, LoginAttempt, Occasion, TokenStanding};
 pub use authenticator::{Authenticator, LoginPlugins, LoginPolicy};
+pub use certificate_match::CertificateMatch;
 pub use decider::Decider;
 pub use one_time::{
     BadSecretLine, InvalidOneTimeSecret, OneTimeDecider, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError,
