@@ -9,7 +9,7 @@ use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
-use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
+use vpn_server::auth::login::{InvalidUsername, OneTimeSecretsError, PasswordFileError};
 use vpn_server::auth::{ClientKeyError, WrappingKeyError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
@@ -34,6 +34,8 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    #[error(transparent)]
+    OneTimeSecrets(#[from] OneTimeSecretsError),
     #[error("'{}' is not a user name: {cause}", name.escape_debug())]
     Username { name: String, cause: InvalidUsername },
     #[error("there is no user '{name}' in {}", path.display())]
@@ -104,6 +106,7 @@ impl CliError {
             | Self::Chain(_)
             | Self::Serve(_)
             | Self::Users(_)
+            | Self::OneTimeSecrets(_)
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_)
@@ -132,6 +135,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
             Self::Users(cause) => cause.code(),
+            Self::OneTimeSecrets(cause) => cause.code(),
             Self::Username { .. } => "user-name-invalid",
             Self::NoSuchUser { .. } => "user-unknown",
             Self::UserExists { .. } => "user-exists",
@@ -167,7 +171,8 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
             Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
-            Self::Username { .. }
+            Self::OneTimeSecrets(_)
+            | Self::Username { .. }
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
@@ -202,6 +207,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
             Self::Users(cause) => cause.help().to_owned(),
+            Self::OneTimeSecrets(cause) => cause.help().into(),
             Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
             Self::NoSuchUser { .. } => "See `postern user list`.".into(),
             Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
