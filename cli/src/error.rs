@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use pki_core::chain::FileRejection;
+use pki_core::crl::CrlError;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
+use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
-use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
+use vpn_server::auth::login::{InvalidUsername, OneTimeSecretsError, PasswordFileError};
 use vpn_server::auth::{ClientKeyError, WrappingKeyError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
@@ -32,6 +34,8 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    #[error(transparent)]
+    OneTimeSecrets(#[from] OneTimeSecretsError),
     #[error("'{}' is not a user name: {cause}", name.escape_debug())]
     Username { name: String, cause: InvalidUsername },
     #[error("there is no user '{name}' in {}", path.display())]
@@ -72,6 +76,10 @@ pub(crate) enum CliError {
     NothingJudged { path: PathBuf, cause: io::Error },
     #[error("rejected: {0}")]
     Chain(#[from] FileRejection),
+    #[error("no revocation list has been published: {} does not exist", .0.display())]
+    NoRevocationList(PathBuf),
+    #[error("the revocation list cannot be read: {0}")]
+    RevocationList(CrlError),
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     /// A wrong word on the command line, found after the first parse.
@@ -83,6 +91,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            Self::Pki(PkiError::Token(TokenError::Uri(_))) => Exit::Usage,
             Self::NothingJudged { .. } => Exit::Usage,
             Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
             Self::Usage(_)
@@ -97,6 +106,7 @@ impl CliError {
             | Self::Chain(_)
             | Self::Serve(_)
             | Self::Users(_)
+            | Self::OneTimeSecrets(_)
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_)
@@ -111,6 +121,8 @@ impl CliError {
             | Self::NoPassphrase(_)
             | Self::UnreadablePassphrase { .. }
             | Self::File { .. }
+            | Self::NoRevocationList(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => Exit::Failure,
         }
     }
@@ -123,6 +135,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
             Self::Users(cause) => cause.code(),
+            Self::OneTimeSecrets(cause) => cause.code(),
             Self::Username { .. } => "user-name-invalid",
             Self::NoSuchUser { .. } => "user-unknown",
             Self::UserExists { .. } => "user-exists",
@@ -146,6 +159,8 @@ impl Explain for CliError {
             Self::File { .. } => "file-error",
             Self::NothingJudged { .. } => "file-unreadable",
             Self::Chain(refusal) => refusal.code(),
+            Self::NoRevocationList(_) => "no-crl",
+            Self::RevocationList(cause) => cause.code(),
             Self::Output(_) => "output-error",
             Self::Usage(_) => "usage",
         }
@@ -156,7 +171,8 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
             Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
-            Self::Username { .. }
+            Self::OneTimeSecrets(_)
+            | Self::Username { .. }
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
@@ -173,12 +189,14 @@ impl Explain for CliError {
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
             | Self::NoPassphrase(_)
+            | Self::NoRevocationList(_)
             | Self::Usage(_) => ErrorKind::User,
             Self::Chain(refusal) if refusal.is_verdict() => ErrorKind::Denied,
             Self::UnreadablePassphrase { .. }
             | Self::File { .. }
             | Self::NothingJudged { .. }
             | Self::Chain(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => ErrorKind::Environment,
         }
     }
@@ -189,6 +207,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
             Self::Users(cause) => cause.help().to_owned(),
+            Self::OneTimeSecrets(cause) => cause.help().into(),
             Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
             Self::NoSuchUser { .. } => "See `postern user list`.".into(),
             Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
@@ -218,6 +237,8 @@ impl Explain for CliError {
             }
             Self::Chain(refusal) => refusal.help().into(),
             Self::File { .. } | Self::NothingJudged { .. } => "Check the path and the permissions.".into(),
+            Self::NoRevocationList(_) => "Publish one with `postern gen-crl`.".into(),
+            Self::RevocationList(cause) => cause.help().into(),
             Self::Output(_) => "Check where the output goes.".into(),
             Self::Usage(_) => "See --help.".into(),
         }
@@ -240,6 +261,12 @@ from_pki_parts!(
     pki_core::cert::CertificateError,
     pki_core::bundle::ovpn::ProfileError,
 );
+
+impl From<UriError> for CliError {
+    fn from(cause: UriError) -> Self {
+        Self::Pki(TokenError::from(cause).into())
+    }
+}
 
 impl From<RereadError> for CliError {
     fn from(error: RereadError) -> Self {

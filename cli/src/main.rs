@@ -7,6 +7,7 @@ mod env;
 mod error;
 mod exit;
 mod glob;
+mod input;
 mod link;
 mod output;
 mod passphrase;

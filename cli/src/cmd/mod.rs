@@ -2,7 +2,9 @@
 
 mod build_ca;
 mod ca;
+mod certificate;
 mod config;
+mod container;
 mod daemon;
 mod detach;
 mod expiry;
@@ -18,15 +20,19 @@ mod new_file;
 mod offboard;
 mod onboard;
 mod openvpn;
+mod openvpn_files;
 mod ovpn_lint;
 mod ovpn_qr;
 mod pki;
 mod profile;
 mod renew;
+mod request;
 mod revoke;
+mod self_sign;
 mod serve;
 mod session;
 mod show;
+mod sign_req;
 mod user;
 mod verify_chain;
 
@@ -67,6 +73,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::BuildServerClientFull(arguments) => {
             return issue(&session, CertificateKind::ServerClient, &arguments);
         }
+        Command::Request(command) => request::run(&session, &command),
+        Command::Certificate(command) => certificate::run(&session, &command),
+        Command::Container(command) => container::run(&session, &command),
+        Command::OpenVpnFiles(command) => openvpn_files::run(&session, &command),
         Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),

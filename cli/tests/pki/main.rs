@@ -13,6 +13,7 @@ mod error_codes;
 mod errors;
 mod help;
 mod lint;
+mod native;
 mod onboarding;
 mod operations;
 mod parity;
@@ -24,5 +25,7 @@ mod renew;
 mod reports;
 mod roll_over;
 mod support;
+#[cfg(feature = "pkcs11")]
+mod token;
 mod users;
 mod verify_chain;

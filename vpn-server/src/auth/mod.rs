@@ -10,7 +10,9 @@
 //! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
 
 mod client_keys;
+pub mod connect_handler;
 mod credentials;
+pub mod directory;
 mod expiry;
 mod keeper;
 pub mod login;

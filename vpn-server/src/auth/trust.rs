@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
-use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath};
+use pki_core::chain::{
+    self, ChainPolicy, IdentityField, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath,
+};
 use pki_core::crl::{CertificateId, Freshness, RevocationStatus};
 use pki_core::text::Printable;
 use pki_core::time::Timestamp;
@@ -25,6 +27,7 @@ use super::revocation::RevocationState;
 pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
+    identity: ArcSwap<IdentityField>,
 }
 
 /// What was trusted at one moment.
@@ -42,7 +45,11 @@ impl Trust {
     /// Trust that begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: TrustSnapshot) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            paths: PathMemory::default(),
+            identity: ArcSwap::default(),
+        }
     }
 
     /// What is trusted at this moment.
@@ -62,6 +69,11 @@ impl Trust {
         self.paths.path_of(fingerprint)
     }
 
+    /// Takes the names of clients from this field of their certificates, from the next handshake on.
+    pub fn name_clients_by(&self, field: IdentityField) {
+        self.identity.store(Arc::new(field));
+    }
+
     /// Remembers the certificates of clients, too, from now on: programs are told what stands in them.
     pub fn keep_chains(&self) {
         self.paths.keep_chains();
@@ -75,7 +87,7 @@ impl Trust {
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
-        match snapshot.verify(chain, now) {
+        match snapshot.verify(chain, **self.identity.load(), now) {
             Ok(path) => self.accept(path, chain, &snapshot.anchors),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
@@ -156,7 +168,12 @@ impl TrustSnapshot {
         })
     }
 
-    fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedPath, Rejection> {
+    fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        identity: IdentityField,
+        now: Timestamp,
+    ) -> Result<VerifiedPath, Rejection> {
         let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
         let nothing_listed = pki_core::crl::RevocationIndex::default();
         let revocation = match &self.revocation {
@@ -170,7 +187,7 @@ impl TrustSnapshot {
             purpose: Purpose::Client,
             revocation,
             name: None,
-            policy: &self.policy,
+            policy: &ChainPolicy { identity, ..self.policy.clone() },
             now,
         })
     }

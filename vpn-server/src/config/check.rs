@@ -8,6 +8,7 @@ use std::time::Duration;
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
 use super::client::ClientTable;
+use super::connect_handler;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
 use super::hooks::HookSettings;
@@ -20,6 +21,7 @@ use super::push::{MOST_PUSHED_OCTETS, PushSettings};
 use super::session::{self, SessionSettings};
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
+use crate::auth::connect_handler::ConnectHandlerSettings;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
 use crate::transport::kernel::Waived;
@@ -56,6 +58,8 @@ pub struct Config {
     pub login: LoginSettings,
     /// Programs that are run when something happens.
     pub hooks: HookSettings,
+    /// Who has the last word about clients that logged in.
+    pub connect_handler: Option<ConnectHandlerSettings>,
     /// How data packets are made.
     pub data_channel: DataChannelSettings,
     /// Whether client addresses are translated towards routed networks.
@@ -156,6 +160,7 @@ impl Config {
         let limits = SessionLimits::check(&options)?;
         let login = LoginSettings::check(&options)?;
         let hooks = HookSettings::check(&options)?;
+        let connect_handler = connect_handler::check(&options)?;
         let status = StatusFileSettings::check(&options)?;
         let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
@@ -173,6 +178,7 @@ impl Config {
             limits,
             login,
             hooks,
+            connect_handler,
             data_channel,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,

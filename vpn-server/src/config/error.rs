@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use pki_core::chain::UnknownIdentityField;
+
 use super::data_channel::InvalidDataChannelOption;
+use super::directory::InvalidDirectory;
 use super::hooks::InvalidHook;
 use super::listen::InvalidListenAddress;
 use super::login::UnknownWord;
@@ -12,6 +15,7 @@ use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
@@ -67,7 +71,7 @@ pub enum ConfigError {
         problem: InvalidValue,
     },
     /// An option without which nothing can start.
-    #[error("--{option} is missing")]
+    #[error("{} is missing", written(option))]
     Missing {
         /// The option.
         option: &'static str,
@@ -78,7 +82,7 @@ pub enum ConfigError {
     #[error("no certificates: neither --pki nor --ca, --cert and --key are given")]
     NoCredentials,
     /// Two options that exclude each other.
-    #[error("--{first} and --{second} exclude each other")]
+    #[error("{} and {} exclude each other", written(first), written(second))]
     Exclusive {
         /// One of them.
         first: &'static str,
@@ -208,6 +212,15 @@ pub enum InvalidValue {
     /// Not a program to run.
     #[error(transparent)]
     Hook(#[from] InvalidHook),
+    /// Not a directory, or not a way to ask it.
+    #[error(transparent)]
+    Directory(#[from] InvalidDirectory),
+    /// Not somebody who can be asked about clients.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Not a part of certificates that says who somebody is.
+    #[error(transparent)]
+    Identity(#[from] UnknownIdentityField),
     /// Not one of the words that the option knows.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -267,17 +280,17 @@ impl ConfigError {
             Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
             Self::RefusedKey { key, .. } => format!("remove '{key}' from the file"),
             Self::InvalidValue { problem, .. } => problem.help().to_owned(),
-            Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
+            Self::Missing { option, meaning } => format!("add {}: {meaning}", written(option)),
             Self::NoCredentials => {
                 "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
                  easy-rsa, or name the files with --ca, --cert, --key and --crl"
                     .to_owned()
             }
-            Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::Exclusive { first, second } => format!("remove {} or {}", written(first), written(second)),
             Self::NeedsLogin { option } => {
                 format!(
-                    "add --users FILE, --auth-user-pass-verify COMMAND or --management-client-auth, or remove \
-                     --{option}"
+                    "add --users FILE, a table [directory], --auth-user-pass-verify COMMAND or \
+                     --management-client-auth, or remove --{option}"
                 )
             }
             Self::NeedsTokens { option } => format!("add --auth-gen-token SECONDS, or remove --{option}"),
@@ -333,7 +346,9 @@ impl InvalidValue {
                 "write the program and its arguments, then via-file or via-env"
             }
             Self::Hook(_) => "write the absolute path of the program, then its arguments",
-            Self::Word(_) => "use one of these words",
+            Self::Directory(problem) => problem.help(),
+            Self::Handler(problem) => problem.help(),
+            Self::Word(_) | Self::Identity(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
@@ -343,9 +358,12 @@ impl InvalidValue {
     }
 }
 
-/// An option as people write it: keys of a client's table are no flags.
+/// An option as people write it: keys of tables are no flags.
 fn written(option: &str) -> String {
-    option.strip_prefix("client.").map_or_else(|| format!("--{option}"), str::to_owned)
+    match option.split_once('.') {
+        Some((_, key)) => key.to_owned(),
+        None => format!("--{option}"),
+    }
 }
 
 fn did_you_mean(suggestion: Option<&'static str>) -> String {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use super::client::ClientOptions;
+use super::directory::DirectoryOptions;
 use super::option_table::{OptionValue, option_table};
 
 option_table! {
@@ -123,6 +124,20 @@ option_table! {
     "users" users: PathBuf, restart;
     /// The program that decides about user names and passwords: `COMMAND via-file` or `COMMAND via-env`.
     "auth-user-pass-verify" auth_user_pass_verify: String, restart;
+    /// The file with the secrets of one-time passwords.
+    "one-time-secrets" one_time_secrets: PathBuf, restart;
+    /// The part of a client's certificate that says who it is: `cn`, `uid`, `serial-number`, `email`, `upn`, `dns` or `uri`.
+    "certificate-identity" certificate_identity: String, restart;
+    /// The user name has to be the name in the certificate.
+    "username-matches-certificate" username_matches_certificate: bool, restart;
+    /// Who decides about clients that logged in: `exec:/PATH`, `http://...` or `https://...`.
+    "connect-handler" connect_handler: String, restart;
+    /// Seconds that it may take.
+    "connect-handler-timeout" connect_handler_timeout: u32, restart;
+    /// How many clients it is asked about at once.
+    "connect-handler-limit" connect_handler_limit: u32, restart;
+    /// PEM file with the authorities of an `https` handler.
+    "connect-handler-ca" connect_handler_ca: PathBuf, restart;
     /// Who sends no user name gets in by certificate alone.
     "auth-user-pass-optional" auth_user_pass_optional: bool, restart;
     /// `require`, `optional` or `none`.
@@ -201,7 +216,7 @@ option_table! {
 
 impl Options {
     /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 1] = ["client"];
+    pub const TABLES: [&'static str; 2] = ["client", "directory"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
