@@ -1,5 +1,7 @@
 //! Every form of a profile in the hands of the stock client.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;

@@ -29,7 +29,8 @@ pub(super) fn run(session: &Session, arguments: &OnboardArgs) -> Result<Answer, 
     let (state, warnings) = ensure_certificate(session, &authority, &name, arguments)?;
     let is_unlocked = arguments.profile.decrypt_key;
     let ingredients = Ingredients::of_client(session, &authority, &name, is_unlocked)?;
-    let profile = authority.put_profile(&name, &ingredients.to_profile(terms).to_text()?)?;
+    let text = ingredients.to_profile(terms).to_text()?;
+    let profile = authority.put_profile(&name, &text, session.now)?;
     let certificate = authority.issued_certificate(&name)?;
     Ok(answer(&name, state, &certificate, &profile, warnings))
 }

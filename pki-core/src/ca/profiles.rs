@@ -7,9 +7,12 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::Authority;
+use super::audit::about_file;
+use crate::audit::Action;
 use crate::error::PkiError;
 use crate::name::FileBase;
 use crate::store::{ChangeSet, layout};
+use crate::time::Timestamp;
 
 /// The profile of a client in the directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,11 +33,17 @@ impl Authority {
         Ok(octets.map(|octets| Zeroizing::new(String::from_utf8_lossy(&octets).into_owned())))
     }
 
-    /// Writes inline/private/NAME.ovpn, readable by its owner only; writes nothing if it says that already.
+    /// Writes inline/private/NAME.ovpn, readable by its owner only; writes nothing if it says that already. The audit log
+    /// tells of it: a profile holds a key.
     ///
     /// # Errors
     /// What the store answers.
-    pub fn put_profile(&self, name: &FileBase, text: &str) -> Result<StoredProfile, PkiError> {
+    pub fn put_profile(
+        &self,
+        name: &FileBase,
+        text: &str,
+        now: Timestamp,
+    ) -> Result<StoredProfile, PkiError> {
         let locked = self.store.lock(&self.settings.lock)?;
         let path = layout::profile(name);
         let file = self.store.full_path(&path);
@@ -43,7 +52,8 @@ impl Authority {
         }
         let mut changes = ChangeSet::default();
         layout::inline_directories().into_iter().for_each(|directory| changes.directory(directory));
-        changes.replace_secret_text(path, text);
+        changes.replace_secret_text(path.clone(), text);
+        self.log(&[about_file(Action::ExportKey, &path, now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(StoredProfile { file, is_new: true })
     }

@@ -47,7 +47,7 @@ fn pki_with_three_generations() -> Pki {
     renew(&pki, "alice", RenewedKey::Same);
     let protection = pki_core::key::Protection::None;
     renew(&pki, "alice", RenewedKey::New { algorithm: None, protection });
-    pki.open().put_profile(&name("alice"), "client\n").unwrap();
+    pki.open().put_profile(&name("alice"), "client\n", pki.now).unwrap();
     pki
 }
 
@@ -79,7 +79,7 @@ fn a_second_time_changes_nothing() {
 fn what_an_interrupted_run_left_is_done_by_the_next_one() {
     let pki = pki_with_three_generations();
     pki.revoke("alice", None).unwrap();
-    pki.open().put_profile(&name("alice"), "client\n").unwrap();
+    pki.open().put_profile(&name("alice"), "client\n", pki.now).unwrap();
     let done = offboard(&pki, "alice").unwrap();
     assert_eq!((done.revoked.len(), done.revoked_before.len(), done.removed.len()), (2, 1, 1));
     assert_eq!(done.list.unwrap().entries, 3);
@@ -124,12 +124,12 @@ fn cfg_04_a_profile_is_readable_by_its_owner_only_and_goes_with_its_certificate(
 
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     pki.issue_client("alice");
-    let stored = pki.open().put_profile(&name("alice"), "client\n").unwrap();
+    let stored = pki.open().put_profile(&name("alice"), "client\n", pki.now).unwrap();
     assert!(stored.is_new);
     let mode = std::fs::metadata(&stored.file).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
-    assert!(!pki.open().put_profile(&name("alice"), "client\n").unwrap().is_new);
-    assert!(pki.open().put_profile(&name("alice"), "client\ndev tun\n").unwrap().is_new);
+    assert!(!pki.open().put_profile(&name("alice"), "client\n", pki.now).unwrap().is_new);
+    assert!(pki.open().put_profile(&name("alice"), "client\ndev tun\n", pki.now).unwrap().is_new);
     pki.revoke("alice", None).unwrap();
     assert!(!stored.file.exists());
 }
