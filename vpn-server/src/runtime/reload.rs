@@ -87,12 +87,7 @@ impl Server {
     }
 
     fn reload_credentials(&self, report: &mut ReloadReport) {
-        let loaded = Credentials::load(
-            &self.config.credentials,
-            self.config.passphrase_file.as_deref(),
-            self.config.sessions.minimum_tls_version,
-            Timestamp::from(SystemTime::now()),
-        );
+        let loaded = Credentials::load(&self.config, Timestamp::from(SystemTime::now()));
         match (loaded, load_wrapping(&self.config.wrapping)) {
             (Ok(credentials), Ok(wrapping)) => self.use_credentials(credentials, wrapping),
             (Err(error), _) => report.fail("certificates", &error),

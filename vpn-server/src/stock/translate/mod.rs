@@ -315,6 +315,8 @@ const DONE: &[&str] = &[
     "dev-type",
     "down",
     "duplicate-cn",
+    "extra-certs",
+    "group",
     "hand-window",
     "ifconfig",
     "ifconfig-pool",
@@ -339,6 +341,7 @@ const DONE: &[&str] = &[
     "ncp-ciphers",
     "ping",
     "ping-restart",
+    "pkcs12",
     "port",
     "port-share",
     "proto",
@@ -366,9 +369,11 @@ const DONE: &[&str] = &[
     "topology",
     "tun-mtu",
     "up",
+    "user",
     "username-as-common-name",
     "verb",
     "verify-client-cert",
+    "verify-x509-name",
     "writepid",
 ];
 
