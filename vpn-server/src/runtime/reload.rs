@@ -68,8 +68,10 @@ impl Server {
             warn!(options = change.needs_restart.join(", "), "changed options that need a restart");
         }
         report.needs_restart = change.needs_restart;
-        if let Some(live) = change.live {
-            self.apply(live, report);
+        match change.live {
+            Some(live) => self.apply(live, report),
+            // Single clients may be decided about elsewhere, in files of their own.
+            None => self.control().look_clients_up_again(),
         }
     }
 
