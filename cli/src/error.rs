@@ -4,8 +4,10 @@ use std::io;
 use std::path::PathBuf;
 
 use pki_core::chain::FileRejection;
+use pki_core::crl::CrlError;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
+use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
 use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
 use vpn_server::config::ConfigError;
@@ -60,6 +62,10 @@ pub(crate) enum CliError {
     NothingJudged { path: PathBuf, cause: io::Error },
     #[error("rejected: {0}")]
     Chain(#[from] FileRejection),
+    #[error("no revocation list has been published: {} does not exist", .0.display())]
+    NoRevocationList(PathBuf),
+    #[error("the revocation list cannot be read: {0}")]
+    RevocationList(CrlError),
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     /// A wrong word on the command line, found after the first parse.
@@ -71,6 +77,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            Self::Pki(PkiError::Token(TokenError::Uri(_))) => Exit::Usage,
             Self::NothingJudged { .. } => Exit::Usage,
             Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
             Self::Usage(_)
@@ -94,6 +101,8 @@ impl CliError {
             | Self::NoPassphrase(_)
             | Self::UnreadablePassphrase { .. }
             | Self::File { .. }
+            | Self::NoRevocationList(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => Exit::Failure,
         }
     }
@@ -124,6 +133,8 @@ impl Explain for CliError {
             Self::File { .. } => "file-error",
             Self::NothingJudged { .. } => "file-unreadable",
             Self::Chain(refusal) => refusal.code(),
+            Self::NoRevocationList(_) => "no-crl",
+            Self::RevocationList(cause) => cause.code(),
             Self::Output(_) => "output-error",
             Self::Usage(_) => "usage",
         }
@@ -144,12 +155,14 @@ impl Explain for CliError {
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
             | Self::NoPassphrase(_)
+            | Self::NoRevocationList(_)
             | Self::Usage(_) => ErrorKind::User,
             Self::Chain(refusal) if refusal.is_verdict() => ErrorKind::Denied,
             Self::UnreadablePassphrase { .. }
             | Self::File { .. }
             | Self::NothingJudged { .. }
             | Self::Chain(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => ErrorKind::Environment,
         }
     }
@@ -184,6 +197,8 @@ impl Explain for CliError {
             }
             Self::Chain(refusal) => refusal.help().into(),
             Self::File { .. } | Self::NothingJudged { .. } => "Check the path and the permissions.".into(),
+            Self::NoRevocationList(_) => "Publish one with `postern gen-crl`.".into(),
+            Self::RevocationList(cause) => cause.help().into(),
             Self::Output(_) => "Check where the output goes.".into(),
             Self::Usage(_) => "See --help.".into(),
         }
@@ -206,6 +221,12 @@ from_pki_parts!(
     pki_core::cert::CertificateError,
     pki_core::bundle::ovpn::ProfileError,
 );
+
+impl From<UriError> for CliError {
+    fn from(cause: UriError) -> Self {
+        Self::Pki(TokenError::from(cause).into())
+    }
+}
 
 impl From<RereadError> for CliError {
     fn from(error: RereadError) -> Self {

@@ -2,18 +2,23 @@
 
 pub(crate) mod build_ca;
 pub(crate) mod ca;
+pub(crate) mod certificate;
 pub(crate) mod config;
+pub(crate) mod container;
 pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
+pub(crate) mod generate;
 pub(crate) mod global;
 pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod list;
 pub(crate) mod openvpn;
+pub(crate) mod openvpn_files;
 pub(crate) mod pki;
 pub(crate) mod renew;
+pub(crate) mod request;
 pub(crate) mod revoke;
 pub(crate) mod serve;
 pub(crate) mod show;
@@ -48,6 +53,8 @@ pub(crate) enum Command {
     /// Make a key and a certificate for both ends
     #[command(name = "build-serverClient-full", alias = "build-server-client-full")]
     BuildServerClientFull(issue::IssueArgs),
+    #[command(flatten)]
+    Request(request::RequestCommand),
     /// Renew a certificate, or all that end soon; the old one stays valid beside it
     Renew(renew::RenewArgs),
     /// Revoke a certificate; gen-crl then publishes it
@@ -60,6 +67,8 @@ pub(crate) enum Command {
     Show(show::ShowArgs),
     /// Show what ends soon; exit code 3 if something does, 4 if something has ended
     Expiry(expiry::ExpiryArgs),
+    #[command(flatten)]
+    Certificate(certificate::CertificateCommand),
     /// Roll the authority over, and see what depends on it
     Ca(ca::CaArgs),
     /// Check and repair the PKI directory, and verify its audit log
@@ -68,6 +77,10 @@ pub(crate) enum Command {
     VerifyChain(verify_chain::VerifyChainArgs),
     /// Write a complete client profile (.ovpn)
     Export(export::ExportArgs),
+    #[command(flatten)]
+    Container(container::ContainerCommand),
+    #[command(flatten)]
+    OpenVpnFiles(openvpn_files::OpenVpnFilesCommand),
     Serve(Box<serve::ServeArgs>),
     /// Look after the users that log in by password
     #[command(subcommand)]
@@ -76,4 +89,7 @@ pub(crate) enum Command {
     OpenVpn(openvpn::OpenVpnArgs),
     /// Convert configuration files
     Config(config::ConfigArgs),
+    /// Write the reference page, manual pages or completions of this program
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }

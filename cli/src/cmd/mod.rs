@@ -2,12 +2,15 @@
 
 mod build_ca;
 mod ca;
+mod certificate;
 mod config;
+mod container;
 mod daemon;
 mod detach;
 mod expiry;
 mod export;
 mod gen_crl;
+mod generate;
 mod init_pki;
 mod issue;
 mod issue_many;
@@ -15,12 +18,16 @@ mod list;
 mod logging;
 mod new_file;
 mod openvpn;
+mod openvpn_files;
 mod pki;
 mod renew;
+mod request;
 mod revoke;
+mod self_sign;
 mod serve;
 mod session;
 mod show;
+mod sign_req;
 mod user;
 mod verify_chain;
 
@@ -60,6 +67,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::BuildServerClientFull(arguments) => {
             return issue(&session, CertificateKind::ServerClient, &arguments);
         }
+        Command::Request(command) => request::run(&session, &command),
+        Command::Certificate(command) => certificate::run(&session, &command),
+        Command::Container(command) => container::run(&session, &command),
+        Command::OpenVpnFiles(command) => openvpn_files::run(&session, &command),
         Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
@@ -74,6 +85,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::User(command) => user::run(&session, &command),
         Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
     }?;
     output.answer(&answer)?;
     Ok(Exit::Success)

@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pki_core::Authority;
-use pki_core::ca::{Context, ExposedKeys, Settings};
+use pki_core::ca::{Context, ExposedKeys, LockedKey, Settings};
 use pki_core::key::Protection;
+use pki_core::key::pkcs11::Pkcs11Uri;
 use pki_core::random::SystemSource;
 use pki_core::secret::Passphrase;
 use pki_core::time::Timestamp;
@@ -14,7 +15,7 @@ use pki_core::{LockPolicy, PkiReader};
 use crate::args::GlobalArgs;
 use crate::args::global::DerivationArgument;
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::passphrase::PassphraseArgument;
 use crate::prompt::Prompter;
 
@@ -51,7 +52,16 @@ impl Session {
             exposed_keys: ExposedKeys::Refuse,
             ignore_clock: self.global.ignore_clock,
         };
-        Ok(Authority::open(&self.directory(), settings)?)
+        let authority = Authority::open(&self.directory(), settings)?;
+        Ok(match self.ca_key()? {
+            Some(uri) => authority.with_key_in_token(uri),
+            None => authority,
+        })
+    }
+
+    /// The token that `--ca-key` or the environment names.
+    pub(crate) fn ca_key(&self) -> Result<Option<Pkcs11Uri>, CliError> {
+        self.global.ca_key()
     }
 
     /// The PKI for reading only: takes no lock, so that a read-only mount is enough.
@@ -77,6 +87,22 @@ impl Session {
         self.prompter.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
     }
 
+    /// Passphrase of a container: `--passout` beats `nopass`, and without either somebody is asked.
+    pub(crate) fn export_passphrase(
+        &self,
+        is_unprotected: bool,
+        question: &str,
+    ) -> Result<Option<Passphrase>, CliError> {
+        match &self.global.passout {
+            Some(argument) => argument.resolve(&self.prompter).map(Some),
+            None if is_unprotected => Ok(None),
+            None if self.prompter.is_batch() => {
+                Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+            }
+            None => self.prompter.new_passphrase(question).map(Some),
+        }
+    }
+
     fn protected_by(&self, passphrase: Passphrase) -> Protection {
         match self.global.kdf {
             DerivationArgument::Pbkdf2 => Protection::with(passphrase),
@@ -86,7 +112,7 @@ impl Session {
 
     /// The passphrase of an existing key, from `--passin` or by asking.
     pub(crate) fn existing_passphrase(&self, path: &Path) -> Result<Passphrase, CliError> {
-        existing_passphrase(self.global.passin.as_ref(), &self.prompter, path)
+        existing_passphrase(self.global.passin.as_ref(), &self.prompter, LockedKey::File(path))
     }
 
     /// Runs one operation of the authority.
@@ -96,8 +122,8 @@ impl Session {
     ) -> Result<T, CliError> {
         let (passin, prompter) = (self.global.passin.as_ref(), &self.prompter);
         let mut failure = None;
-        let mut passphrases = |path: &Path| {
-            existing_passphrase(passin, prompter, path).map_err(|error| {
+        let mut passphrases = |key: LockedKey<'_>| {
+            existing_passphrase(passin, prompter, key).map_err(|error| {
                 let text = error.to_string();
                 failure = Some(error);
                 text
@@ -118,11 +144,19 @@ impl Session {
 fn existing_passphrase(
     passin: Option<&PassphraseArgument>,
     prompter: &Prompter,
-    path: &Path,
+    key: LockedKey<'_>,
 ) -> Result<Passphrase, CliError> {
-    match passin {
-        Some(argument) => argument.resolve(prompter),
-        None if prompter.is_batch() => Err(CliError::NoPassphrase("nobody is asked in batch mode".into())),
-        None => prompter.passphrase(&format!("Passphrase of {}: ", path.display())),
+    match (passin, key) {
+        (Some(argument), _) => argument.resolve(prompter),
+        (None, LockedKey::Token { pin_source: Some(source), .. }) => {
+            PassphraseArgument::from_pin_source(source)?.resolve(prompter)
+        }
+        (None, _) if prompter.is_batch() => {
+            Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+        }
+        (None, LockedKey::File(path)) => prompter.passphrase(&format!("Passphrase of {}: ", path.display())),
+        (None, LockedKey::Token { label, .. }) => {
+            prompter.passphrase(&format!("PIN of the token '{}': ", printable(label)))
+        }
     }
 }

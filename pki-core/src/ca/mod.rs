@@ -6,6 +6,7 @@
 mod audit;
 mod build_ca;
 mod check;
+mod convert;
 mod expiry;
 mod export;
 mod find;
@@ -17,6 +18,7 @@ mod inline;
 mod issue;
 mod issue_many;
 mod issuing;
+mod key_place;
 mod next_generation;
 mod reader;
 mod records;
@@ -30,11 +32,13 @@ mod set_pass;
 mod sign_req;
 mod signing;
 mod support_files;
+mod token_key;
 
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
 pub use check::{CheckReport, Finding, RepairReport, Severity};
+pub use convert::{Convert, Converted, LeftOut, convert};
 pub use expiry::{Ending, Expiring, ExpiryReport};
 pub use export::{ExportedFiles, Pkcs12Export};
 pub use find::{Found, FoundFile, Place};
@@ -44,6 +48,7 @@ pub use init::{Init, InitOutcome, init, replace};
 pub use inline::InlineFile;
 pub use issue::{Issue, Issued};
 pub use issuing::{CertificateForm, SerialNumbers};
+pub use key_place::KeyPlace;
 pub use next_generation::{NextGeneration, Renewed, RenewedKey};
 pub use reader::PkiReader;
 pub use records::{Record, RecordState, Records, RevocationMark};
@@ -56,13 +61,15 @@ pub use self_sign::{SelfSign, SelfSignedFiles};
 pub use set_pass::{KeyName, set_pass_of_file};
 pub use sign_req::{SignReq, SubjectChoice};
 pub use support_files::TlsKeyKind;
+pub use token_key::{BuildCaInToken, BuildSubCaInToken, WantedTokenKey};
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;
+use crate::key::pkcs11::Pkcs11Uri;
 use crate::key::{EncodedKey, KeyError, WeakEncryption};
 use crate::random::RandomSource;
 use crate::secret::Passphrase;
-use crate::store::{LockPolicy, OsDisk, PkiPath, Store, layout};
+use crate::store::{LockPolicy, MemoryDisk, OsDisk, PkiPath, Store, layout};
 use crate::time::Timestamp;
 
 /// Time and randomness of one operation.
@@ -75,8 +82,22 @@ pub struct Context<'a> {
     pub passphrases: &'a mut PassphraseSource<'a>,
 }
 
-/// Answers with the passphrase of the key file it is given, or with the reason why there is none.
-pub type PassphraseSource<'a> = dyn FnMut(&Path) -> Result<Passphrase, String> + 'a;
+/// Answers with the passphrase of the key it is given, or with the reason why there is none.
+pub type PassphraseSource<'a> = dyn FnMut(LockedKey<'_>) -> Result<Passphrase, String> + 'a;
+
+/// What somebody is asked a passphrase for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockedKey<'a> {
+    /// An encrypted key file.
+    File(&'a Path),
+    /// A token, which is opened by its PIN.
+    Token {
+        /// Its label.
+        label: &'a str,
+        /// What the URI of the key says about the source of the PIN, uninterpreted.
+        pin_source: Option<&'a str>,
+    },
+}
 
 /// How an authority behaves, beyond single operations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -141,13 +162,16 @@ pub enum Warning {
 pub struct Authority {
     store: Store,
     settings: Settings,
+    /// Comes before what the directory says about the place of the key.
+    key_in_token: Option<Pkcs11Uri>,
 }
 
 impl Authority {
     /// Opens a PKI directory, completing or undoing what an interrupted command left.
     ///
     /// # Errors
-    /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::Store`].
+    /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::EasyRsa2`];
+    /// [`PkiError::Store`].
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, PkiError> {
         let store = open_store(directory)?;
         // Whoever only reads goes on without, for example on a read-only mount; whoever changes something recovers
@@ -156,13 +180,36 @@ impl Authority {
         Self::with_store(store, settings)
     }
 
+    /// An empty PKI that exists in memory only: for tests of programs that embed this crate, and for authorities that
+    /// live no longer than their process. Everything works on it as on a directory; paths in its answers lead nowhere.
+    ///
+    /// # Errors
+    /// [`PkiError::Store`].
+    pub fn in_memory(settings: Settings) -> Result<Self, PkiError> {
+        let store = Store::new(MemoryDisk::default());
+        init::fill(&store, &Init { lock: settings.lock, ..Init::default() })?;
+        Self::with_store(store, settings)
+    }
+
     fn with_store(store: Store, settings: Settings) -> Result<Self, PkiError> {
         for path in layout::initial_directories().into_iter().take(2) {
             if !store.exists(&path)? {
-                return Err(PkiError::NoPki { directory: store.root().to_path_buf() });
+                let directory = store.root().to_path_buf();
+                let is_old = convert::is_easy_rsa_2(&store)?;
+                return Err(if is_old {
+                    PkiError::EasyRsa2 { directory }
+                } else {
+                    PkiError::NoPki { directory }
+                });
             }
         }
-        Ok(Self { store, settings })
+        Ok(Self { store, settings, key_in_token: None })
+    }
+
+    /// The same with the key of the authority in this token, whatever the directory says.
+    #[must_use]
+    pub fn with_key_in_token(self, uri: Pkcs11Uri) -> Self {
+        Self { key_in_token: Some(uri), ..self }
     }
 
     /// The certificates and keys of the directory, for reading.
@@ -178,7 +225,7 @@ impl Authority {
                 return Err(PkiError::NoAuthority { missing: self.store.full_path(&path) });
             }
         }
-        Ok(())
+        self.key_place().map(|_| ())
     }
 }
 

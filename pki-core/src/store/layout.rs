@@ -12,6 +12,16 @@ pub(crate) fn authority_key() -> PkiPath {
     PkiPath::of("private/ca.key")
 }
 
+/// Names the token that holds the authority's key, in the place of ca.key.
+pub(crate) fn authority_token() -> PkiPath {
+    PkiPath::of("private/ca.pkcs11")
+}
+
+/// Where the name of the token of an earlier generation lies.
+pub(crate) fn authority_token_history(serial: &Serial) -> PkiPath {
+    PkiPath::of(format!("ca-history/{serial}.pkcs11"))
+}
+
 /// The new key of the authority certified by the old one, for clients that know only the old one.
 pub(crate) fn cross_certificate() -> PkiPath {
     PkiPath::of("ca-cross.crt")
@@ -105,16 +115,9 @@ pub(crate) fn issued_directory() -> PkiPath {
     PkiPath::of("issued")
 }
 
-/// What must be there before anything can be signed.
-pub(crate) fn authority_files() -> [PkiPath; 6] {
-    [
-        authority_certificate(),
-        authority_key(),
-        index(),
-        serial(),
-        PkiPath::of("issued"),
-        PkiPath::of("certs_by_serial"),
-    ]
+/// What must be there besides the key before anything can be signed.
+pub(crate) fn authority_files() -> [PkiPath; 5] {
+    [authority_certificate(), index(), serial(), PkiPath::of("issued"), PkiPath::of("certs_by_serial")]
 }
 
 pub(crate) fn private_key(name: &FileBase) -> PkiPath {

@@ -24,6 +24,7 @@ use super::wrapping::WrappingPaths;
 use crate::auth::NameRule;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
+use crate::transport::kernel::Waived;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 use vpn_proto::Transport;
@@ -83,6 +84,8 @@ pub struct Config {
     pub management: Option<ManagementSettings>,
     /// What those get who have not been let in.
     pub strangers: StrangerSettings,
+    /// What of the kernel is done without; no option says so.
+    pub waived: Waived,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -201,6 +204,7 @@ impl Config {
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             strangers,
             run_as,
+            waived: Waived::default(),
             live,
             tun,
         })

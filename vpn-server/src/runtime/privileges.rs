@@ -178,6 +178,53 @@ mod tests {
         assert_eq!(find(Some("nobody"), Some("no-such-group")).unwrap_err().code(), "group-unknown");
     }
 
+    /// A change that no process can take back is made by another one: this test, started once more.
+    #[test]
+    fn ops_04_the_process_keeps_two_powers_and_threads_that_were_there_keep_none() {
+        const NAME: &str = "ops_04_the_process_keeps_two_powers_and_threads_that_were_there_keep_none";
+        const CHILD: &str = "POSTERN_TEST_BECOMES_NOBODY";
+        if std::env::var_os(CHILD).is_some() {
+            return become_nobody_and_look();
+        }
+        if !Uid::effective().is_root() {
+            eprintln!("skipped: only root can become somebody else");
+            return;
+        }
+        let program = std::env::current_exe().unwrap();
+        let child = std::process::Command::new(program)
+            .args(["--exact", &format!("runtime::privileges::tests::{NAME}"), "--test-threads=1"])
+            .env(CHILD, "1")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&child.stdout);
+        assert!(child.status.success() && told.contains("1 passed"), "{told}");
+    }
+
+    fn become_nobody_and_look() {
+        let (ask, asked) = std::sync::mpsc::channel();
+        let earlier = std::thread::spawn(move || {
+            asked.recv().unwrap();
+            identity()
+        });
+        find(Some("nobody"), None).unwrap().unwrap().take_over().unwrap();
+        ask.send(()).unwrap();
+        let nobody = find_user("nobody").unwrap();
+        let (number, kept) = (nobody.uid.as_raw(), KEPT.bits());
+        assert_eq!(earlier.join().unwrap(), (number, 0), "the C library changes the user of every thread");
+        assert_eq!(identity(), (number, kept));
+        assert_eq!(std::thread::spawn(identity).join().unwrap(), (number, kept));
+        assert_eq!(nix::unistd::getgroups().unwrap(), [nobody.gid]);
+        assert!(setresuid(Uid::from_raw(0), Uid::from_raw(0), Uid::from_raw(0)).is_err());
+        let program = std::process::Command::new("grep").args(["CapEff", "/proc/self/status"]).output();
+        let told = String::from_utf8(program.unwrap().stdout).unwrap();
+        assert_eq!(told, "CapEff:\t0000000000000000\n", "programs have none of it");
+    }
+
+    /// The user and the powers of this thread.
+    fn identity() -> (u32, u64) {
+        (rustix::process::geteuid().as_raw(), capabilities(None).unwrap().effective.bits())
+    }
+
     fn find(user: Option<&str>, group: Option<&str>) -> Result<Option<ServiceAccount>, PrivilegeError> {
         let own = |name: Option<&str>| name.map(ToOwned::to_owned);
         ServiceAccount::find(&RunAs { user: own(user), group: own(group) })
