@@ -25,7 +25,8 @@ pub(crate) fn page() -> String {
         }
     }
     let row = |(code, meanings): (&String, &Vec<String>)| {
-        let meaning = if meanings.is_empty() { "Its message says what.".into() } else { meanings.join(" / ") };
+        let meaning =
+            if meanings.is_empty() { "Its message says what.".into() } else { meanings.join(" / ") };
         format!("| `{code}` | {} |\n", meaning.replace('|', "\\|"))
     };
     format!("{HEAD}{}", meanings.iter().map(row).collect::<String>())

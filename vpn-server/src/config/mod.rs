@@ -23,6 +23,7 @@ mod option_table;
 mod options;
 mod push;
 mod reload;
+mod run_as;
 mod session;
 mod show;
 mod strangers;
@@ -52,6 +53,7 @@ pub use push::{
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use run_as::RunAs;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};
