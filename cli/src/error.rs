@@ -9,13 +9,15 @@ use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
 use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
-use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
+use vpn_server::auth::login::{InvalidUsername, OneTimeSecretsError, PasswordFileError};
+use vpn_server::auth::{ClientKeyError, WrappingKeyError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
 use vpn_server::runtime::{RereadError, ServeError};
 use vpn_server::stock::StockError;
 
 use crate::exit::Exit;
+use crate::link::InvalidLink;
 
 /// Why a command did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +34,8 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    #[error(transparent)]
+    OneTimeSecrets(#[from] OneTimeSecretsError),
     #[error("'{}' is not a user name: {cause}", name.escape_debug())]
     Username { name: String, cause: InvalidUsername },
     #[error("there is no user '{name}' in {}", path.display())]
@@ -42,6 +46,16 @@ pub(crate) enum CliError {
     BadPassword(&'static str),
     #[error(transparent)]
     Stock(#[from] StockError),
+    #[error(transparent)]
+    WrappingKey(#[from] WrappingKeyError),
+    #[error(transparent)]
+    ClientKey(#[from] ClientKeyError),
+    #[error("the link cannot be used: {0}")]
+    Link(#[from] InvalidLink),
+    #[error("the link has {0} characters, which is more than a QR code holds")]
+    LinkTooLong(usize),
+    #[error("'{name}' is no client: its certificate is of the type {kind}")]
+    NotAClient { name: String, kind: &'static str },
     #[error(transparent)]
     Clients(#[from] ClientLookupError),
     #[error("the server in the background ended with {0}")]
@@ -85,15 +99,21 @@ impl CliError {
             | Self::Algorithm(_)
             | Self::Config(_)
             | Self::Stock(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
             | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Chain(_)
             | Self::Serve(_)
             | Self::Users(_)
+            | Self::OneTimeSecrets(_)
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_)
             | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::ClientKey(_)
+            | Self::NotAClient { .. }
             | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
@@ -115,12 +135,18 @@ impl Explain for CliError {
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
             Self::Users(cause) => cause.code(),
+            Self::OneTimeSecrets(cause) => cause.code(),
             Self::Username { .. } => "user-name-invalid",
             Self::NoSuchUser { .. } => "user-unknown",
             Self::UserExists { .. } => "user-exists",
             Self::BadPassword(_) => "password-unusable",
             Self::Stock(cause) => cause.code(),
             Self::Clients(cause) => cause.code(),
+            Self::WrappingKey(cause) => cause.code(),
+            Self::ClientKey(cause) => cause.code(),
+            Self::Link(_) => "link-unacceptable",
+            Self::LinkTooLong(_) => "link-too-long",
+            Self::NotAClient { .. } => "not-a-client",
             Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
@@ -145,11 +171,19 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
             Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
-            Self::Username { .. }
+            Self::OneTimeSecrets(_)
+            | Self::Username { .. }
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
-            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
+            Self::Config(_)
+            | Self::Stock(_)
+            | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
+            | Self::NotAClient { .. } => ErrorKind::User,
+            Self::ClientKey(_) => ErrorKind::Environment,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
@@ -173,6 +207,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
             Self::Users(cause) => cause.help().to_owned(),
+            Self::OneTimeSecrets(cause) => cause.help().into(),
             Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
             Self::NoSuchUser { .. } => "See `postern user list`.".into(),
             Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
@@ -181,6 +216,11 @@ impl Explain for CliError {
             Self::Clients(_) => {
                 "Correct the file; a client whose file is not understood may not connect.".into()
             }
+            Self::WrappingKey(cause) => cause.help().into(),
+            Self::ClientKey(cause) => cause.help().into(),
+            Self::Link(_) => "Write https://HOST/PATH; a profile with a key goes over nothing less.".into(),
+            Self::LinkTooLong(_) => "Put the profile behind a shorter link.".into(),
+            Self::NotAClient { .. } => "Choose another name for the client.".into(),
             Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),

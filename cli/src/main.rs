@@ -8,6 +8,7 @@ mod error;
 mod exit;
 mod glob;
 mod input;
+mod link;
 mod output;
 mod passphrase;
 mod prompt;

@@ -14,9 +14,13 @@ pub(crate) mod init_pki;
 pub(crate) mod issue;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod offboard;
+pub(crate) mod onboard;
 pub(crate) mod openvpn;
 pub(crate) mod openvpn_files;
+pub(crate) mod ovpn;
 pub(crate) mod pki;
+pub(crate) mod profile;
 pub(crate) mod renew;
 pub(crate) mod request;
 pub(crate) mod revoke;
@@ -75,8 +79,15 @@ pub(crate) enum Command {
     Pki(pki::PkiArgs),
     /// Judge a certificate by files: exit code 0 accepted, 1 rejected, 2 nothing was judged
     VerifyChain(verify_chain::VerifyChainArgs),
-    /// Write a complete client profile (.ovpn)
-    Export(export::ExportArgs),
+    /// Write a complete client profile (.ovpn), or one in another format
+    Export(Box<export::ExportArgs>),
+    /// Give a client a certificate and a profile in one step; changes nothing the second time
+    Onboard(Box<onboard::OnboardArgs>),
+    /// Take everything back from a client: revoke all its certificates, publish that, remove its profiles
+    Offboard(offboard::OffboardArgs),
+    /// Judge the profiles of others, and show links to profiles as QR codes
+    #[command(subcommand)]
+    Ovpn(ovpn::OvpnCommand),
     #[command(flatten)]
     Container(container::ContainerCommand),
     #[command(flatten)]

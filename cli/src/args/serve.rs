@@ -42,9 +42,25 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     key: Option<PathBuf>,
 
+    /// A PKCS#12 file with the server certificate, its key and the authorities of the clients, instead of --pki
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    pkcs12: Option<PathBuf>,
+
+    /// Certificates to send after the server certificate
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    extra_certs: Option<PathBuf>,
+
     /// The revocation list; with --pki it is crl.pem in that directory
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     crl: Option<PathBuf>,
+
+    /// A directory in which files are called by revoked serial numbers, in decimal digits
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Certificates")]
+    revoked_serials: Option<PathBuf>,
+
+    /// Refuse clients whose certificates have another name
+    #[arg(long, value_name = "NAME subject|name|name-prefix", help_heading = "Certificates")]
+    verify_x509_name: Option<String>,
 
     /// How long an expired revocation list is still accepted [default: 0]
     #[arg(long, value_name = "SECONDS", help_heading = "Certificates")]
@@ -226,6 +242,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
     users: Option<PathBuf>,
 
+    /// Secrets of one-time codes, which everybody needs beside the password; see `postern user totp`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    one_time_secrets: Option<PathBuf>,
+
+    /// The part of a certificate that says who a client is [default: cn]
+    #[arg(long, value_name = "cn|uid|serial-number|email|upn|dns|uri", help_heading = "Logins")]
+    certificate_identity: Option<String>,
+
+    /// The user name has to be the name in the certificate
+    #[arg(long, help_heading = "Logins")]
+    username_matches_certificate: bool,
+
+    /// The program or web service with the last word about clients that logged in
+    #[arg(long, value_name = "exec:/PATH|URL", help_heading = "Logins")]
+    connect_handler: Option<String>,
+
+    /// How long it may take [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Logins")]
+    connect_handler_timeout: Option<u32>,
+
+    /// How many clients it is asked about at once [default: 16]
+    #[arg(long, value_name = "N", help_heading = "Logins")]
+    connect_handler_limit: Option<u32>,
+
+    /// The authorities of an https handler [default: those of the host]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    connect_handler_ca: Option<PathBuf>,
+
     /// The program that decides about user names and passwords
     #[arg(long, value_name = "COMMAND via-file|via-env", help_heading = "Logins")]
     auth_user_pass_verify: Option<String>,
@@ -341,6 +385,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
 
+    /// Become this user once everything is set up that only root can do
+    #[arg(long, value_name = "NAME", help_heading = "Operation")]
+    user: Option<String>,
+
+    /// Have this group then [default: that of --user]
+    #[arg(long, value_name = "NAME", help_heading = "Operation")]
+    group: Option<String>,
+
     /// Write who is connected into this file, in OpenVPN's form
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     status: Option<PathBuf>,
@@ -397,7 +449,11 @@ impl ServeArgs {
             ca: self.ca.clone(),
             cert: self.cert.clone(),
             key: self.key.clone(),
+            pkcs12: self.pkcs12.clone(),
+            extra_certs: self.extra_certs.clone(),
             crl: self.crl.clone(),
+            revoked_serials: self.revoked_serials.clone(),
+            verify_x509_name: self.verify_x509_name.clone(),
             askpass: self.askpass.clone(),
             tls_auth: self.tls_auth.clone(),
             auth: self.auth.clone(),
@@ -440,8 +496,17 @@ impl ServeArgs {
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
+            user: self.user.clone(),
+            group: self.group.clone(),
             crl_grace: self.crl_grace,
             users: self.users.clone(),
+            one_time_secrets: self.one_time_secrets.clone(),
+            certificate_identity: self.certificate_identity.clone(),
+            username_matches_certificate: self.username_matches_certificate.then_some(true),
+            connect_handler: self.connect_handler.clone(),
+            connect_handler_timeout: self.connect_handler_timeout,
+            connect_handler_limit: self.connect_handler_limit,
+            connect_handler_ca: self.connect_handler_ca.clone(),
             auth_user_pass_verify: self.auth_user_pass_verify.clone(),
             auth_user_pass_optional: self.auth_user_pass_optional.then_some(true),
             verify_client_cert: self.verify_client_cert.clone(),
@@ -481,6 +546,7 @@ impl ServeArgs {
             max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
             tcp_stranger_timeout: self.tcp_stranger_timeout,
             client: None,
+            directory: None,
         }
     }
 }

@@ -17,9 +17,14 @@ mod issue_many;
 mod list;
 mod logging;
 mod new_file;
+mod offboard;
+mod onboard;
 mod openvpn;
 mod openvpn_files;
+mod ovpn_lint;
+mod ovpn_qr;
 mod pki;
+mod profile;
 mod renew;
 mod request;
 mod revoke;
@@ -34,6 +39,7 @@ mod verify_chain;
 use pki_core::cert::CertificateKind;
 
 use crate::args::issue::IssueArgs;
+use crate::args::ovpn::OvpnCommand;
 use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -81,6 +87,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Pki(arguments) => return pki::run(&session, &arguments),
         Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
+        Command::Onboard(arguments) => onboard::run(&session, &arguments),
+        Command::Offboard(arguments) => offboard::run(&session, &arguments),
+        Command::Ovpn(OvpnCommand::Lint(arguments)) => return ovpn_lint::run(&session, &arguments),
+        Command::Ovpn(OvpnCommand::Qr(arguments)) => ovpn_qr::run(&arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
         Command::User(command) => user::run(&session, &command),
         Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),

@@ -75,16 +75,21 @@ impl Session {
 
     /// Protection of a new key: `--passout` beats `nopass`, and without either somebody is asked.
     pub(crate) fn protection(&self, is_unprotected: bool, question: &str) -> Result<Protection, CliError> {
-        if let Some(argument) = self.global.passout.clone() {
-            return argument.resolve(&self.prompter).map(|passphrase| self.protected_by(passphrase));
-        }
-        if is_unprotected {
+        if is_unprotected && self.global.passout.is_none() {
             return Ok(Protection::None);
         }
-        if self.prompter.is_batch() {
-            return Err(CliError::NoPassphrase("nobody is asked in batch mode".into()));
+        self.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
+    }
+
+    /// A new passphrase, from `--passout` or by asking.
+    pub(crate) fn new_passphrase(&self, question: &str) -> Result<Passphrase, CliError> {
+        match &self.global.passout {
+            Some(argument) => argument.resolve(&self.prompter),
+            None if self.prompter.is_batch() => {
+                Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+            }
+            None => self.prompter.new_passphrase(question),
         }
-        self.prompter.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
     }
 
     /// Passphrase of a container: `--passout` beats `nopass`, and without either somebody is asked.

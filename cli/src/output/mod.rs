@@ -5,6 +5,7 @@ mod human;
 mod json;
 mod progress;
 pub(crate) mod prometheus;
+pub(crate) mod qr;
 pub(crate) mod revocation_list;
 mod table;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::audit::about_file;
 use super::{Authority, Context};
 use crate::audit::Action;
-use crate::bundle::static_key::{STATIC_KEY, parse_static_key};
+use crate::bundle::static_key::{STATIC_KEY, parse_static_key, static_key_text};
 use crate::bundle::{BundleError, dh_groups};
 use crate::cert::Certificate;
 use crate::error::PkiError;
@@ -51,20 +51,12 @@ impl Authority {
     pub fn gen_tls_key(&self, kind: TlsKeyKind, context: &mut Context<'_>) -> Result<PathBuf, PkiError> {
         let mut octets = zeroize::Zeroizing::new([0; STATIC_KEY]);
         context.random.fill(&mut *octets)?;
-        let mut body = zeroize::Zeroizing::new(String::with_capacity(STATIC_KEY_TEXT));
-        for line in octets.chunks(16) {
-            for octet in line {
-                body.push(digit(octet >> 4));
-                body.push(digit(octet & 0x0f));
-            }
-            body.push('\n');
-        }
         let head = match kind {
             TlsKeyKind::Auth => "# Easy-RSA TLS-AUTH Key\n",
             TlsKeyKind::Crypt => "# Easy-RSA TLS-CRYPT Key\n",
         };
         let comment = "#\n# 2048 bit OpenVPN static key\n#\n";
-        let text = zeroize::Zeroizing::new([head, comment, BEGIN, "\n", &body, END, "\n"].concat());
+        let text = zeroize::Zeroizing::new([head, comment, &static_key_text(&octets)].concat());
         self.create_tls_key(&text, None)
     }
 
@@ -112,11 +104,3 @@ impl Authority {
         Ok(self.store.full_path(&path))
     }
 }
-
-fn digit(nibble: u8) -> char {
-    char::from_digit(nibble.into(), 16).unwrap_or('0')
-}
-
-const STATIC_KEY_TEXT: usize = 2 * STATIC_KEY + 16;
-const BEGIN: &str = "-----BEGIN OpenVPN Static key V1-----";
-const END: &str = "-----END OpenVPN Static key V1-----";

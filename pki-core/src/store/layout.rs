@@ -269,9 +269,15 @@ pub(crate) fn revocation_directories() -> Vec<PkiPath> {
         .collect()
 }
 
+/// The profile that was made for a client.
+pub(crate) fn profile(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("inline/private/{name}.ovpn"))
+}
+
 /// Containers and profiles made from a certificate, which must not outlive it.
-pub(crate) fn derived_files(name: &FileBase) -> [PkiPath; 8] {
+pub(crate) fn derived_files(name: &FileBase) -> [PkiPath; 9] {
     [
+        format!("inline/private/{name}.ovpn"),
         format!("private/{name}.p12"),
         format!("private/{name}.p8"),
         format!("private/{name}.p1"),

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
-use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath};
+use pki_core::chain::{
+    self, ChainPolicy, IdentityField, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath,
+};
 use pki_core::crl::{CertificateId, Freshness, RevocationStatus};
 use pki_core::text::Printable;
 use pki_core::time::Timestamp;
@@ -16,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 
+use super::client_checks::ClientChecks;
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
@@ -25,6 +28,7 @@ use super::revocation::RevocationState;
 pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
+    identity: ArcSwap<IdentityField>,
 }
 
 /// What was trusted at one moment.
@@ -36,13 +40,19 @@ pub struct TrustSnapshot {
     pub revocation: RevocationState,
     /// How strict chains are judged.
     pub policy: ChainPolicy,
+    /// What certificates have to pass beside that.
+    pub checks: ClientChecks,
 }
 
 impl Trust {
     /// Trust that begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: TrustSnapshot) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            paths: PathMemory::default(),
+            identity: ArcSwap::default(),
+        }
     }
 
     /// What is trusted at this moment.
@@ -62,6 +72,11 @@ impl Trust {
         self.paths.path_of(fingerprint)
     }
 
+    /// Takes the names of clients from this field of their certificates, from the next handshake on.
+    pub fn name_clients_by(&self, field: IdentityField) {
+        self.identity.store(Arc::new(field));
+    }
+
     /// Remembers the certificates of clients, too, from now on: programs are told what stands in them.
     pub fn keep_chains(&self) {
         self.paths.keep_chains();
@@ -75,8 +90,8 @@ impl Trust {
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
-        match snapshot.verify(chain, now) {
-            Ok(path) => self.accept(path, chain, &snapshot.anchors),
+        match snapshot.verify(chain, **self.identity.load(), now) {
+            Ok(path) => self.accept(path, chain, &snapshot),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
@@ -85,8 +100,9 @@ impl Trust {
         &self,
         path: VerifiedPath,
         chain: &[CertificateDer<'_>],
-        anchors: &TrustAnchors,
+        snapshot: &TrustSnapshot,
     ) -> CertificateVerdict {
+        let objection = snapshot.checks.objection(&path);
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -107,9 +123,12 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
+        if let Some(denial) = objection {
+            return CertificateVerdict::Denied(identity, denial);
+        }
         let certificates: CertificatePath = path.certificates.into();
         self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
-            certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
+            certificates_of(&certificates, &path.anchor_fingerprint, chain, &snapshot.anchors)
         });
         CertificateVerdict::Accepted(identity)
     }
@@ -135,6 +154,9 @@ impl TrustSnapshot {
     /// renegotiations, and thereby ends sessions at their own pace.
     #[must_use]
     pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
+        if let Some(denial) = self.checks.revocation(path) {
+            return Some(denial);
+        }
         let index = self.revocation.latest_index()?;
         path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
             RevocationStatus::Revoked { at, reason } => {
@@ -156,7 +178,12 @@ impl TrustSnapshot {
         })
     }
 
-    fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedPath, Rejection> {
+    fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        identity: IdentityField,
+        now: Timestamp,
+    ) -> Result<VerifiedPath, Rejection> {
         let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
         let nothing_listed = pki_core::crl::RevocationIndex::default();
         let revocation = match &self.revocation {
@@ -170,7 +197,7 @@ impl TrustSnapshot {
             purpose: Purpose::Client,
             revocation,
             name: None,
-            policy: &self.policy,
+            policy: &ChainPolicy { identity, ..self.policy.clone() },
             now,
         })
     }

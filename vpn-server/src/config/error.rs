@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use pki_core::chain::UnknownIdentityField;
+
 use super::data_channel::InvalidDataChannelOption;
+use super::directory::InvalidDirectory;
 use super::hooks::InvalidHook;
 use super::listen::InvalidListenAddress;
 use super::login::UnknownWord;
@@ -12,6 +15,8 @@ use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::InvalidNameRule;
+use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
@@ -67,7 +72,7 @@ pub enum ConfigError {
         problem: InvalidValue,
     },
     /// An option without which nothing can start.
-    #[error("--{option} is missing")]
+    #[error("{} is missing", written(option))]
     Missing {
         /// The option.
         option: &'static str,
@@ -78,7 +83,7 @@ pub enum ConfigError {
     #[error("no certificates: neither --pki nor --ca, --cert and --key are given")]
     NoCredentials,
     /// Two options that exclude each other.
-    #[error("--{first} and --{second} exclude each other")]
+    #[error("{} and {} exclude each other", written(first), written(second))]
     Exclusive {
         /// One of them.
         first: &'static str,
@@ -208,6 +213,15 @@ pub enum InvalidValue {
     /// Not a program to run.
     #[error(transparent)]
     Hook(#[from] InvalidHook),
+    /// Not a directory, or not a way to ask it.
+    #[error(transparent)]
+    Directory(#[from] InvalidDirectory),
+    /// Not somebody who can be asked about clients.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Not a part of certificates that says who somebody is.
+    #[error(transparent)]
+    Identity(#[from] UnknownIdentityField),
     /// Not one of the words that the option knows.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -226,6 +240,12 @@ pub enum InvalidValue {
     /// A name of a server certificate that would leave the PKI directory.
     #[error("not a name of a certificate")]
     NotCertificateName,
+    /// A text that is no rule about names of clients.
+    #[error(transparent)]
+    NameRule(#[from] InvalidNameRule),
+    /// A text that no user or group is called.
+    #[error("not a name of a user or group")]
+    NotAccountName,
 }
 
 impl ConfigError {
@@ -267,17 +287,17 @@ impl ConfigError {
             Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
             Self::RefusedKey { key, .. } => format!("remove '{key}' from the file"),
             Self::InvalidValue { problem, .. } => problem.help().to_owned(),
-            Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
+            Self::Missing { option, meaning } => format!("add {}: {meaning}", written(option)),
             Self::NoCredentials => {
                 "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
                  easy-rsa, or name the files with --ca, --cert, --key and --crl"
                     .to_owned()
             }
-            Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::Exclusive { first, second } => format!("remove {} or {}", written(first), written(second)),
             Self::NeedsLogin { option } => {
                 format!(
-                    "add --users FILE, --auth-user-pass-verify COMMAND or --management-client-auth, or remove \
-                     --{option}"
+                    "add --users FILE, a table [directory], --auth-user-pass-verify COMMAND or \
+                     --management-client-auth, or remove --{option}"
                 )
             }
             Self::NeedsTokens { option } => format!("add --auth-gen-token SECONDS, or remove --{option}"),
@@ -333,19 +353,26 @@ impl InvalidValue {
                 "write the program and its arguments, then via-file or via-env"
             }
             Self::Hook(_) => "write the absolute path of the program, then its arguments",
-            Self::Word(_) => "use one of these words",
+            Self::Directory(problem) => problem.help(),
+            Self::Handler(problem) => problem.help(),
+            Self::Word(_) | Self::Identity(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
+            Self::NameRule(_) => "write for example 'client- name-prefix' or 'C=US, CN=client subject'",
+            Self::NotAccountName => "name a user or group of this host, or its number",
         }
     }
 }
 
-/// An option as people write it: keys of a client's table are no flags.
+/// An option as people write it: keys of tables are no flags.
 fn written(option: &str) -> String {
-    option.strip_prefix("client.").map_or_else(|| format!("--{option}"), str::to_owned)
+    match option.split_once('.') {
+        Some((_, key)) => key.to_owned(),
+        None => format!("--{option}"),
+    }
 }
 
 fn did_you_mean(suggestion: Option<&'static str>) -> String {

@@ -8,7 +8,9 @@ mod advice;
 mod check;
 mod client;
 mod client_directives;
+mod connect_handler;
 mod data_channel;
+mod directory;
 mod error;
 mod hooks;
 mod inside;
@@ -21,10 +23,10 @@ mod option_table;
 mod options;
 mod push;
 mod reload;
+mod run_as;
 mod session;
 mod show;
 mod strangers;
-pub(crate) mod words;
 mod wrapping;
 
 pub use advice::Advice;
@@ -32,6 +34,7 @@ pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
 pub use client_directives::{ClientDirectives, IgnoredLine};
 pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
+pub use directory::{DirectoryOptions, DirectoryTable, InvalidDirectory};
 pub use error::{ConfigError, InvalidValue};
 pub use hooks::{HookCommand, HookSettings, InvalidHook, VerifyCommand, VerifyMethod};
 pub use inside::InsideSettings;
@@ -43,12 +46,14 @@ pub use network::{
 };
 pub use operation::InvalidOperationOption;
 pub use options::Options;
+pub use pki_core::bundle::document::InvalidLine;
+pub(crate) use pki_core::bundle::document::words;
 pub use push::{
     Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use run_as::RunAs;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
-pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

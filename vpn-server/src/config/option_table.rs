@@ -18,6 +18,9 @@ macro_rules! option_table {
             /// What is decided about single clients, by the common name of their certificates. A table of a file, no flag.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub client: Option<BTreeMap<String, ClientOptions>>,
+            /// The directory that decides about logins. A table of a file, no flag.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub directory: Option<DirectoryOptions>,
         }
 
         impl Options {
@@ -37,6 +40,7 @@ macro_rules! option_table {
                 Self {
                     $($field: self.$field.or(fallback.$field),)*
                     client: self.client.or(fallback.client),
+                    directory: self.directory.or(fallback.directory),
                 }
             }
 
@@ -45,6 +49,7 @@ macro_rules! option_table {
                 Self {
                     $($field: self.$field.map(|value| value.taken_from(directory)),)*
                     client: self.client,
+                    directory: self.directory.map(|table| table.relative_to(directory)),
                 }
             }
         }

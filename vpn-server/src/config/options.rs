@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer};
 
 use super::client::ClientOptions;
+use super::directory::DirectoryOptions;
 use super::option_table::{OptionValue, option_table};
 
 option_table! {
@@ -23,8 +24,16 @@ option_table! {
     "cert" cert: PathBuf, restart;
     /// PEM file with the key of the server certificate.
     "key" key: PathBuf, restart;
+    /// PKCS#12 file with the server certificate, its key and, unless `ca` names them, the authorities of the clients.
+    "pkcs12" pkcs12: PathBuf, restart;
+    /// PEM file with certificates that are sent after the server certificate.
+    "extra-certs" extra_certs: PathBuf, restart;
     /// PEM file with the revocation list.
     "crl" crl: PathBuf, restart;
+    /// Directory in which files are called by revoked serial numbers.
+    "revoked-serials" revoked_serials: PathBuf, restart;
+    /// The name that certificates of clients must have, and what it is: `subject`, `name` or `name-prefix`.
+    "verify-x509-name" verify_x509_name: String, restart;
     /// File whose first line is the passphrase of the key.
     "askpass" askpass: PathBuf, restart;
     /// The key of tls-auth: `FILE[:DIRECTION]`.
@@ -117,12 +126,30 @@ option_table! {
     "connection-log" connection_log: PathBuf, restart;
     /// The directory that belongs to one running server.
     "state-dir" state_dir: PathBuf, restart;
+    /// The user that the server becomes once it is set up.
+    "user" user: String, restart;
+    /// The group that it then has.
+    "group" group: String, restart;
     /// Seconds for which an expired revocation list is still accepted.
     "crl-grace" crl_grace: u32, restart;
     /// The file with users and their hashed passwords.
     "users" users: PathBuf, restart;
     /// The program that decides about user names and passwords: `COMMAND via-file` or `COMMAND via-env`.
     "auth-user-pass-verify" auth_user_pass_verify: String, restart;
+    /// The file with the secrets of one-time passwords.
+    "one-time-secrets" one_time_secrets: PathBuf, restart;
+    /// The part of a client's certificate that says who it is: `cn`, `uid`, `serial-number`, `email`, `upn`, `dns` or `uri`.
+    "certificate-identity" certificate_identity: String, restart;
+    /// The user name has to be the name in the certificate.
+    "username-matches-certificate" username_matches_certificate: bool, restart;
+    /// Who decides about clients that logged in: `exec:/PATH`, `http://...` or `https://...`.
+    "connect-handler" connect_handler: String, restart;
+    /// Seconds that it may take.
+    "connect-handler-timeout" connect_handler_timeout: u32, restart;
+    /// How many clients it is asked about at once.
+    "connect-handler-limit" connect_handler_limit: u32, restart;
+    /// PEM file with the authorities of an `https` handler.
+    "connect-handler-ca" connect_handler_ca: PathBuf, restart;
     /// Who sends no user name gets in by certificate alone.
     "auth-user-pass-optional" auth_user_pass_optional: bool, restart;
     /// `require`, `optional` or `none`.
@@ -201,7 +228,7 @@ option_table! {
 
 impl Options {
     /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 1] = ["client"];
+    pub const TABLES: [&'static str; 2] = ["client", "directory"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -230,7 +257,7 @@ impl Options {
             (self.pki, self.server_name) = (None, None);
         }
         if stronger.names_pki() && !stronger.names_files() {
-            (self.ca, self.cert, self.key, self.crl) = (None, None, None, None);
+            (self.ca, self.cert, self.key, self.crl, self.pkcs12) = (None, None, None, None, None);
         }
         let chooses_tunnel = [stronger.split_tunnel, stronger.full_tunnel, stronger.push_only];
         if chooses_tunnel.contains(&Some(true)) {
@@ -245,8 +272,9 @@ impl Options {
     }
 
     /// Whether the credentials are described as single files.
-    pub(super) const fn names_files(&self) -> bool {
-        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.crl.is_some()
+    pub(super) fn names_files(&self) -> bool {
+        let files = [&self.ca, &self.cert, &self.key, &self.crl, &self.pkcs12];
+        files.into_iter().any(Option::is_some)
     }
 }
 
@@ -275,9 +303,10 @@ mod tests {
         let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
         let file: String = Options::NAMES.iter().map(|name| some_value_for(name)).collect();
         let options: Options = toml::from_str(&(file + &tables)).unwrap();
-        let debug = format!("{options:?}");
-        assert!(!debug.contains("None"), "{debug}");
-        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len() + Options::TABLES.len());
+        let printed = toml::Table::try_from(&options).unwrap();
+        let known = Options::NAMES.iter().chain(&Options::TABLES);
+        assert!(known.clone().all(|name| printed.contains_key(*name)), "{printed}");
+        assert_eq!(printed.len(), known.count());
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
 use super::check::{Config, CredentialPaths, TunnelMode};
+use super::directory::DirectoryTable;
 use super::hooks::{HookCommand, HookSettings};
 use super::login::{LoginSettings, print_client_certificate, print_duplicate_policy};
 use super::options::Options;
 use super::session::{print_data_ciphers, print_tls_version};
+use crate::auth::connect_handler::ConnectHandlerSettings;
 use crate::auth::login::LoginPolicy;
 
 impl Config {
@@ -28,6 +30,9 @@ impl From<&Config> for Options {
         let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
         Self {
             askpass: config.passphrase_file.clone(),
+            extra_certs: config.extra_certificates.clone(),
+            revoked_serials: config.revoked_serials.clone(),
+            verify_x509_name: config.client_name.as_ref().map(ToString::to_string),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
             auth: wrapping.tls_auth.as_ref().map(|_| wrapping.auth.name().to_owned()),
             tls_crypt: wrapping.tls_crypt.clone(),
@@ -69,6 +74,8 @@ impl From<&Config> for Options {
             no_nat: Some(!config.nat),
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
+            user: config.run_as.user.clone(),
+            group: config.run_as.group.clone(),
             crl_grace: Some(seconds(config.crl_grace)),
             duplicate_cn_policy: Some(print_duplicate_policy(limits.when_exceeded).to_owned()),
             username_as_common_name: limits.username_as_common_name.then_some(true),
@@ -97,7 +104,10 @@ impl From<&Config> for Options {
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             client: live.clients.options(),
-            ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
+            ..Self::from(&config.credentials)
+                .with_login(&config.login)
+                .with_hooks(&config.hooks)
+                .with_handler(config.connect_handler.as_ref())
         }
     }
 }
@@ -107,6 +117,10 @@ impl Options {
         let tokens = login.tokens.as_ref();
         Self {
             users: login.users.clone(),
+            directory: login.directory.as_ref().map(DirectoryTable::options),
+            one_time_secrets: login.one_time_secrets.clone(),
+            certificate_identity: Some(login.identity.to_string()),
+            username_matches_certificate: login.username_matches_certificate.then_some(true),
             auth_user_pass_optional: (login.policy == LoginPolicy::Optional).then_some(true),
             verify_client_cert: Some(print_client_certificate(login.client_certificate).to_owned()),
             auth_gen_token: tokens.map(|tokens| tokens.lifetime.map_or(0, seconds)),
@@ -137,6 +151,18 @@ impl Options {
     }
 }
 
+impl Options {
+    fn with_handler(self, handler: Option<&ConnectHandlerSettings>) -> Self {
+        Self {
+            connect_handler: handler.map(|handler| handler.target.to_string()),
+            connect_handler_timeout: handler.map(|handler| seconds(handler.timeout)),
+            connect_handler_limit: handler.map(|handler| handler.limit),
+            connect_handler_ca: handler.and_then(|handler| handler.authorities.clone()),
+            ..self
+        }
+    }
+}
+
 impl From<&CredentialPaths> for Options {
     fn from(credentials: &CredentialPaths) -> Self {
         match credentials.clone() {
@@ -145,6 +171,9 @@ impl From<&CredentialPaths> for Options {
             }
             CredentialPaths::Files { ca, cert, key, crl } => {
                 Self { ca: Some(ca), cert: Some(cert), key: Some(key), crl, ..Self::default() }
+            }
+            CredentialPaths::Container { file, ca, crl } => {
+                Self { pkcs12: Some(file), ca, crl, ..Self::default() }
             }
         }
     }
@@ -174,15 +203,19 @@ mod tests {
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
-             no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             user='nobody'\ngroup='daemon'\nno-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
              management-hold=true\nmanagement-client-auth=true\nmanagement-log-lines=9",
+            "pkcs12='p'\nclient-cidr='10.8.0.0/24'",
+            "pkcs12='p'\nca='c'\ncrl='r'\nextra-certs='x'\nrevoked-serials='d'\nverify-x509-name='CN=a b subject'\n\
+             client-cidr='10.8.0.0/24'",
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
              auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\
              auth-timeout=9\nclient-crresponse='/bin/r'\ntls-verify='/bin/t'\ntls-crypt-v2-verify='/bin/v'\n\
              client-connect='/bin/c'\nclient-disconnect='/bin/d'\nlearn-address='/bin/l'\nup='/bin/u'\n\
+             one-time-secrets='o'\ncertificate-identity='upn'\nusername-matches-certificate=true\nconnect-handler='exec:/bin/h'\nconnect-handler-timeout=5\nconnect-handler-ca='c'\n\
              route-up='/bin/ru'\ndown='/bin/do'\nhook-timeout=3\nduplicate-cn-policy='refuse'\nsession-timeout=60\n\
-             idle-timeout=[60, 1000]",
+             idle-timeout=[60, 1000]\n[directory]\nurl='ldaps://dc1.test'\nca='d'\nuser-name='{user}@test'\nthreads=4",
             "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
              client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
              dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\

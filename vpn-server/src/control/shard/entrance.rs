@@ -269,8 +269,7 @@ impl Shard {
                 self.seat(now, session, Candidate { stage: Stage::Login, ..candidate }, acceptance);
             }
             (Verdict::Accept(acceptance), Stage::Introduction(admitted, mut login)) => {
-                login.directives.extend(acceptance.directives);
-                login.push.extend(acceptance.push);
+                login.extend(acceptance);
                 let candidate = Candidate { stage: Stage::Login, ..candidate };
                 self.let_in(now, session, candidate, *admitted, login);
             }
@@ -315,9 +314,10 @@ impl Shard {
         };
         let question = self.new_question();
         let (facts, connection) = (Arc::clone(&candidate.facts), Arc::clone(&admitted.connection));
+        let groups = login.groups.clone();
         let stage = Stage::Introduction(Box::new(admitted), login);
         self.candidates.insert(session, Candidate { question, stage, ..candidate });
-        hooks.introduce(&facts, &connection, self.answer(session, question));
+        hooks.introduce(&facts, &connection, &groups, self.answer(session, question));
     }
 
     /// Nothing is missing: the candidate becomes a session.
