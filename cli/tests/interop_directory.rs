@@ -85,7 +85,11 @@ const ALLOW: &str = "{\"allow\":true,\"error-msg-on-denied-connection\":\"\",\
 fn groups_of(notes: &PathBuf, user: &str) -> Result<Vec<String>> {
     let text = fs::read_to_string(notes).context("reading what the handler was told")?;
     let told = text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let about = told.into_iter().find(|told| told["username"] == user).ok_or(user).context("looking for a request")?;
+    let about = told
+        .into_iter()
+        .find(|told| told["username"] == user)
+        .ok_or(user)
+        .context("looking for a request")?;
     let groups = about["groups"].as_array().cloned().unwrap_or_default();
     Ok(groups.iter().filter_map(Value::as_str).map(ToOwned::to_owned).collect())
 }
@@ -96,7 +100,8 @@ const WRONG: &str = "AUTH: Received control message: AUTH_FAILED,the user name o
 fn two_users_by_starttls_are_in_their_own_groups_nested_ones_too() {
     let world = World::new(2).unwrap();
     let (handler, notes) = handler(&world.lab, ALLOW).unwrap();
-    let (alice, bob) = (login(&world.lab, "alice", "secret").unwrap(), login(&world.lab, "bob", "secret").unwrap());
+    let (alice, bob) =
+        (login(&world.lab, "alice", "secret").unwrap(), login(&world.lab, "bob", "secret").unwrap());
     let urls = [world.directory.url()];
     let table = format!("{SERVICE}group-id = \"sid\"");
     let vpn = world.serve(&urls, &table, &["--connect-handler", &handler]).unwrap();
@@ -116,7 +121,8 @@ fn by_ldaps_and_the_attribute_of_members_after_servers_that_are_dead_and_hang() 
     let (handler, notes) = handler(&world.lab, ALLOW).unwrap();
     let alice = login(&world.lab, "alice", "secret").unwrap();
     let urls = ["ldaps://localhost:1".to_owned(), hanging_url, world.directory.tls_url()];
-    let table = SERVICE.replace("\"search\"\ngroup-base = \"ou=groups,dc=test\"", "\"member-of\"\ngroup-id = \"cn\"");
+    let table =
+        SERVICE.replace("\"search\"\ngroup-base = \"ou=groups,dc=test\"", "\"member-of\"\ngroup-id = \"cn\"");
     let table = format!("{table}connect-timeout = 1");
     let mut vpn = world.serve(&urls, &table, &["--connect-handler", &handler]).unwrap();
     let _client = vpn.connect(world.lab.client(1), "alice", &["--auth-user-pass", &alice]).unwrap();
@@ -149,8 +155,7 @@ fn a_referral_is_not_followed_and_the_client_learns_nothing_of_it() {
     let table = SERVICE.replace("ou=people,dc=test", "dc=elsewhere");
     let mut vpn = world.serve(&urls, &table, &[]).unwrap();
     let profile = vpn.profile("alice").unwrap();
-    let client =
-        StockClient::start(world.lab.client(1), &profile, &["--auth-user-pass", &alice]).unwrap();
+    let client = StockClient::start(world.lab.client(1), &profile, &["--auth-user-pass", &alice]).unwrap();
     client.log().wait_for("logins are not possible at the moment, try again later", LIMIT).unwrap();
     assert_eq!(vpn.server().process().log().matching("directory-referral").len(), 1);
 }
@@ -163,8 +168,7 @@ fn a_directory_with_a_foreign_certificate_never_sees_a_password() {
     let urls = [world.directory.url().replace("localhost", "127.0.0.1")];
     let mut vpn = world.serve(&urls, SERVICE, &[]).unwrap();
     let profile = vpn.profile("alice").unwrap();
-    let client =
-        StockClient::start(world.lab.client(1), &profile, &["--auth-user-pass", &alice]).unwrap();
+    let client = StockClient::start(world.lab.client(1), &profile, &["--auth-user-pass", &alice]).unwrap();
     client.log().wait_for("logins are not possible at the moment, try again later", LIMIT).unwrap();
     assert_eq!(vpn.server().process().log().matching("directory-unreachable").len(), 1);
     drop(client);
@@ -205,7 +209,10 @@ fn a_user_who_binds_directly_needs_a_code_beside_the_password() {
 #[test]
 fn a_handler_that_says_no_is_heard_by_the_client_and_the_log() {
     let world = World::new(1).unwrap();
-    let answer = ALLOW.replace("true", "false").replace("\"error-msg-on-denied-connection\":\"\"", "\"error-msg-on-denied-connection\":\"update your system\"");
+    let answer = ALLOW.replace("true", "false").replace(
+        "\"error-msg-on-denied-connection\":\"\"",
+        "\"error-msg-on-denied-connection\":\"update your system\"",
+    );
     let (handler, _) = handler(&world.lab, &answer).unwrap();
     let alice = login(&world.lab, "alice", "secret").unwrap();
     let urls = [world.directory.tls_url()];
@@ -238,7 +245,8 @@ fn code(uri: &str) -> Result<String> {
                    mac=hmac.new(base64.b32decode(secret),struct.pack('>Q',int(time.time())//30),hashlib.sha1).digest()\n\
                    at=mac[-1]&15\n\
                    print('%06d'%((struct.unpack('>I',mac[at:at+4])[0]&0x7fffffff)%10**6))";
-    let output = Command::new("python3").args(["-c", program, uri.trim()]).output().context("running python3")?;
+    let output =
+        Command::new("python3").args(["-c", program, uri.trim()]).output().context("running python3")?;
     assert!(output.status.success(), "{output:?}");
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vpn_server::auth::login::{
-    HashParameters, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError, Password, PasswordFile, PasswordFileError, PasswordHash, Username,
+    HashParameters, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError, Password, PasswordFile,
+    PasswordFileError, PasswordHash, Username,
 };
 
 use super::Session;

@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::command::{self, Finished};
 use crate::failure::{Context, Result};
 use crate::host::Host;
+use crate::log::Log;
 use crate::pki::Pki;
 use crate::process::Process;
 use crate::wait;
@@ -46,7 +47,9 @@ impl Directory {
         command.args(["-d", "stats", "-h", &urls, "-f"]).arg(&configuration);
         let process = host.start("slapd", command)?;
         let directory = Self { process, port, tls_port };
-        wait::until("the directory to listen", LIMIT, || Ok(host.has_bound_tcp_port(tls_port)?.then_some(())))?;
+        wait::until("the directory to listen", LIMIT, || {
+            Ok(host.has_bound_tcp_port(tls_port)?.then_some(()))
+        })?;
         Ok(directory)
     }
 
@@ -64,7 +67,7 @@ impl Directory {
 
     /// What it logs.
     #[must_use]
-    pub fn log(&self) -> &crate::Log {
+    pub fn log(&self) -> &Log {
         self.process.log()
     }
 }

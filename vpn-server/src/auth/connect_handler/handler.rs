@@ -281,7 +281,8 @@ mod tests {
     fn clients_whose_turn_comes_too_late_are_not_asked_about() {
         let world = World::new("sleep 30", Duration::from_millis(300), 1);
         let asked: Vec<_> = (0..4).map(|_| world.introduce()).collect();
-        let codes: Vec<&str> = asked.iter().map(|updates| code_of(&updates.recv_timeout(LIMIT).unwrap())).collect();
+        let codes: Vec<&str> =
+            asked.iter().map(|updates| code_of(&updates.recv_timeout(LIMIT).unwrap())).collect();
         assert_eq!(codes[0], "client-connect-handler-timed-out");
         assert_eq!(codes[3], "client-connect-handler-throttled");
     }

@@ -42,7 +42,7 @@ pub(super) enum Cause {
     TimedOut(Duration),
     /// The connection, or what came over it, is broken.
     #[error("{0}")]
-    Broken(#[from] LdapError),
+    Broken(Box<LdapError>),
     /// The server says no to something that has nothing to do with the user.
     #[error("the server answered {code}: {}", Printable(text))]
     Refused {
@@ -113,7 +113,7 @@ mod tests {
         let late = || Cause::TimedOut(Duration::from_millis(2500));
         assert_eq!(failure(Step::Connect, late()).code(), "directory-timed-out");
         assert!(failure(Step::Connect, late()).to_string().ends_with("no answer within 2.5 s"));
-        let closed = || Cause::Broken(LdapError::EndOfStream);
+        let closed = || Cause::Broken(Box::new(LdapError::EndOfStream));
         assert_eq!(failure(Step::Connect, closed()).code(), "directory-unreachable");
         assert_eq!(failure(Step::UserSearch, closed()).code(), "directory-broken");
         assert_eq!(failure(Step::UserSearch, Cause::Referral).code(), "directory-referral");
