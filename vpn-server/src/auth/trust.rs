@@ -18,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 
+use super::client_checks::ClientChecks;
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
@@ -39,6 +40,8 @@ pub struct TrustSnapshot {
     pub revocation: RevocationState,
     /// How strict chains are judged.
     pub policy: ChainPolicy,
+    /// What certificates have to pass beside that.
+    pub checks: ClientChecks,
 }
 
 impl Trust {
@@ -88,7 +91,7 @@ impl Trust {
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
         match snapshot.verify(chain, **self.identity.load(), now) {
-            Ok(path) => self.accept(path, chain, &snapshot.anchors),
+            Ok(path) => self.accept(path, chain, &snapshot),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
@@ -97,8 +100,9 @@ impl Trust {
         &self,
         path: VerifiedPath,
         chain: &[CertificateDer<'_>],
-        anchors: &TrustAnchors,
+        snapshot: &TrustSnapshot,
     ) -> CertificateVerdict {
+        let objection = snapshot.checks.objection(&path);
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -119,9 +123,12 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
+        if let Some(denial) = objection {
+            return CertificateVerdict::Denied(identity, denial);
+        }
         let certificates: CertificatePath = path.certificates.into();
         self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
-            certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
+            certificates_of(&certificates, &path.anchor_fingerprint, chain, &snapshot.anchors)
         });
         CertificateVerdict::Accepted(identity)
     }
@@ -147,6 +154,9 @@ impl TrustSnapshot {
     /// renegotiations, and thereby ends sessions at their own pace.
     #[must_use]
     pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
+        if let Some(denial) = self.checks.revocation(path) {
+            return Some(denial);
+        }
         let index = self.revocation.latest_index()?;
         path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
             RevocationStatus::Revoked { at, reason } => {

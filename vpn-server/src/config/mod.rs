@@ -23,10 +23,10 @@ mod option_table;
 mod options;
 mod push;
 mod reload;
+mod run_as;
 mod session;
 mod show;
 mod strangers;
-pub(crate) mod words;
 mod wrapping;
 
 pub use advice::Advice;
@@ -46,12 +46,14 @@ pub use network::{
 };
 pub use operation::InvalidOperationOption;
 pub use options::Options;
+pub use pki_core::bundle::document::InvalidLine;
+pub(crate) use pki_core::bundle::document::words;
 pub use push::{
     Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use run_as::RunAs;
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
-pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

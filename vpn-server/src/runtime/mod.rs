@@ -4,6 +4,7 @@
 //! only module that knows all others.
 
 mod address_ledger;
+mod belongings;
 mod check;
 mod error;
 mod file_limit;
@@ -13,6 +14,7 @@ mod hardening;
 mod listeners;
 mod logins;
 mod managed;
+mod privileges;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -26,6 +28,7 @@ mod tcp_scenarios;
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
+pub use privileges::PrivilegeError;
 pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
