@@ -1,7 +1,6 @@
 //! Why a directory gave no answer: for the operator, who learns the server, the step and what it said.
 
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use ldap3::LdapError;
@@ -54,9 +53,6 @@ pub(super) enum Cause {
     /// The server names another one.
     #[error("the server refers to another one, which is not asked")]
     Referral,
-    /// The password of the account that searches cannot be read.
-    #[error("cannot read its password: {0}")]
-    NoSecret(#[from] io::Error),
 }
 
 impl Failure {
