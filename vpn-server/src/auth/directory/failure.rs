@@ -62,9 +62,7 @@ impl Failure {
             (Cause::TimedOut(_), _) => "directory-timed-out",
             (Cause::Broken(_), Step::Connect) => "directory-unreachable",
             (Cause::Broken(_), _) => "directory-broken",
-            (Cause::Refused { .. }, Step::ServiceBind) | (Cause::NoSecret(_), _) => {
-                "directory-sign-on-refused"
-            }
+            (Cause::Refused { .. }, Step::ServiceBind) => "directory-sign-on-refused",
             (Cause::Refused { .. }, _) => "directory-refused",
             (Cause::Referral, _) => "directory-referral",
         }
