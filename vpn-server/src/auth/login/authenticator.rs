@@ -558,6 +558,7 @@ mod tests {
         let ours = Acceptance {
             directives: vec!["push \"auth-token-user Ym9i\"".to_owned()],
             push: vec![option("auth-token x"), option("auth-token-user YWxpY2U=")],
+            ..Acceptance::default()
         };
         assert_eq!(with_one_name(ours).push, [option("auth-token x")]);
     }
