@@ -17,6 +17,7 @@ use std::time::Duration;
 use crate::command::{self, Finished};
 use crate::failure::{Context, Result};
 use crate::host::Host;
+use crate::log::Log;
 use crate::pki::Pki;
 use crate::process::Process;
 use crate::wait;
@@ -66,7 +67,7 @@ impl Directory {
 
     /// What it logs.
     #[must_use]
-    pub fn log(&self) -> &crate::log::Log {
+    pub fn log(&self) -> &Log {
         self.process.log()
     }
 }

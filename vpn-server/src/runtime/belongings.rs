@@ -26,7 +26,8 @@ pub(super) struct Owner {
 }
 
 /// Entries of a state directory that are written while the server runs.
-const WRITTEN_LATER: [&str; 4] = ["addresses", "crl-in-force.pem", "forwarding.json", "hooks"];
+const WRITTEN_LATER: [&str; 5] =
+    ["addresses", "crl-in-force.pem", "forwarding.json", "hooks", "one-time.json"];
 /// Entries that a reload reads again.
 const READ_AGAIN: &str = "inline";
 

@@ -132,6 +132,9 @@ mod tests {
 
     use super::*;
 
+    /// A key, its limit, and a value of any size for it.
+    type Case<'a> = (&'static str, usize, &'a dyn Fn(usize) -> Value);
+
     fn answer(change: impl FnOnce(&mut Value)) -> Result<Acceptance, Failure> {
         let mut answer = json!({
             "allow": true,
@@ -219,7 +222,7 @@ mod tests {
         let routes =
             |count: usize| json!((0..count).map(|number| format!("10.{number}.0.0/16")).collect::<Vec<_>>());
         let servers = |count: usize| json!(vec!["10.7.0.53"; count]);
-        let cases: [(&str, usize, &dyn Fn(usize) -> Value); 5] = [
+        let cases: [Case<'_>; 5] = [
             ("posture-compliance-statuses", MOST_STATUSES, &texts),
             ("groups", DirectorySettings::MOST_GROUPS, &groups),
             ("routes", MOST_ROUTES, &routes),

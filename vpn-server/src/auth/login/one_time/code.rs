@@ -111,7 +111,7 @@ impl OneTimeSecret {
 }
 
 fn letter(bits: u32) -> char {
-    ALPHABET.iter().nth((bits & 31) as usize).map_or('A', |letter| char::from(*letter))
+    ALPHABET.get((bits & 31) as usize).map_or('A', |letter| char::from(*letter))
 }
 
 fn percent_encoded(text: &str) -> String {
