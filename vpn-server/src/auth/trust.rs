@@ -18,6 +18,7 @@ use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, Pe
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
+use crate::config::CertificateGroups;
 use crate::observe::Escaped;
 
 /// What is trusted, for whoever has to judge a chain.
@@ -25,6 +26,7 @@ use crate::observe::Escaped;
 pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
+    group_attributes: ArcSwap<CertificateGroups>,
 }
 
 /// What was trusted at one moment.
@@ -42,7 +44,11 @@ impl Trust {
     /// Trust that begins with `snapshot`.
     #[must_use]
     pub fn new(snapshot: TrustSnapshot) -> Self {
-        Self { snapshot: ArcSwap::from_pointee(snapshot), paths: PathMemory::default() }
+        Self {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            paths: PathMemory::default(),
+            group_attributes: ArcSwap::default(),
+        }
     }
 
     /// What is trusted at this moment.
@@ -71,6 +77,17 @@ impl Trust {
     #[must_use]
     pub fn chain_of(&self, fingerprint: &[u8; 32]) -> Option<CertificateChain> {
         self.paths.chain_of(fingerprint)
+    }
+
+    /// Takes groups of clients from these attributes of their certificates, from the next handshake on.
+    pub fn take_groups_from(&self, attributes: CertificateGroups) {
+        self.group_attributes.store(Arc::new(attributes));
+    }
+
+    /// The groups in the certificate of a client that was accepted a moment ago.
+    #[must_use]
+    pub fn groups_of(&self, fingerprint: &[u8; 32]) -> Arc<[String]> {
+        self.paths.groups_of(fingerprint).unwrap_or_default()
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
@@ -108,7 +125,8 @@ impl Trust {
             path: path.certificates.iter().map(reference).collect(),
         };
         let certificates: CertificatePath = path.certificates.into();
-        self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
+        let groups = groups_in(chain.first(), **self.group_attributes.load());
+        self.paths.remember(path.fingerprint, Arc::clone(&certificates), groups, || {
             certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
         });
         CertificateVerdict::Accepted(identity)
@@ -201,6 +219,16 @@ impl TrustSnapshot {
             }],
         })
     }
+}
+
+/// The groups that a verified leaf names.
+fn groups_in(leaf: Option<&CertificateDer<'_>>, attributes: CertificateGroups) -> Arc<[String]> {
+    if attributes == CertificateGroups::default() {
+        return Arc::from([]);
+    }
+    let leaf = leaf.and_then(|leaf| Certificate::parse(leaf).ok());
+    let fields = leaf.iter().flat_map(|leaf| leaf.subject().fields());
+    fields.filter(|(kind, _)| attributes.include(kind)).map(|(_, value)| value.to_owned()).collect()
 }
 
 /// The certificates of a path out of those that were shown, and its anchor.

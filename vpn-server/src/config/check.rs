@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
+use super::access::AccessSettings;
 use super::client::ClientTable;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
@@ -82,8 +83,10 @@ pub struct Config {
 pub struct LiveSettings {
     /// Networks behind the server.
     pub routes: Vec<RoutedNetwork>,
-    /// Networks that clients may reach; everything else is denied.
+    /// Networks that all clients may reach.
     pub authorized: Vec<Network>,
+    /// Who may reach what beside that; everything else is denied.
+    pub access: AccessSettings,
     /// Whether clients may reach each other and what is behind them, without a rule that says so.
     pub client_to_client: bool,
     /// What clients are told beside routes.
@@ -237,7 +240,9 @@ impl LiveSettings {
     /// Whether a rule opens what is inside: only one about that alone does.
     #[must_use]
     pub fn lets_clients_meet(&self, inside: &InsideSettings) -> bool {
-        self.client_to_client || self.authorized.iter().any(|network| inside.is_about_clients(*network))
+        let of_rules = self.access.rules.iter().map(|rule| &rule.destination);
+        let mut opened = self.authorized.iter().chain(of_rules);
+        self.client_to_client || opened.any(|network| inside.is_about_clients(*network))
     }
 
     fn check(options: &Options, inside: &InsideSettings) -> Result<Self, ConfigError> {
@@ -250,6 +255,11 @@ impl LiveSettings {
         Ok(Self {
             routes,
             authorized,
+            access: AccessSettings::check(
+                options.rule.as_deref().unwrap_or_default(),
+                options.access.as_ref(),
+                inside,
+            )?,
             client_to_client: options.client_to_client.unwrap_or(false),
             push: PushSettings::check(options)?,
             clients: ClientTable::check(options.client.as_ref(), inside)?,

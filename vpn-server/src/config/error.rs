@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use super::access::InvalidRule;
 use super::data_channel::InvalidDataChannelOption;
 use super::hooks::InvalidHook;
 use super::listen::InvalidListenAddress;
@@ -67,7 +68,7 @@ pub enum ConfigError {
         problem: InvalidValue,
     },
     /// An option without which nothing can start.
-    #[error("--{option} is missing")]
+    #[error("{} is missing", written(option))]
     Missing {
         /// The option.
         option: &'static str,
@@ -78,7 +79,7 @@ pub enum ConfigError {
     #[error("no certificates: neither --pki nor --ca, --cert and --key are given")]
     NoCredentials,
     /// Two options that exclude each other.
-    #[error("--{first} and --{second} exclude each other")]
+    #[error("{} and {} exclude each other", written(first), written(second))]
     Exclusive {
         /// One of them.
         first: &'static str,
@@ -146,7 +147,10 @@ pub enum ConfigError {
         other: String,
     },
     /// An IPv6 network where the tunnel carries IPv4 only.
-    #[error("--{option} {value}: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network")]
+    #[error(
+        "{} {value}: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network",
+        written(option)
+    )]
     NeedsIpv6 {
         /// The option.
         option: &'static str,
@@ -166,6 +170,14 @@ pub enum ConfigError {
     InClient {
         /// The name of the client.
         client: String,
+        /// What is wrong.
+        problem: Box<ConfigError>,
+    },
+    /// Something in a rule.
+    #[error("rule {number}: {problem}")]
+    InRule {
+        /// Which rule it is, from 1.
+        number: usize,
         /// What is wrong.
         problem: Box<ConfigError>,
     },
@@ -217,6 +229,9 @@ pub enum InvalidValue {
     /// Not a way to operate a server.
     #[error(transparent)]
     Operation(#[from] InvalidOperationOption),
+    /// Not a rule about access.
+    #[error(transparent)]
+    Rule(#[from] InvalidRule),
     /// Not an IP address.
     #[error("not an IP address")]
     NotIpAddress,
@@ -251,7 +266,7 @@ impl ConfigError {
             Self::NetworksOverlap { .. } => "config-networks-overlap",
             Self::NeedsIpv6 { .. } => "config-needs-ipv6",
             Self::OutsideClientCidr { .. } => "config-outside-client-cidr",
-            Self::InClient { problem, .. } => problem.code(),
+            Self::InClient { problem, .. } | Self::InRule { problem, .. } => problem.code(),
             Self::NotClientRoute { .. } => "config-not-client-route",
         }
     }
@@ -267,13 +282,13 @@ impl ConfigError {
             Self::UnknownKey { .. } => format!("known keys: {}", super::Options::NAMES.join(", ")),
             Self::RefusedKey { key, .. } => format!("remove '{key}' from the file"),
             Self::InvalidValue { problem, .. } => problem.help().to_owned(),
-            Self::Missing { option, meaning } => format!("add --{option}: {meaning}"),
+            Self::Missing { option, meaning } => format!("add {}: {meaning}", written(option)),
             Self::NoCredentials => {
                 "use --pki DIR --server-name NAME for a directory made by 'postern init-pki' or \
                  easy-rsa, or name the files with --ca, --cert, --key and --crl"
                     .to_owned()
             }
-            Self::Exclusive { first, second } => format!("remove --{first} or --{second}"),
+            Self::Exclusive { first, second } => format!("remove {} or {}", written(first), written(second)),
             Self::NeedsLogin { option } => {
                 format!(
                     "add --users FILE, --auth-user-pass-verify COMMAND or --management-client-auth, or remove \
@@ -295,12 +310,12 @@ impl ConfigError {
                     .to_owned()
             }
             Self::NeedsIpv6 { option, .. } => {
-                format!("add an IPv6 network to --client-cidr, e.g. fd00:8::/64, or remove --{option}")
+                format!("add an IPv6 network to --client-cidr, e.g. fd00:8::/64, or remove {}", written(option))
             }
             Self::OutsideClientCidr { .. } => {
                 "choose addresses of the client network that are neither its first nor its last".to_owned()
             }
-            Self::InClient { problem, .. } => problem.help(),
+            Self::InClient { problem, .. } | Self::InRule { problem, .. } => problem.help(),
             Self::NotClientRoute { network } => {
                 format!("add --client-route {network}: the host sends it into the tunnel then")
             }
@@ -336,6 +351,7 @@ impl InvalidValue {
             Self::Word(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
+            Self::Rule(problem) => problem.help(),
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
@@ -343,9 +359,12 @@ impl InvalidValue {
     }
 }
 
-/// An option as people write it: keys of a client's table are no flags.
+/// An option as people write it: keys of tables are no flags.
 fn written(option: &str) -> String {
-    option.strip_prefix("client.").map_or_else(|| format!("--{option}"), str::to_owned)
+    match option.split_once('.') {
+        Some((_, key)) => key.to_owned(),
+        None => format!("--{option}"),
+    }
 }
 
 fn did_you_mean(suggestion: Option<&'static str>) -> String {

@@ -4,6 +4,7 @@
 //! file. [`Config::check`] parses them into a [`Config`], in which nothing is left to be checked. Reads no file but the
 //! one it is told to load.
 
+mod access;
 mod advice;
 mod check;
 mod client;
@@ -26,6 +27,10 @@ mod strangers;
 pub(crate) mod words;
 mod wrapping;
 
+pub use access::{
+    AccessOptions, AccessRule, AccessSettings, Allowed, CertificateGroups, InvalidRule, LONGEST_GROUP,
+    MOST_GROUPS, RuleOptions,
+};
 pub use advice::Advice;
 pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::access::{AccessOptions, RuleOptions};
 use super::client::ClientOptions;
 
 /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
@@ -199,6 +200,12 @@ pub struct Options {
     /// What is decided about single clients, by the common name of their certificates. A table of a file, no flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<BTreeMap<String, ClientOptions>>,
+    /// Who may reach what, beside what everybody may. Tables of a file, no flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Vec<RuleOptions>>,
+    /// How rules are read. A table of a file, no flag.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<AccessOptions>,
 }
 
 impl Options {
@@ -295,7 +302,7 @@ impl Options {
     ];
 
     /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 1] = ["client"];
+    pub const TABLES: [&'static str; 3] = ["client", "rule", "access"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -395,6 +402,8 @@ impl Options {
                 .or(fallback.max_tcp_strangers_per_network),
             tcp_stranger_timeout: self.tcp_stranger_timeout.or(fallback.tcp_stranger_timeout),
             client: self.client.or(fallback.client),
+            rule: self.rule.or(fallback.rule),
+            access: self.access.or(fallback.access),
         }
     }
 
@@ -497,11 +506,12 @@ mod tests {
             _ => "'x'",
         };
         let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
-        let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
-        let options: Options = toml::from_str(&(file + &tables)).unwrap();
-        let debug = format!("{options:?}");
-        assert!(!debug.contains("None"), "{debug}");
-        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len() + Options::TABLES.len());
+        let tables = "[client]\n[access]\n[[rule]]\n";
+        let options: Options = toml::from_str(&(file + tables)).unwrap();
+        let printed = toml::Table::try_from(&options).unwrap();
+        let known = Options::NAMES.iter().chain(&Options::TABLES);
+        assert!(known.clone().all(|name| printed.contains_key(*name)), "{printed}");
+        assert_eq!(printed.len(), known.count());
     }
 
     #[test]

@@ -97,6 +97,8 @@ impl From<&Config> for Options {
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             client: live.clients.options(),
+            rule: live.access.rule_options(),
+            access: live.access.access_options(),
             ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
         }
     }

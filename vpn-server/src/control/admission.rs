@@ -11,7 +11,7 @@ use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
 use super::push::{Audience, options_for};
 use super::registry::{Admission, Applicant, ClientKey, Limits, NoPlace, Registry, SessionKey};
-use crate::auth::login::{Authenticator, ClientFacts, ClientNumber, Username};
+use crate::auth::login::{Acceptance, Authenticator, ClientFacts, ClientNumber, Username};
 use crate::config::{ClientDirectives, ClientSettings, InsideSettings, LiveSettings, SessionLimits};
 use crate::random;
 
@@ -33,6 +33,17 @@ pub(super) struct Admitted {
     pub(super) admission: Admission,
 }
 
+impl Admitted {
+    /// The same with what a program said that was told of the connection.
+    pub(super) fn with_more_from(self: Box<Self>, introduction: &Acceptance) -> Self {
+        let Self { connection, admission } = *self;
+        let mut connection = Arc::unwrap_or_clone(connection);
+        connection.groups.extend_from_slice(&introduction.groups);
+        connection.posture_statuses.extend_from_slice(&introduction.posture_statuses);
+        Self { connection: Arc::new(connection), admission }
+    }
+}
+
 impl Admissions {
     /// A number for a client that wants in.
     pub(super) fn count_client(&self) -> ClientNumber {
@@ -46,6 +57,7 @@ impl Admissions {
         request: &AuthorizationRequest,
         facts: &ClientFacts,
         username: Option<&Username>,
+        login: &Acceptance,
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
@@ -67,6 +79,10 @@ impl Admissions {
             address: admission.lease.v4,
             address_v6: admission.lease.v6,
             client: certificate_facts(&request.identity),
+            identity: facts.common_name.clone(),
+            groups: facts.certificate_groups.iter().chain(&login.groups).cloned().collect(),
+            posture_statuses: login.posture_statuses.clone(),
+            transport: request.path.transport,
             username: username.map(ToString::to_string),
             device: device_facts(&request.peer_info),
             negotiated: Negotiated {

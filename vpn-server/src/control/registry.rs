@@ -177,7 +177,8 @@ impl Registry {
         };
         let peer = Peer::new(key.session, key.shard, Arc::clone(&channel), place.lease.v4)
             .with_ipv6(place.lease.v6)
-            .with_networks(place.networks.clone());
+            .with_networks(place.networks.clone())
+            .with_tags(connection.subject().tags());
         self.tables.insert(slot, peer)?;
         place.live = Some(Live { connection, channel });
         Ok(())

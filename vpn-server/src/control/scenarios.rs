@@ -27,7 +27,7 @@ use crate::config::{
 };
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{Policy, Ruleset, TunnelNetwork};
+use crate::policy::{Evaluation, Policy, Ruleset, TunnelNetwork};
 use crate::random::OperatingSystem;
 use crate::testing::pki::{Issued, TestPki};
 use crate::transport::tcp::Standing;
@@ -660,6 +660,7 @@ fn policy() -> Policy {
         client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
+        evaluation: Evaluation::default(),
     })
 }
 

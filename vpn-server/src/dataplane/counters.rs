@@ -74,6 +74,8 @@ counted! {
         NoRoute = "no-route",
         /// An address that no rule covers.
         NoRule = "no-rule",
+        /// An address that only rules for others, or for other services, cover.
+        NotAuthorized = "not-authorized",
         /// Another client or what is behind it, without a rule that is about clients.
         ClientToClient = "client-to-client",
         /// A packet from the network for a tunnel address that nobody holds.
@@ -160,6 +162,7 @@ impl From<DenyReason> for DropReason {
             DenyReason::DestinationUnroutable => Self::DestinationUnroutable,
             DenyReason::NoRoute => Self::NoRoute,
             DenyReason::NoRule => Self::NoRule,
+            DenyReason::NotAuthorized => Self::NotAuthorized,
             DenyReason::ClientToClient => Self::ClientToClient,
         }
     }

@@ -165,7 +165,7 @@ const CONNECT_KEY: u32 = u32::MAX;
 
 fn accepted(config: &ScratchFile) -> Verdict {
     let directives = config.text().lines().map(ToOwned::to_owned).collect();
-    Verdict::Accept(Acceptance { directives, push: Vec::new() })
+    Verdict::Accept(Acceptance { directives, ..Acceptance::default() })
 }
 
 fn refused(code: &'static str, detail: &str) -> Verdict {

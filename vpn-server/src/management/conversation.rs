@@ -224,7 +224,7 @@ impl Conversation {
         directives: Vec<String>,
         server: &dyn Managed,
     ) -> Result<(), Refusal> {
-        let verdict = Verdict::Accept(Acceptance { directives, push: Vec::new() });
+        let verdict = Verdict::Accept(Acceptance { directives, ..Acceptance::default() });
         if !server.reception().answer(petition.client_id, petition.key_id, verdict) {
             return Err(Refusal::Failed("client-auth"));
         }

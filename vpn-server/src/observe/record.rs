@@ -13,6 +13,7 @@ use std::time::Duration;
 use pki_core::time::{Calendar, Timestamp};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use vpn_proto::Transport;
 
 use crate::control::connection::{CertificateFacts, Connection, DeviceFacts, EndpointId, Usage};
 
@@ -42,7 +43,7 @@ pub(super) struct Record {
     egress_packets: String,
     connection_end_time: String,
     username: String,
-    posture_compliance_statuses: &'static str,
+    posture_compliance_statuses: String,
     connection_duration_seconds: String,
     event: &'static str,
     reason: String,
@@ -55,6 +56,7 @@ pub(super) struct Record {
     data_cipher: &'static str,
     client_version: String,
     client_ipv6: String,
+    groups: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     peer_info: BTreeMap<String, String>,
 }
@@ -160,7 +162,10 @@ impl Record {
             egress_bytes: usage.egress_bytes.to_string(),
             ingress_packets: usage.ingress_packets.to_string(),
             egress_packets: usage.egress_packets.to_string(),
+            transport_protocol: transport_name(connection.transport),
             username: or_not_available(connection.username.as_ref()),
+            posture_compliance_statuses: listed(&connection.posture_statuses),
+            groups: listed(&connection.groups),
             connection_duration_seconds: duration.as_secs().to_string(),
             tls_version: connection.negotiated.tls_version,
             tls_cipher_suite: connection.negotiated.tls_cipher_suite,
@@ -195,7 +200,7 @@ impl Record {
             egress_packets: "0".to_owned(),
             connection_end_time: absent(),
             username: absent(),
-            posture_compliance_statuses: NOT_AVAILABLE,
+            posture_compliance_statuses: absent(),
             connection_duration_seconds: "0".to_owned(),
             event: NOT_AVAILABLE,
             reason: absent(),
@@ -208,6 +213,7 @@ impl Record {
             data_cipher: NOT_AVAILABLE,
             client_version: absent(),
             client_ipv6: absent(),
+            groups: absent(),
             peer_info: BTreeMap::new(),
         }
     }
@@ -246,6 +252,19 @@ fn peer_info(device: &DeviceFacts) -> BTreeMap<String, String> {
 
 fn or_not_available(value: Option<&impl Display>) -> String {
     value.map_or_else(|| NOT_AVAILABLE.to_owned(), ToString::to_string)
+}
+
+/// As AWS has it.
+const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    }
+}
+
+/// Several values in one text. Names of groups may contain commas: those of directories do.
+fn listed(values: &[String]) -> String {
+    if values.is_empty() { NOT_AVAILABLE.to_owned() } else { values.join(";") }
 }
 
 /// JSON in which everything outside of printable text is escaped, so that a reader of the raw file is as safe as a
@@ -326,6 +345,8 @@ mod tests {
         assert_eq!(record["device-ip"], "192.0.2.2");
         assert_eq!(record["port"], "59974");
         assert_eq!(record["username"], "NA");
+        assert_eq!(record["groups"], "it;board");
+        assert_eq!(record["transport-protocol"], "udp");
         assert_eq!(record["cert-serial"], "0A1B");
         assert_eq!(record["data-cipher"], "AES-256-GCM");
     }

@@ -3,6 +3,7 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod access;
 mod address_ledger;
 mod check;
 mod error;
@@ -23,6 +24,7 @@ mod systemd;
 #[cfg(test)]
 mod tcp_scenarios;
 
+pub use access::{RuleOrigin, Simulation};
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;

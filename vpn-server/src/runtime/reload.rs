@@ -5,7 +5,7 @@ use std::time::SystemTime;
 use pki_core::time::Timestamp;
 use tracing::{error, info, warn};
 
-use super::server::{Server, policy};
+use super::server::Server;
 use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
 use crate::stock::StockError;
@@ -80,7 +80,7 @@ impl Server {
             report.fail("routes", &error);
             return;
         }
-        self.tables.set_policy(policy(&live, &self.config.inside));
+        self.put_in_force(&live);
         self.control().set_live(live.clone());
         self.config.live = live;
         report.live_settings_changed = true;

@@ -34,6 +34,20 @@ pub struct Acceptance {
     pub directives: Vec<String>,
     /// Pushed to the client beside everything else: a fresh token.
     pub push: Vec<PushOption>,
+    /// The groups that the client is in, beside those in its certificate.
+    pub groups: Vec<String>,
+    /// What was found out about the state of the device, for lists and logs.
+    pub posture_statuses: Vec<String>,
+}
+
+impl Acceptance {
+    /// Adds what a later decider says.
+    pub fn extend(&mut self, later: Self) {
+        self.directives.extend(later.directives);
+        self.push.extend(later.push);
+        self.groups.extend(later.groups);
+        self.posture_statuses.extend(later.posture_statuses);
+    }
 }
 
 /// News about a question.

@@ -230,8 +230,7 @@ impl Round {
     fn take(mut self, verdict: Verdict) {
         match verdict {
             Verdict::Accept(acceptance) => {
-                self.gathered.directives.extend(acceptance.directives);
-                self.gathered.push.extend(acceptance.push);
+                self.gathered.extend(acceptance);
                 self.go_on();
             }
             other @ (Verdict::Deny(_)
@@ -297,7 +296,7 @@ mod tests {
                 attempt.password.as_ref().is_some_and(|password| password.as_str() == self.password);
             let directives = vec![format!("push \"echo {}\"", self.password)];
             answer.decide(if is_right {
-                Verdict::Accept(Acceptance { directives, push: Vec::new() })
+                Verdict::Accept(Acceptance { directives, ..Acceptance::default() })
             } else {
                 Verdict::wrong_credentials("wrong-password", "")
             });

@@ -270,7 +270,7 @@ fn directives_of_who_decides_count() {
     world.run(&mut [&mut client], |_| desk.is_asked());
     let directives = ["push-reset", "push \"route 10.1.0.0 255.255.0.0\"", "what is this"];
     let directives = directives.iter().map(|line| (*line).to_owned()).collect();
-    desk.take().1.decide(Verdict::Accept(Acceptance { directives, push: Vec::new() }));
+    desk.take().1.decide(Verdict::Accept(Acceptance { directives, ..Acceptance::default() }));
     let pushed = world.connect(&mut client);
     assert!(pushed.options.contains(&"route 10.1.0.0 255.255.0.0".to_owned()), "{:?}", pushed.options);
     assert!(!pushed.options.contains(&"route 10.7.0.0 255.255.255.0".to_owned()));

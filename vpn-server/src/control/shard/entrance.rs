@@ -220,6 +220,7 @@ impl Shard {
             remote: request.path.remote,
             common_name: name.map_or_else(|| identity.common_name.clone(), ToString::to_string),
             certificate: identity.has_certificate().then(|| certificate_facts(identity)),
+            certificate_groups: self.shared.trust.groups_of(&identity.fingerprint),
             chain: self.shared.trust.chain_of(&identity.fingerprint),
             peer_info: request.peer_info.clone(),
             transport: request.path.transport,
@@ -269,10 +270,10 @@ impl Shard {
                 self.seat(now, session, Candidate { stage: Stage::Login, ..candidate }, acceptance);
             }
             (Verdict::Accept(acceptance), Stage::Introduction(admitted, mut login)) => {
-                login.directives.extend(acceptance.directives);
-                login.push.extend(acceptance.push);
+                let admitted = admitted.with_more_from(&acceptance);
+                login.extend(acceptance);
                 let candidate = Candidate { stage: Stage::Login, ..candidate };
-                self.let_in(now, session, candidate, *admitted, login);
+                self.let_in(now, session, candidate, admitted, login);
             }
             (refusal, stage) => {
                 if matches!(stage, Stage::Introduction(..)) {
@@ -288,9 +289,9 @@ impl Shard {
         let Candidate { request, facts, .. } = &candidate;
         let admissions = &self.shared.admissions;
         let username = candidate.username.as_ref().filter(|_| admissions.authenticator.checks_credentials());
-        let admitted = self
-            .refuse_revoked(&candidate.certificates)
-            .and_then(|()| admissions.admit(self.key(session), request, facts, username, wall_clock()));
+        let admitted = self.refuse_revoked(&candidate.certificates).and_then(|()| {
+            admissions.admit(self.key(session), request, facts, username, &login, wall_clock())
+        });
         match admitted {
             Ok(admitted) => {
                 if let Some(evicted) = admitted.admission.evicted {
