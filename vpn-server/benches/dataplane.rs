@@ -161,6 +161,7 @@ fn ruleset(rules: u16) -> Ruleset {
         rules: rules.collect(),
         routes,
         evaluation: Evaluation::default(),
+        security: None,
     }
 }
 

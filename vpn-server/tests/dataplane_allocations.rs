@@ -255,6 +255,7 @@ fn policy() -> Policy {
         routes: destinations.to_vec(),
         rules: rules.to_vec(),
         evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

@@ -672,6 +672,7 @@ fn policy(authorized: &[&str]) -> Policy {
         rules: rules.collect(),
         routes,
         evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

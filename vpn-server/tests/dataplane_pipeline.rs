@@ -24,8 +24,8 @@ use vpn_server::dataplane::pipeline::{Intake, Pipeline};
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
 use vpn_server::policy::{
-    Audience, AuthorizationRule, Evaluation, PROTOCOL_UDP, Policy, RuleId, Ruleset, ServiceRange, Tag, Tags,
-    TunnelNetwork, TunnelNetworkV6,
+    Audience, AuthorizationRule, Direction, Evaluation, PROTOCOL_UDP, Policy, RuleId, Ruleset, SecurityRule,
+    ServiceRange, Tag, Tags, TunnelNetwork, TunnelNetworkV6,
 };
 use vpn_server::transport::{ReceiveBatch, Received};
 
@@ -359,6 +359,40 @@ fn acl_03_a_rule_for_one_group_and_port_opens_nothing_else() {
     let complaint = [&[0; 4][..], &question[..28]].concat();
     let unreachable = ipv4(TARGET, ALICE, 1, &[&[3, 3, 0, 0][..], &complaint].concat());
     assert_eq!(world.network_sends(&[unreachable]).len(), 1, "an error about an open service");
+}
+
+#[test]
+fn security_groups_decide_who_may_begin_and_answers_pass() {
+    let https = ServiceRange::Ports { protocol: PROTOCOL_UDP, first: 443, last: 443 };
+    let ssh = ServiceRange::Ports { protocol: PROTOCOL_UDP, first: 22, last: 22 };
+    let security =
+        |direction, services| SecurityRule { direction, services, peer: "192.168.7.0/24".parse().unwrap() };
+    let rules = [AuthorizationRule::for_everybody(RuleId(0), "192.168.0.0/16".parse().unwrap())];
+    let guarded = vec![security(Direction::Egress, https), security(Direction::Ingress, ssh)];
+    let mut world = World::new(&[]);
+    world.tables.set_policy(Policy::compile(&Ruleset { security: Some(guarded), ..ruleset_of(&rules) }));
+    let alice = world.join(ALICE);
+    let (out, back) = (udp_between(ALICE, 4000, TARGET, 443), udp_between(TARGET, 443, ALICE, 4000));
+    assert!(world.network_sends(std::slice::from_ref(&back)).is_empty(), "nobody asked");
+    assert_eq!(world.client_sends(&alice, &out), Ok(out));
+    assert_eq!(world.network_sends(std::slice::from_ref(&back)).len(), 1);
+    assert!(world.network_sends(&[udp_between(TARGET, 443, ALICE, 4001)]).is_empty(), "another port");
+    assert_eq!(
+        world.client_sends(&alice, &udp_between(ALICE, 4000, TARGET, 80)),
+        Err(DropReason::SecurityGroup)
+    );
+    let elsewhere = udp_between(ALICE, 4000, Ipv4Addr::new(192, 168, 8, 1), 443);
+    assert_eq!(world.client_sends(&alice, &elsewhere), Err(DropReason::SecurityGroup));
+
+    let (call, answer) = (udp_between(TARGET, 5000, ALICE, 22), udp_between(ALICE, 22, TARGET, 5000));
+    assert_eq!(world.client_sends(&alice, &answer), Err(DropReason::SecurityGroup), "nobody called");
+    assert_eq!(world.network_sends(&[call]).len(), 1);
+    assert_eq!(world.client_sends(&alice, &answer), Ok(answer.clone()));
+
+    let closed = Ruleset { security: Some(vec![]), ..ruleset_of(&rules) };
+    world.tables.set_policy(Policy::compile(&closed));
+    assert!(world.network_sends(&[back]).is_empty(), "what was open is closed at once");
+    assert_eq!(world.client_sends(&alice, &answer), Err(DropReason::SecurityGroup));
 }
 
 #[test]
@@ -925,14 +959,19 @@ fn rule(destination: &str, groups: &[&str], services: ServiceRange) -> Authoriza
 
 /// A policy of these rules, which routes what they are about.
 fn policy_of(rules: &[AuthorizationRule]) -> Policy {
+    Policy::compile(&ruleset_of(rules))
+}
+
+fn ruleset_of(rules: &[AuthorizationRule]) -> Ruleset {
     let ipv6 = TunnelNetworkV6 { network: "fd00:8::/64".parse().unwrap(), server: SERVER_V6 };
-    Policy::compile(&Ruleset {
+    Ruleset {
         tunnel: TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: Some(ipv6) },
         client_networks: vec![],
         routes: rules.iter().map(|rule| rule.destination).collect(),
         rules: rules.to_vec(),
         evaluation: Evaluation::default(),
-    })
+        security: None,
+    }
 }
 
 fn policy(authorized: &[&str]) -> Policy {
@@ -949,6 +988,7 @@ fn policy(authorized: &[&str]) -> Policy {
         routes,
         rules: rules.collect(),
         evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

@@ -219,7 +219,7 @@ impl AccessRule {
         Ok(Self {
             destination,
             allowed: Allowed::check(options)?,
-            services: check_services(options)?,
+            services: services(options.protocol.as_deref(), options.ports.as_deref())?,
             expires: check_expiry(options)?,
             description: options.description.clone(),
         })
@@ -257,12 +257,13 @@ impl Allowed {
     }
 }
 
-fn check_services(options: &RuleOptions) -> Result<ServiceRange, ConfigError> {
-    let protocol = options.protocol.as_deref().map(|text| {
+/// The services that a rule is about.
+pub(super) fn services(protocol: Option<&str>, ports: Option<&str>) -> Result<ServiceRange, ConfigError> {
+    let protocol = protocol.map(|text| {
         let number = ProtocolName::parse(text).map(|ProtocolName(number)| number);
         number.ok_or_else(|| invalid("rule.protocol", text, InvalidRule::NotProtocol))
     });
-    match (protocol.transpose()?, options.ports.as_deref()) {
+    match (protocol.transpose()?, ports) {
         (None, None) => Ok(ServiceRange::All),
         (Some(protocol), None) => Ok(ServiceRange::Protocol(protocol)),
         (Some(protocol), Some(text)) if has_ports(protocol) => {
@@ -337,15 +338,19 @@ const fn print(evaluation: Evaluation) -> &'static str {
     }
 }
 
+/// Protocol and ports as they are written in rules.
+pub(super) fn print_services(services: ServiceRange) -> (Option<String>, Option<String>) {
+    let name = |protocol| Some(ProtocolName(protocol).to_string());
+    match services {
+        ServiceRange::All => (None, None),
+        ServiceRange::Protocol(protocol) => (name(protocol), None),
+        ServiceRange::Ports { protocol, first, last } => (name(protocol), Some(format!("{first}-{last}"))),
+    }
+}
+
 impl From<&AccessRule> for RuleOptions {
     fn from(rule: &AccessRule) -> Self {
-        let (protocol, ports) = match rule.services {
-            ServiceRange::All => (None, None),
-            ServiceRange::Protocol(protocol) => (Some(protocol), None),
-            ServiceRange::Ports { protocol, first, last } => {
-                (Some(protocol), Some(format!("{first}-{last}")))
-            }
-        };
+        let (protocol, ports) = print_services(rule.services);
         let (group, common_name) = match &rule.allowed {
             Allowed::Everybody => (None, None),
             Allowed::Groups(groups) => (Some(groups.clone()), None),
@@ -355,7 +360,7 @@ impl From<&AccessRule> for RuleOptions {
             destination: Some(rule.destination.to_string()),
             group,
             common_name,
-            protocol: protocol.map(|protocol| ProtocolName(protocol).to_string()),
+            protocol,
             ports,
             expires: rule.expires.map(|expires| expires.to_string()),
             description: rule.description.clone(),

@@ -18,6 +18,7 @@ use super::login::{LoginSettings, SessionLimits};
 use super::network::{Network, RoutedNetwork};
 use super::options::Options;
 use super::push::{MOST_PUSHED_OCTETS, PushSettings};
+use super::security::SecuritySettings;
 use super::session::{self, SessionSettings};
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
@@ -87,6 +88,8 @@ pub struct LiveSettings {
     pub authorized: Vec<Network>,
     /// Who may reach what beside that; everything else is denied.
     pub access: AccessSettings,
+    /// The security groups of the endpoint.
+    pub security: SecuritySettings,
     /// Whether clients may reach each other and what is behind them, without a rule that says so.
     pub client_to_client: bool,
     /// What clients are told beside routes.
@@ -259,6 +262,10 @@ impl LiveSettings {
                 options.rule.as_deref().unwrap_or_default(),
                 options.access.as_ref(),
                 inside,
+            )?,
+            security: SecuritySettings::check(
+                options.security_group.as_deref().unwrap_or_default(),
+                options.security_peers.as_ref(),
             )?,
             client_to_client: options.client_to_client.unwrap_or(false),
             push: PushSettings::check(options)?,

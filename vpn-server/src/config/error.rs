@@ -11,6 +11,7 @@ use super::login::UnknownWord;
 use super::network::{InvalidNetwork, Network, RoutedNetwork};
 use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
+use super::security::{InvalidSecurityGroupId, SecurityGroupId};
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
 use crate::management::InvalidManagementAddress;
@@ -181,6 +182,20 @@ pub enum ConfigError {
         /// What is wrong.
         problem: Box<ConfigError>,
     },
+    /// Something in a security group.
+    #[error("security group '{}': {problem}", group.escape_debug())]
+    InSecurityGroup {
+        /// The name of the group, or its number if it has none.
+        group: String,
+        /// What is wrong.
+        problem: Box<ConfigError>,
+    },
+    /// A security group of which nothing is known.
+    #[error("the members of the security group '{group}' are not known")]
+    UnknownSecurityGroup {
+        /// The group.
+        group: SecurityGroupId,
+    },
     /// A network behind one client that is not among those behind clients.
     #[error("{network} is behind a client, but in no --client-route")]
     NotClientRoute {
@@ -232,6 +247,9 @@ pub enum InvalidValue {
     /// Not a rule about access.
     #[error(transparent)]
     Rule(#[from] InvalidRule),
+    /// Not the name of a security group.
+    #[error(transparent)]
+    SecurityGroup(#[from] InvalidSecurityGroupId),
     /// Not an IP address.
     #[error("not an IP address")]
     NotIpAddress,
@@ -266,7 +284,10 @@ impl ConfigError {
             Self::NetworksOverlap { .. } => "config-networks-overlap",
             Self::NeedsIpv6 { .. } => "config-needs-ipv6",
             Self::OutsideClientCidr { .. } => "config-outside-client-cidr",
-            Self::InClient { problem, .. } | Self::InRule { problem, .. } => problem.code(),
+            Self::InClient { problem, .. }
+            | Self::InRule { problem, .. }
+            | Self::InSecurityGroup { problem, .. } => problem.code(),
+            Self::UnknownSecurityGroup { .. } => "config-security-group-unknown",
             Self::NotClientRoute { .. } => "config-not-client-route",
         }
     }
@@ -315,7 +336,12 @@ impl ConfigError {
             Self::OutsideClientCidr { .. } => {
                 "choose addresses of the client network that are neither its first nor its last".to_owned()
             }
-            Self::InClient { problem, .. } | Self::InRule { problem, .. } => problem.help(),
+            Self::InClient { problem, .. }
+            | Self::InRule { problem, .. }
+            | Self::InSecurityGroup { problem, .. } => problem.help(),
+            Self::UnknownSecurityGroup { group } => {
+                format!("add [security-peers.{group}] with the addresses of its members")
+            }
             Self::NotClientRoute { network } => {
                 format!("add --client-route {network}: the host sends it into the tunnel then")
             }
@@ -352,6 +378,7 @@ impl InvalidValue {
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::Rule(problem) => problem.help(),
+            Self::SecurityGroup(_) => "use letters, digits, - and _, a letter first",
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",

@@ -21,6 +21,7 @@ mod operation;
 mod options;
 mod push;
 mod reload;
+mod security;
 mod session;
 mod show;
 mod strangers;
@@ -52,6 +53,10 @@ pub use push::{
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use security::{
+    GroupRule, GroupRuleOptions, InvalidSecurityGroupId, SecurityGroup, SecurityGroupId,
+    SecurityGroupOptions, SecurityPeer, SecurityPeerOptions, SecuritySettings,
+};
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use strangers::StrangerSettings;
 pub use words::InvalidLine;

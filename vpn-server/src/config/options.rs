@@ -8,6 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::access::{AccessOptions, RuleOptions};
 use super::client::ClientOptions;
+use super::security::{SecurityGroupOptions, SecurityPeerOptions};
 
 /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
@@ -206,6 +207,12 @@ pub struct Options {
     /// How rules are read. A table of a file, no flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessOptions>,
+    /// The security groups of the endpoint. Tables of a file, no flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_group: Option<Vec<SecurityGroupOptions>>,
+    /// The members of other security groups, by name. Tables of a file, no flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub security_peers: Option<BTreeMap<String, SecurityPeerOptions>>,
 }
 
 impl Options {
@@ -302,7 +309,7 @@ impl Options {
     ];
 
     /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 3] = ["client", "rule", "access"];
+    pub const TABLES: [&'static str; 5] = ["client", "rule", "access", "security-group", "security-peers"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -404,6 +411,8 @@ impl Options {
             client: self.client.or(fallback.client),
             rule: self.rule.or(fallback.rule),
             access: self.access.or(fallback.access),
+            security_group: self.security_group.or(fallback.security_group),
+            security_peers: self.security_peers.or(fallback.security_peers),
         }
     }
 
@@ -506,7 +515,7 @@ mod tests {
             _ => "'x'",
         };
         let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
-        let tables = "[client]\n[access]\n[[rule]]\n";
+        let tables = "[client]\n[access]\n[[rule]]\n[[security-group]]\n[security-peers]\n";
         let options: Options = toml::from_str(&(file + tables)).unwrap();
         let printed = toml::Table::try_from(&options).unwrap();
         let known = Options::NAMES.iter().chain(&Options::TABLES);

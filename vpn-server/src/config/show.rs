@@ -26,6 +26,7 @@ impl Options {
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
         let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
+        let (security_group, security_peers) = live.security.options();
         Self {
             askpass: config.passphrase_file.clone(),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
@@ -99,6 +100,8 @@ impl From<&Config> for Options {
             client: live.clients.options(),
             rule: live.access.rule_options(),
             access: live.access.access_options(),
+            security_group,
+            security_peers,
             ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
         }
     }

@@ -661,6 +661,7 @@ fn policy() -> Policy {
         routes: Vec::new(),
         rules: Vec::new(),
         evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

@@ -78,6 +78,8 @@ counted! {
         NotAuthorized = "not-authorized",
         /// Another client or what is behind it, without a rule that is about clients.
         ClientToClient = "client-to-client",
+        /// A packet that the security groups of the endpoint do not allow.
+        SecurityGroup = "security-group",
         /// A packet from the network for a tunnel address that nobody holds.
         NoSession = "no-session",
         /// A packet from the network that is too long to be sealed into one datagram.
@@ -164,6 +166,7 @@ impl From<DenyReason> for DropReason {
             DenyReason::NoRule => Self::NoRule,
             DenyReason::NotAuthorized => Self::NotAuthorized,
             DenyReason::ClientToClient => Self::ClientToClient,
+            DenyReason::SecurityGroup => Self::SecurityGroup,
         }
     }
 }

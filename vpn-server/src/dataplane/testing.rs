@@ -30,5 +30,6 @@ pub(super) fn policy(networks: &[&str]) -> Policy {
         rules: rules.collect(),
         routes,
         evaluation: Evaluation::default(),
+        security: None,
     })
 }

@@ -9,7 +9,9 @@
 
 use std::fmt;
 
-use crate::config::{ClientCidrs, Network, RoutedNetwork};
+use ipnet::IpNet;
+
+use crate::config::{ClientCidrs, Network, RoutedNetwork, SecurityGroupId};
 use crate::transport::tun::DeviceName;
 
 /// Everything the tables depend on.
@@ -21,6 +23,11 @@ pub(super) struct Ruleset<'a> {
     pub(super) client_networks: &'a [Network],
     pub(super) routes: &'a [RoutedNetwork],
     pub(super) listening_ports: &'a [u16],
+    /// Whether there is translation at all.
+    pub(super) translates: bool,
+    pub(super) security_groups: &'a [SecurityGroupId],
+    /// Where packets of clients come from, as others see them.
+    pub(super) members: &'a [IpNet],
 }
 
 /// The name of the tables that belong to a TUN device.
@@ -44,10 +51,14 @@ impl Ruleset<'_> {
         let Self { tun, .. } = self;
         write!(out, "{}", Removal(tun, family))?;
         writeln!(out, "table {family} {} {{", table_name(tun))?;
+        self.write_members(out, family)?;
+        if !self.translates {
+            return writeln!(out, "}}");
+        }
         if self.is_translated(family) {
             writeln!(out, "  chain postrouting {{")?;
             writeln!(out, "    type nat hook postrouting priority srcnat; policy accept;")?;
-            for route in self.routes.iter().filter(|route| family.has(route.network)) {
+            for route in self.routes.iter().filter(|route| family.has(route.network.net())) {
                 self.write_masquerade(out, family, route)?;
             }
             writeln!(out, "  }}")?;
@@ -57,6 +68,21 @@ impl Ruleset<'_> {
         writeln!(out, "    iifname != \"{tun}\" oifname \"{tun}\" ct state new,invalid drop")?;
         writeln!(out, "  }}")?;
         writeln!(out, "}}")
+    }
+
+    /// One set for each security group, for those who want to know its members.
+    fn write_members(&self, out: &mut fmt::Formatter<'_>, family: Family) -> fmt::Result {
+        let members = self.members.iter().filter(|member| family.has(**member)).map(ToString::to_string);
+        let members = members.collect::<Vec<_>>().join(", ");
+        for group in self.security_groups {
+            writeln!(out, "  set cvpn_sg_{group}_members {{")?;
+            writeln!(out, "    type {}; flags interval", family.address_type())?;
+            if !members.is_empty() {
+                writeln!(out, "    elements = {{ {members} }}")?;
+            }
+            writeln!(out, "  }}")?;
+        }
+        Ok(())
     }
 
     fn is_translated(&self, family: Family) -> bool {
@@ -91,7 +117,7 @@ impl Ruleset<'_> {
 
     fn sources(&self, family: Family) -> impl Iterator<Item = Network> {
         let all = self.client_cidrs.networks().chain(self.client_networks.iter().copied());
-        all.filter(move |network| family.has(*network))
+        all.filter(move |network| family.has(network.net()))
     }
 }
 
@@ -103,8 +129,15 @@ pub(super) enum Family {
 }
 
 impl Family {
-    const fn has(self, network: Network) -> bool {
-        network.is_ipv6() == matches!(self, Self::Ipv6)
+    const fn has(self, network: IpNet) -> bool {
+        matches!((self, network), (Self::Ipv4, IpNet::V4(_)) | (Self::Ipv6, IpNet::V6(_)))
+    }
+
+    const fn address_type(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4_addr",
+            Self::Ipv6 => "ipv6_addr",
+        }
     }
 }
 
@@ -192,6 +225,27 @@ table ip postern_tun0 {
     }
 
     #[test]
+    fn members_of_security_groups_stand_in_sets_of_each_family() {
+        let inside = inside(&["10.8.0.0/24", "2001:db8:8::/64"], &[]);
+        let text = Ruleset {
+            tun: &"tun0".parse().unwrap(),
+            client_cidrs: inside.0,
+            client_networks: &[],
+            routes: &[],
+            listening_ports: &[],
+            translates: false,
+            security_groups: &["sg-1".parse().unwrap()],
+            members: &["10.8.0.0/24".parse().unwrap()],
+        }
+        .to_string();
+        let expected = "table ip postern_tun0 {\n  set cvpn_sg_sg-1_members {\n    type ipv4_addr; flags interval\n    \
+                        elements = { 10.8.0.0/24 }\n  }\n}\n";
+        assert!(text.contains(expected), "{text}");
+        let expected = "table ip6 postern_tun0 {\n  set cvpn_sg_sg-1_members {\n    type ipv6_addr; flags interval\n  }\n}\n";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
     fn without_ipv6_inside_there_is_no_table_for_it() {
         assert!(!ruleset(&["0.0.0.0/0"], &[1194]).contains("ip6"));
     }
@@ -243,6 +297,9 @@ table ip postern_tun0 {
             client_networks: &inside.1,
             routes: &routes,
             listening_ports,
+            translates: true,
+            security_groups: &[],
+            members: &[],
         }
         .to_string()
     }

@@ -8,6 +8,7 @@ use prefix_trie::joint::map::JointPrefixMap;
 use prefix_trie::joint::set::JointPrefixSet;
 
 use super::audience::{Audience, Tags};
+use super::security::{Direction, SecurityFilter, SecurityRule};
 use super::service::{Service, ServiceRange};
 
 /// Everything a policy is made of, as configured.
@@ -23,6 +24,8 @@ pub struct Ruleset {
     pub rules: Vec<AuthorizationRule>,
     /// Which of several rules about a destination decide.
     pub evaluation: Evaluation,
+    /// What security groups allow between clients and the networks behind the server; `None` if there are none.
+    pub security: Option<Vec<SecurityRule>>,
 }
 
 /// Which of the rules whose networks contain a destination decide about it.
@@ -81,6 +84,7 @@ pub struct Policy {
     rules: JointPrefixMap<IpNet, Vec<Entry>>,
     evaluation: Evaluation,
     lets_clients_meet: bool,
+    security: Option<SecurityFilter>,
 }
 
 /// A rule among those of one prefix.
@@ -125,6 +129,7 @@ impl Policy {
             rules,
             evaluation: ruleset.evaluation,
             lets_clients_meet: false,
+            security: ruleset.security.as_deref().map(SecurityFilter::compile),
         };
         let lets_clients_meet = ruleset.rules.iter().any(|rule| policy.is_about_clients(rule.destination));
         Self { lets_clients_meet, ..policy }
@@ -141,6 +146,34 @@ impl Policy {
     #[must_use]
     pub const fn lets_clients_meet(&self) -> bool {
         self.lets_clients_meet
+    }
+
+    /// Whether who began decides about what answers, so that somebody has to remember it.
+    #[must_use]
+    pub const fn asks_who_began(&self) -> bool {
+        self.lets_clients_meet || self.security.is_some()
+    }
+
+    /// Whether security groups have a say about packets between clients and `address`.
+    #[must_use]
+    pub fn is_guarded(&self, address: IpAddr) -> bool {
+        self.security.is_some() && !self.is_inside(address)
+    }
+
+    /// Whether the security groups let a session begin with `service` at `address`, or `address` with `service` of a session.
+    #[must_use]
+    pub fn permits(&self, direction: Direction, address: IpAddr, service: Service) -> bool {
+        self.permits_some(direction, address, Some(service))
+    }
+
+    pub(super) fn permits_some(
+        &self,
+        direction: Direction,
+        address: IpAddr,
+        service: Option<Service>,
+    ) -> bool {
+        let guard = self.security.as_ref().filter(|_| !self.is_inside(address));
+        guard.is_none_or(|guard| guard.permits(direction, address, service))
     }
 
     /// Whether `address` can be at another client: inside, and not the server's.

@@ -52,6 +52,8 @@ pub enum DenyReason {
     NotAuthorized,
     /// The destination is another client or behind one, and the deciding rule is not about clients.
     ClientToClient,
+    /// The security groups of the endpoint do not allow it.
+    SecurityGroup,
 }
 
 impl Principal<'_> {
@@ -76,6 +78,7 @@ impl DenyReason {
             Self::NoRule => "no-rule",
             Self::NotAuthorized => "not-authorized",
             Self::ClientToClient => "client-to-client",
+            Self::SecurityGroup => "security-group",
         }
     }
 }
@@ -505,7 +508,14 @@ mod tests {
         let rules = numbered
             .map(|(destination, id)| AuthorizationRule::for_everybody(RuleId(id), destination))
             .collect();
-        Ruleset { tunnel, client_networks: vec![], routes, rules, evaluation: Evaluation::default() }
+        Ruleset {
+            tunnel,
+            client_networks: vec![],
+            routes,
+            rules,
+            evaluation: Evaluation::default(),
+            security: None,
+        }
     }
 
     fn principal() -> Principal<'static> {

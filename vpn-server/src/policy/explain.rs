@@ -9,6 +9,7 @@ use super::audience::Tags;
 use super::compile::{Entry, Evaluation, Policy, Route, RuleId};
 use super::decide::DenyReason;
 use super::destination::effective;
+use super::security::Direction;
 use super::service::{Service, ServiceRange};
 
 /// How a policy judges what one session asks for, and why.
@@ -67,7 +68,10 @@ impl Policy {
             service,
             route: examination.route,
             prefix: examination.prefix,
-            outcome: examination.outcome,
+            outcome: match self.permits_some(Direction::Egress, destination, service) {
+                true => examination.outcome,
+                false => examination.outcome.and(Err(DenyReason::SecurityGroup)),
+            },
             considered,
         }
     }
@@ -149,6 +153,7 @@ impl DenyReason {
             Self::NoRule => "no rule covers it",
             Self::NotAuthorized => "no rule that decides about it is for this session and service",
             Self::ClientToClient => "it is another client, and the rule is about more than clients",
+            Self::SecurityGroup => "the security groups of the endpoint do not let it out",
         }
     }
 }
@@ -202,6 +207,14 @@ mod tests {
     }
 
     #[test]
+    fn security_groups_have_the_last_word() {
+        let ruleset = Ruleset { security: Some(vec![]), ..ruleset(Evaluation::LongestPrefix) };
+        let explained = Policy::compile(&ruleset).explain(&group("it"), address("10.7.0.9"), Some(tcp(22)));
+        assert_eq!(explained.outcome, Err(DenyReason::SecurityGroup));
+        assert_eq!(explained.prefix, Some("10.7.0.0/24".parse().unwrap()));
+    }
+
+    #[test]
     fn additive_policies_ask_all_rules_the_closest_first() {
         let policy = policy(Evaluation::Additive);
         let explained = policy.explain(&group("it"), address("10.7.0.9"), Some(tcp(80)));
@@ -213,6 +226,10 @@ mod tests {
     }
 
     fn policy(evaluation: Evaluation) -> Policy {
+        Policy::compile(&ruleset(evaluation))
+    }
+
+    fn ruleset(evaluation: Evaluation) -> Ruleset {
         let network = |text: &str| text.parse::<IpNet>().unwrap();
         let ssh = ServiceRange::Ports { protocol: PROTOCOL_TCP, first: 22, last: 22 };
         let rule = |id, destination, audience, services| AuthorizationRule {
@@ -221,7 +238,7 @@ mod tests {
             audience,
             services,
         };
-        Policy::compile(&Ruleset {
+        Ruleset {
             tunnel: TunnelNetwork {
                 network: "10.8.0.0/24".parse().unwrap(),
                 server: "10.8.0.1".parse().unwrap(),
@@ -235,7 +252,8 @@ mod tests {
                 rule(2, "10.7.0.0/24", Audience::AnyOf(group("board")), ServiceRange::All),
             ],
             evaluation,
-        })
+            security: None,
+        }
     }
 
     fn group(name: &str) -> Tags {

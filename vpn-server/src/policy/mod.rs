@@ -15,6 +15,9 @@
 //!                   none is ──────────────────────────────► deny not-authorized
 //! ```
 //!
+//! Security groups, if an endpoint has some, are asked after that: a packet that they do not let begin passes only as an
+//! answer, which the data plane remembers.
+//!
 //! Rules with shorter prefixes are not asked then, unless a policy is [`Evaluation::Additive`].
 //!
 //! Inside the tunnel are the networks of client addresses and those behind clients. They are routed without being listed
@@ -29,6 +32,7 @@ mod destination;
 mod explain;
 #[cfg(test)]
 mod scenarios;
+mod security;
 mod service;
 mod subject;
 
@@ -38,6 +42,7 @@ pub use compile::{
 };
 pub use decide::{DenyReason, Principal, Verdict};
 pub use explain::{Considered, Explanation, Mismatch};
+pub use security::{Direction, SecurityRule};
 pub use service::{
     PROTOCOL_ICMP, PROTOCOL_ICMP_V6, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP, Port, ProtocolName, Service,
     ServiceRange, has_ports,

@@ -134,5 +134,6 @@ fn compile(rules: &[Rule], evaluation: Evaluation) -> Policy {
         routes: vec!["0.0.0.0/0".parse().unwrap()],
         rules: rules.iter().zip(0..).map(rule).collect(),
         evaluation,
+        security: None,
     })
 }

@@ -67,6 +67,7 @@ impl CompiledAccess {
             routes: live.routes.iter().map(|route| route.network.net()).collect(),
             rules: rules.collect(),
             evaluation: live.access.evaluation,
+            security: live.security.rules(inside),
         });
         Self { policy, record: AccessRecord { origins, next_expiry: live.access.next_expiry(now) } }
     }

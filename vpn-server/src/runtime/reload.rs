@@ -8,6 +8,7 @@ use tracing::{error, info, warn};
 use super::server::Server;
 use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
+use crate::net::HostNetworkChange;
 use crate::stock::StockError;
 
 /// What a reload did. What failed is as it was before.
@@ -75,8 +76,12 @@ impl Server {
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        let lets_clients_meet = live.lets_clients_meet(&self.config.inside);
-        if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
+        let change = HostNetworkChange {
+            routes: live.routes.clone(),
+            forwards_between_clients: live.lets_clients_meet(&self.config.inside),
+            security_groups: live.security.ids().cloned().collect(),
+        };
+        if let Err(error) = self.network.change(change) {
             report.fail("routes", &error);
             return;
         }

@@ -401,6 +401,7 @@ fn network_settings(
         inside: config.inside.clone(),
         routes: config.live.routes.clone(),
         forwards_between_clients: config.live.lets_clients_meet(&config.inside),
+        security_groups: config.live.security.ids().cloned().collect(),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         forwarding: config.forwarding,

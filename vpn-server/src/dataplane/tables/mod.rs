@@ -87,7 +87,7 @@ impl Tables {
     pub fn new(max_sessions: usize, policy: Policy) -> Self {
         let (slots, tunnel) = (Slots::new(max_sessions), policy.tunnel());
         let calls = OnceLock::new();
-        if policy.lets_clients_meet() {
+        if policy.asks_who_began() {
             calls.get_or_init(CallMemory::new);
         }
         let over_v6 = |network| AddressTable::over_v6(network, tunnel.network);
@@ -161,7 +161,7 @@ impl Tables {
 
     /// Publishes another policy for the same tunnel network; workers judge by it from their next turn on.
     pub fn set_policy(&self, policy: Policy) {
-        if policy.lets_clients_meet() {
+        if policy.asks_who_began() {
             self.calls.get_or_init(CallMemory::new);
         }
         self.policy.store(Arc::new(policy));
