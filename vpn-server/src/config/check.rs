@@ -8,6 +8,7 @@ use std::time::Duration;
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
 use super::access::AccessSettings;
+use super::association::{self, Association};
 use super::client::ClientTable;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
@@ -20,6 +21,7 @@ use super::options::Options;
 use super::push::{MOST_PUSHED_OCTETS, PushSettings};
 use super::security::SecuritySettings;
 use super::session::{self, SessionSettings};
+use super::standing::EndpointStanding;
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::management::ManagementSettings;
@@ -84,6 +86,8 @@ pub struct Config {
 pub struct LiveSettings {
     /// Networks behind the server.
     pub routes: Vec<RoutedNetwork>,
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
     /// Networks that all clients may reach.
     pub authorized: Vec<Network>,
     /// Who may reach what beside that; everything else is denied.
@@ -102,6 +106,8 @@ pub struct LiveSettings {
     pub tunnel: TunnelMode,
     /// How many sessions at once; `None` is as many as there are addresses.
     pub max_sessions: Option<u32>,
+    /// Whether clients are taken at all. Always so where options say what is served; programs that embed the server decide.
+    pub standing: EndpointStanding,
 }
 
 /// What clients send through the tunnel.
@@ -257,6 +263,7 @@ impl LiveSettings {
         authorized.iter().try_for_each(|network| inside.refuse_foreign_family("authorize", *network))?;
         Ok(Self {
             routes,
+            associations: association::check_all(options.association.as_deref().unwrap_or_default())?,
             authorized,
             access: AccessSettings::check(
                 options.rule.as_deref().unwrap_or_default(),
@@ -273,6 +280,7 @@ impl LiveSettings {
             listed_clients_only: options.listed_clients_only.unwrap_or(false),
             tunnel: check_tunnel_mode(options)?,
             max_sessions: at_least_one("max-sessions", options.max_sessions)?,
+            standing: EndpointStanding::Available,
         })
     }
 }
@@ -313,7 +321,7 @@ fn check_port_share(options: &Options, listen: &[ListenAddress]) -> Result<Optio
 
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
-    match routes.iter().find(|route| !seen.insert(route.network)) {
+    match routes.iter().find(|route| !seen.insert((route.network, &route.interface))) {
         Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
         None => Ok(()),
     }

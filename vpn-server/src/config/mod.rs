@@ -6,6 +6,7 @@
 
 mod access;
 mod advice;
+mod association;
 mod check;
 mod client;
 mod client_directives;
@@ -24,6 +25,7 @@ mod reload;
 mod security;
 mod session;
 mod show;
+mod standing;
 mod strangers;
 pub(crate) mod words;
 mod wrapping;
@@ -33,6 +35,7 @@ pub use access::{
     MOST_GROUPS, RuleOptions,
 };
 pub use advice::Advice;
+pub use association::{Association, AssociationOptions, Translation};
 pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
 pub use client_directives::{ClientDirectives, IgnoredLine};
@@ -58,6 +61,7 @@ pub use security::{
     SecurityGroupOptions, SecurityPeer, SecurityPeerOptions, SecuritySettings,
 };
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use standing::EndpointStanding;
 pub use strangers::StrangerSettings;
 pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::access::{AccessOptions, RuleOptions};
+use super::association::AssociationOptions;
 use super::client::ClientOptions;
 use super::security::{SecurityGroupOptions, SecurityPeerOptions};
 
@@ -207,6 +208,9 @@ pub struct Options {
     /// How rules are read. A table of a file, no flag.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<AccessOptions>,
+    /// How clients appear in the networks behind interfaces. Tables of a file, no flags.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub association: Option<Vec<AssociationOptions>>,
     /// The security groups of the endpoint. Tables of a file, no flags.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub security_group: Option<Vec<SecurityGroupOptions>>,
@@ -309,7 +313,8 @@ impl Options {
     ];
 
     /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 5] = ["client", "rule", "access", "security-group", "security-peers"];
+    pub const TABLES: [&'static str; 6] =
+        ["client", "rule", "access", "association", "security-group", "security-peers"];
 
     /// These options where they are given, `fallback` elsewhere.
     ///
@@ -411,6 +416,7 @@ impl Options {
             client: self.client.or(fallback.client),
             rule: self.rule.or(fallback.rule),
             access: self.access.or(fallback.access),
+            association: self.association.or(fallback.association),
             security_group: self.security_group.or(fallback.security_group),
             security_peers: self.security_peers.or(fallback.security_peers),
         }
@@ -515,7 +521,7 @@ mod tests {
             _ => "'x'",
         };
         let file: String = Options::NAMES.iter().map(|name| format!("{name} = {}\n", value(name))).collect();
-        let tables = "[client]\n[access]\n[[rule]]\n[[security-group]]\n[security-peers]\n";
+        let tables = "[client]\n[access]\n[[rule]]\n[[association]]\n[[security-group]]\n[security-peers]\n";
         let options: Options = toml::from_str(&(file + tables)).unwrap();
         let printed = toml::Table::try_from(&options).unwrap();
         let known = Options::NAMES.iter().chain(&Options::TABLES);

@@ -1,5 +1,6 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
+use super::association::AssociationOptions;
 use super::check::{Config, CredentialPaths, TunnelMode};
 use super::hooks::{HookCommand, HookSettings};
 use super::login::{LoginSettings, print_client_certificate, print_duplicate_policy};
@@ -100,6 +101,8 @@ impl From<&Config> for Options {
             client: live.clients.options(),
             rule: live.access.rule_options(),
             access: live.access.access_options(),
+            association: (!live.associations.is_empty())
+                .then(|| live.associations.iter().map(AssociationOptions::from).collect()),
             security_group,
             security_peers,
             ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)

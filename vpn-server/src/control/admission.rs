@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
 use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo, PushOption};
 
+use super::blocks::BlockList;
 use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
 use super::push::{Audience, options_for};
@@ -25,6 +26,7 @@ pub(super) struct Admissions {
     pub(super) limits: SessionLimits,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) next_number: AtomicU64,
+    pub(super) blocks: BlockList,
 }
 
 /// A client that has a place.
@@ -61,6 +63,7 @@ impl Admissions {
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
+        self.refuse_blocked(&request.identity, username, now)?;
         let client = self.client_key(&request.identity, username);
         let settings = self.settings_of(&live, &client.common_name)?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
@@ -92,6 +95,17 @@ impl Admissions {
             },
         });
         Ok(Admitted { connection, admission })
+    }
+
+    fn refuse_blocked(
+        &self,
+        identity: &PeerIdentity,
+        username: Option<&Username>,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        let username = username.map(ToString::to_string);
+        let refusal = self.blocks.refusal(&certificate_facts(identity), username.as_deref(), now);
+        refusal.map_or(Ok(()), Err)
     }
 
     /// What a client with a place is told, as things stand now.

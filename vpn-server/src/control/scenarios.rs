@@ -1,6 +1,7 @@
 //! The whole control plane without a network: real shards, real certificates, and clients of the protocol core that
 //! talk to them through memory.
 
+mod decisions;
 mod logins;
 
 use std::collections::BTreeMap;

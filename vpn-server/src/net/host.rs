@@ -7,10 +7,10 @@ use tracing::{debug, info, warn};
 use super::client_routes::{self, ClientRouteError};
 use super::firewall::chains_that_drop;
 use super::forwarding::{Forwarding, ForwardingError};
-use super::members::members;
+use super::members::OutsideAddresses;
 use super::nft::{self, NftError};
 use super::ruleset::{Family, Removal, Ruleset, table_name};
-use crate::config::{InsideSettings, RoutedNetwork, SecurityGroupId};
+use crate::config::{Association, InsideSettings, RoutedNetwork, SecurityGroupId, Translation};
 use crate::transport::tun::DeviceName;
 
 /// What the host's network has to do for the server.
@@ -24,6 +24,8 @@ pub struct HostNetworkSettings {
     pub routes: Vec<RoutedNetwork>,
     /// Whether clients may reach each other: their packets take the way through the host's routing too.
     pub forwards_between_clients: bool,
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
     /// The security groups whose members are made known.
     pub security_groups: Vec<SecurityGroupId>,
     /// Ports that the server listens on, of either transport.
@@ -43,6 +45,8 @@ pub struct HostNetworkChange {
     pub routes: Vec<RoutedNetwork>,
     /// Whether clients may reach each other.
     pub forwards_between_clients: bool,
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
     /// The security groups whose members are made known.
     pub security_groups: Vec<SecurityGroupId>,
 }
@@ -120,6 +124,7 @@ impl HostNetwork {
         let former = self.settings.clone();
         self.settings.routes = change.routes;
         self.settings.forwards_between_clients = change.forwards_between_clients;
+        self.settings.associations = change.associations;
         self.settings.security_groups = change.security_groups;
         self.apply().inspect_err(|_| self.settings = former)
     }
@@ -139,19 +144,22 @@ impl HostNetwork {
                 }
             }
         }
-        let (translates, security_groups) = (self.settings.nat, &*self.settings.security_groups);
-        let needs_table = translates && !routes.is_empty() || !security_groups.is_empty();
+        let HostNetworkSettings { associations, security_groups, nat: translates, .. } = &self.settings;
+        let needs_table = *translates && !routes.is_empty()
+            || associations.iter().any(|association| association.translation != Translation::None)
+            || !security_groups.is_empty();
         if self.table_is_installed || needs_table {
             let (client_cidrs, client_networks) = (inside.client_cidrs, &*inside.client_networks);
             let members =
-                if security_groups.is_empty() { vec![] } else { members(inside, routes, translates) };
+                if security_groups.is_empty() { vec![] } else { self.outside_addresses().members() };
             let ruleset = Ruleset {
                 tun,
                 client_cidrs,
                 client_networks,
                 routes,
                 listening_ports,
-                translates,
+                translates: *translates,
+                associations,
                 security_groups,
                 members: &members,
             };
@@ -160,6 +168,13 @@ impl HostNetwork {
             info!(table = %table_name(tun), routes = routes.len(), "the packet filter's table is in place");
         }
         Ok(())
+    }
+
+    /// Under which addresses clients are seen in the networks behind the server.
+    #[must_use]
+    pub fn outside_addresses(&self) -> OutsideAddresses {
+        let HostNetworkSettings { inside, routes, associations, nat, .. } = &self.settings;
+        OutsideAddresses::find(inside, routes, associations, *nat)
     }
 
     fn remark_on_firewall(&self) {
@@ -373,6 +388,7 @@ mod tests {
             inside: inside(&["10.8.0.0/24"]),
             routes: routes(given),
             forwards_between_clients: false,
+            associations: vec![],
             security_groups: vec![],
             listening_ports: vec![1194],
             nat: true,

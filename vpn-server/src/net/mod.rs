@@ -15,4 +15,5 @@ mod ruleset;
 pub use client_routes::ClientRouteError;
 pub use forwarding::ForwardingError;
 pub use host::{HostNetwork, HostNetworkChange, HostNetworkSettings, NetworkError};
+pub use members::OutsideAddresses;
 pub use nft::NftError;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pki_core::time::{Calendar, Timestamp};
@@ -57,6 +57,7 @@ pub(super) struct Record {
     client_version: String,
     client_ipv6: String,
     groups: String,
+    nat_addresses: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     peer_info: BTreeMap<String, String>,
 }
@@ -134,6 +135,13 @@ impl Record {
         }
         .about_client(attempt.client.as_ref())
         .about_device(attempt.remote, &attempt.device)
+    }
+
+    /// The same about a client whose packets have one of these addresses behind the server: with its own address and the time
+    /// that is enough to tell whose a connection was, together with the kernel's own log of translations.
+    pub(super) fn seen_as(self, addresses: &[IpAddr]) -> Self {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        Self { nat_addresses: listed(&addresses), ..self }
     }
 
     /// The record as one line with its newline.
@@ -214,6 +222,7 @@ impl Record {
             client_version: absent(),
             client_ipv6: absent(),
             groups: absent(),
+            nat_addresses: absent(),
             peer_info: BTreeMap::new(),
         }
     }

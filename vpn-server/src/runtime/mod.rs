@@ -23,6 +23,7 @@ mod state_directory;
 mod systemd;
 #[cfg(test)]
 mod tcp_scenarios;
+mod terminate;
 
 pub use access::{RuleOrigin, Simulation};
 pub use check::check;
@@ -32,3 +33,4 @@ pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
 pub use state_directory::{StateDirectory, StateError};
+pub use terminate::ConnectionSelector;

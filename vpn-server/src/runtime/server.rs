@@ -26,8 +26,8 @@ use crate::auth::login::{ClientNumber, LoginPlugins};
 use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{
-    ClientCidr, ClientCidrV6, ClientCidrs, Config, InsideSettings, ListenAddress, LiveSettings, Network,
-    StrangerSettings,
+    ClientCidr, ClientCidrV6, ClientCidrs, Config, EndpointStanding, InsideSettings, ListenAddress,
+    LiveSettings, Network, StrangerSettings,
 };
 use crate::control::{
     ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
@@ -129,6 +129,7 @@ impl Server {
         let tun = TunDevice::create(&tun_settings(&config, workers))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+        log.set_translation(network.outside_addresses().translated);
         let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
         programs.started()?;
 
@@ -205,6 +206,21 @@ impl Server {
     /// code and stands in the connection log.
     pub fn close_connection(&self, client: ClientNumber, farewell: Farewell, reason: &'static str) -> bool {
         self.control.handle().close(client, farewell, reason)
+    }
+
+    /// Takes clients, or not: those that are connected hear it, and those that try are told why they are refused.
+    pub fn set_standing(&mut self, standing: EndpointStanding) {
+        if self.config.live.standing != standing {
+            info!(standing = standing.name(), "the endpoint changes its standing");
+            self.config.live.standing = standing;
+            self.control.handle().set_live(self.config.live.clone());
+        }
+    }
+
+    /// Whether it takes clients.
+    #[must_use]
+    pub const fn standing(&self) -> EndpointStanding {
+        self.config.live.standing
     }
 
     /// What its control plane counted.
@@ -401,6 +417,7 @@ fn network_settings(
         inside: config.inside.clone(),
         routes: config.live.routes.clone(),
         forwards_between_clients: config.live.lets_clients_meet(&config.inside),
+        associations: config.live.associations.clone(),
         security_groups: config.live.security.ids().cloned().collect(),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,

@@ -20,6 +20,7 @@ use vpn_proto::{
 
 use super::super::admission::{Admitted, certificate_facts, device_facts, internal};
 use super::super::chronicle::wall_clock;
+use super::super::counters::Counted;
 use super::super::whereabouts::Holder;
 use super::{Command, Moment, STOPPING, Session, Shard};
 use crate::auth::CertificatePath;
@@ -58,6 +59,10 @@ impl Shard {
         if self.stopping.is_some() {
             self.endpoint.close(now, session, Farewell::Restart(STOPPING.to_owned()));
             return;
+        }
+        if let Some(denial) = self.shared.admissions.live.load().standing.refusal() {
+            self.shared.chronicle.counters.count(Counted::Unavailable);
+            return self.refuse(now, session, &request, None, Verdict::Deny(denial));
         }
         match self.candidate(request) {
             Ok(candidate) if self.shared.admissions.authenticator.asks() => self.ask(session, candidate),
