@@ -6,10 +6,12 @@ RUNNER := --config "target.'cfg(unix)'.runner='scripts/run-built-program'"
 # Interop tests wait more than they compute.
 export RUST_TEST_THREADS ?= 6
 
+MINUTES ?= 30
+
 .DEFAULT_GOAL := help
 RUN_AS_ROOT = $(CARGO) $(RUNNER) test --package postern --test
 
-.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench bench-steps bench-issue bench-pki dependencies monitors format format-check lint docs pkilint deny
+.PHONY: help demo test test-ring interop-stock abuse abuse-stock worlds fuzz stress bench soak bench-steps bench-issue bench-pki dependencies monitors format format-check lint docs pkilint deny
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -18,11 +20,15 @@ demo: dependencies ## Show the main job: connect two stock clients, revoke one, 
 	$(CARGO) build --package postern --package test-support
 	$(CARGO) $(RUNNER) run --quiet --package test-support --bin demo
 
-test: dependencies monitors ## Run every test, the interop tests included (these as root)
+test: dependencies monitors ## Run every test, the interop tests and pkilint included (the former as root)
 	$(CARGO) $(RUNNER) test --workspace --no-fail-fast
+	$(MAKE) pkilint
 
-test-ring: dependencies monitors ## Run every test with the ring crypto backend
-	$(CARGO) $(RUNNER) test --workspace --no-fail-fast --no-default-features --features ring
+test-ring: dependencies ## Run the tests that cryptography decides, with the ring crypto backend
+	$(CARGO) $(RUNNER) test --no-fail-fast --no-default-features --features ring \
+		--package pki-core --package vpn-proto --package vpn-server
+	$(CARGO) $(RUNNER) test --no-fail-fast --no-default-features --features ring --package postern \
+		--test interop_connect --test interop_matrix --test interop_renegotiation --test interop_revocation
 
 interop-stock: dependencies ## Run the interop scenarios against a stock OpenVPN server: proves the harness
 	INTEROP_SERVER=openvpn $(CARGO) $(RUNNER) test --package postern --no-fail-fast \
@@ -47,6 +53,10 @@ stress: dependencies ## Kill, crowd, fill up and write-protect the PKI for longe
 bench: dependencies ## Measure the server side by side with stock OpenVPN, release build (as root; BENCH_ARGUMENTS chooses)
 	$(CARGO) build --release --package postern --package postern-bench
 	bench/side_by_side.py $(BENCH_ARGUMENTS)
+
+soak: dependencies ## Keep a server busy for MINUTES (30), release build: nothing may grow or get lost (as root)
+	$(CARGO) build --release --package postern --package postern-bench
+	bench/soak.py --minutes $(MINUTES) $(SOAK_ARGUMENTS)
 
 bench-steps: ## Measure single steps of the data plane, release build
 	$(CARGO) bench --package vpn-server --bench dataplane
@@ -78,9 +88,9 @@ lint: ## Run clippy on everything, with both crypto backends
 docs: ## Build the documentation of the library crates, private items included
 	RUSTDOCFLAGS='--deny warnings' $(CARGO) doc --workspace --lib --no-deps --document-private-items
 
-pkilint: ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
+pkilint: dependencies ## Have certificates and lists of each kind of key judged by pkilint and by openssl's strict checks
 	$(CARGO) build --package postern
-	scripts/pkilint target/debug/postern
+	scripts/pkilint $${CARGO_TARGET_DIR:-target}/debug/postern
 
 deny: ## Check licences, banned crates and sources of dependencies
 	scripts/cargo-deny --all-features check licenses sources

@@ -20,6 +20,8 @@ pub(crate) enum Command {
     Handshakes(HandshakeArgs),
     /// Connect many and keep them until standard input ends
     Hold(HoldArgs),
+    /// Keep many that carry traffic, renegotiate and move, and report what becomes of them
+    Soak(SoakArgs),
     /// Send UDP packets through tunnels
     Upload(UploadArgs),
     /// Count the UDP packets that come through tunnels
@@ -50,6 +52,9 @@ pub(crate) struct ConnectArgs {
     /// Shake hands by TLS 1.2
     #[arg(long)]
     pub(crate) tls12: bool,
+    /// Offer the post-quantum key exchange, as OpenSSL does from 3.5 on
+    #[arg(long)]
+    pub(crate) post_quantum: bool,
     /// Handshakes under way at once
     #[arg(long, value_name = "NUMBER", default_value_t = 16)]
     pub(crate) concurrency: usize,
@@ -77,6 +82,36 @@ pub(crate) struct HoldArgs {
     /// Clients to connect
     #[arg(long, value_name = "NUMBER", default_value_t = 1000)]
     pub(crate) sessions: usize,
+    /// The server's process, whose memory is then reported
+    #[arg(long, value_name = "PID")]
+    pub(crate) process: Option<u32>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SoakArgs {
+    #[command(flatten)]
+    pub(crate) connect: ConnectArgs,
+    /// Clients to connect
+    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+    pub(crate) sessions: usize,
+    /// Who answers echoes, inside the tunnel
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) target: Ipv4Addr,
+    /// Echoes per second over all clients
+    #[arg(long, value_name = "NUMBER", default_value_t = 2000.0)]
+    pub(crate) rate: f64,
+    /// How often each client changes its address
+    #[arg(long, value_name = "SECONDS", value_parser = interval, default_value = "45")]
+    pub(crate) roam_every: Duration,
+    /// How often each client renegotiates, beside what the server does
+    #[arg(long, value_name = "SECONDS", value_parser = interval, default_value = "90")]
+    pub(crate) renegotiate_every: Duration,
+    /// How long
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, default_value = "1800")]
+    pub(crate) seconds: Duration,
+    /// The time between two reports
+    #[arg(long, value_name = "SECONDS", value_parser = interval, default_value = "60")]
+    pub(crate) every: Duration,
     /// The server's process, whose memory is then reported
     #[arg(long, value_name = "PID")]
     pub(crate) process: Option<u32>,
@@ -165,6 +200,11 @@ pub(crate) struct SinkArgs {
     pub(crate) seconds: Duration,
 }
 
+fn interval(text: &str) -> Result<Duration, String> {
+    seconds(text)
+        .and_then(|duration| if duration.is_zero() { Err("not zero".to_owned()) } else { Ok(duration) })
+}
+
 fn seconds(text: &str) -> Result<Duration, String> {
     let seconds: f64 = text.parse().map_err(|_| "not a number".to_owned())?;
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
@@ -184,6 +224,8 @@ mod tests {
     #[test]
     fn times_may_have_fractions_and_may_not_be_negative() {
         assert_eq!(seconds("0.25"), Ok(Duration::from_millis(250)));
+        assert_eq!(interval("0.25"), Ok(Duration::from_millis(250)));
+        assert!(interval("0").is_err());
         assert!(seconds("-1").is_err() && seconds("soon").is_err() && seconds("inf").is_err());
     }
 }

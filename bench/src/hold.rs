@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::args::HoldArgs;
 use crate::error::BenchError;
+use crate::memory::resident_kib;
 use crate::report;
 use crate::swarm::Swarm;
 
@@ -52,17 +53,6 @@ pub(crate) fn run(arguments: &HoldArgs) -> Result<(), BenchError> {
     Ok(())
 }
 
-/// The resident memory of a process.
-fn resident_kib(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    resident_in(&status)
-}
-
-fn resident_in(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.split_whitespace().next()?.parse().ok()
-}
-
 /// Disconnects when standard input ends.
 fn end_of_input() -> Receiver<()> {
     let (ended, end) = channel();
@@ -75,15 +65,3 @@ fn end_of_input() -> Receiver<()> {
 }
 
 const IDLE_TURN: Duration = Duration::from_millis(20);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn resident_memory_is_found_among_the_other_lines() {
-        assert_eq!(resident_in("VmHWM:\t  99 kB\nVmRSS:\t  1234 kB\nRssAnon:\t 1 kB\n"), Some(1234));
-        assert_eq!(resident_in("Name:\tkthreadd\n"), None);
-        assert!(resident_kib(std::process::id()).is_some_and(|kib| kib > 100));
-    }
-}

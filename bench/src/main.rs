@@ -11,10 +11,13 @@ mod handshakes;
 mod hold;
 mod inner;
 mod member;
+mod memory;
 mod pace;
 mod ping;
 mod plain;
+mod ports;
 mod report;
+mod soak;
 mod swarm;
 mod traffic;
 
@@ -39,6 +42,7 @@ fn run(command: &Command) -> Result<(), BenchError> {
     match command {
         Command::Handshakes(arguments) => handshakes::run(arguments),
         Command::Hold(arguments) => hold::run(arguments),
+        Command::Soak(arguments) => soak::run(arguments),
         Command::Upload(arguments) => traffic::upload(arguments),
         Command::Download(arguments) => traffic::download(arguments),
         Command::Ping(arguments) => ping::run(arguments),

@@ -28,17 +28,19 @@ pub(crate) enum Standing {
 }
 
 impl Member {
-    /// Begins to connect.
-    pub(crate) fn connect(server: SocketAddr, config: Arc<ClientConfig>, now: Moment) -> io::Result<Self> {
-        let any: SocketAddr = if server.is_ipv4() { ([0; 4], 0).into() } else { ([0_u16; 8], 0).into() };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(server)?;
-        socket.set_nonblocking(true)?;
+    /// Begins to connect from `socket`, which is connected to `server`.
+    pub(crate) fn connect(
+        server: SocketAddr,
+        socket: UdpSocket,
+        config: Arc<ClientConfig>,
+        now: Moment,
+    ) -> Self {
         let path = Path { listener: ListenerId(0), transport: Transport::Udp, remote: server, local: None };
         let client = Client::connect(config, path, now, Box::new(OperatingSystem));
-        let mut member = Self { socket, client, begun: now, standing: Standing::Connecting, buffer: vec![] };
+        let standing = Standing::Connecting;
+        let mut member = Self { socket, client, begun: now, standing, buffer: vec![] };
         member.transmit();
-        Ok(member)
+        member
     }
 
     pub(crate) const fn standing(&self) -> &Standing {
@@ -96,6 +98,17 @@ impl Member {
             }
         }
         if send_segmented(&self.socket, &self.buffer, length).is_ok() { count } else { 0 }
+    }
+
+    /// Goes on from `socket`, as a client behind a translator does that forgot it.
+    pub(crate) fn roam(&mut self, socket: UdpSocket) {
+        self.socket = socket;
+    }
+
+    /// Begins a renegotiation.
+    pub(crate) fn renegotiate(&mut self, now: Moment) {
+        self.client.renegotiate(now);
+        self.transmit();
     }
 
     /// Says that it leaves.

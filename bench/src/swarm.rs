@@ -17,10 +17,12 @@ use vpn_server::transport::poller::{Interest, Poller, ReadyList, Token};
 use crate::args::ConnectArgs;
 use crate::error::BenchError;
 use crate::member::{Member, Standing};
+use crate::ports::Ports;
 
 /// Many clients.
 pub(crate) struct Swarm {
     connect: ConnectArgs,
+    ports: Ports,
     config: Arc<ClientConfig>,
     clock: Clock,
     poller: Poller,
@@ -40,6 +42,7 @@ impl Swarm {
         config.handshake_timeout = PATIENCE;
         Ok(Self {
             connect: connect.clone(),
+            ports: Ports::new(),
             config: Arc::new(config),
             clock,
             poller: Poller::new().map_err(BenchError::system("wait for sockets"))?,
@@ -76,14 +79,27 @@ impl Swarm {
     /// Begins one more connection.
     pub(crate) fn begin(&mut self) -> Result<(), BenchError> {
         let now = self.clock.now();
-        let member = Member::connect(self.connect.server, Arc::clone(&self.config), now);
-        let member = member.map_err(BenchError::system("open a socket"))?;
+        let server = self.connect.server;
+        let socket = self.ports.socket_toward(server).map_err(BenchError::system("open a socket"))?;
+        let member = Member::connect(server, socket, Arc::clone(&self.config), now);
         let token = self.next_token;
         self.next_token += 1;
         let added = self.poller.add(&member, Token(token), Interest::Read);
         added.map_err(BenchError::system("wait for a socket"))?;
         self.members.insert(token, member);
         Ok(())
+    }
+
+    /// Has one of the connected clients go on from another port.
+    pub(crate) fn roam(&mut self, number: usize) -> Result<(), BenchError> {
+        let server = self.connect.server;
+        let socket = self.ports.socket_toward(server).map_err(BenchError::system("open a socket"))?;
+        let Some((token, _, _)) = self.connected().nth(number) else { return Ok(()) };
+        let Some(member) = self.members.get_mut(&token) else { return Ok(()) };
+        let added = self.poller.add(&socket, Token(token), Interest::Read);
+        // The poller forgets the former socket when it is closed.
+        member.roam(socket);
+        added.map_err(BenchError::system("wait for a socket"))
     }
 
     /// Waits for something to arrive for at most `limit`, and hands tunnel packets to `take`, with the number of their
@@ -177,6 +193,7 @@ fn tls(connect: &ConnectArgs) -> Result<ClientTls, BenchError> {
         reason: "there is no certificate in it".to_owned(),
     })?;
     let tls = ClientTls::new(chain, key, server, TlsVersion::Tls12);
+    let tls = if connect.post_quantum { tls } else { tls.only_classical_key_exchange() };
     Ok(if connect.tls12 { tls.only_tls12() } else { tls })
 }
 

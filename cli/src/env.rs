@@ -12,6 +12,10 @@ pub(crate) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 /// `strict` or `easyrsa`: whose field forms new certificates and lists follow, in both front ends. Since 0.1.
 pub(crate) const POSTERN_PROFILE: &str = "POSTERN_PROFILE";
 
+/// What the server does without although the kernel may have it: `uso`, `tso`, `gso`, `gro` and `multi-queue`, separated by
+/// commas. Since 0.1.
+pub(crate) const POSTERN_WITHOUT: &str = "POSTERN_WITHOUT";
+
 /// Set by `postern openvpn` for the process that it leaves in the background; not for users. Since 0.1.
 pub(crate) const POSTERN_DETACHED: &str = "POSTERN_DETACHED";
 

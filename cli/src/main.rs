@@ -10,16 +10,22 @@ mod glob;
 mod output;
 mod passphrase;
 mod prompt;
+mod reference;
 mod users_file;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use rustix::process::{Resource, Rlimit};
 
 use crate::args::Cli;
 use crate::exit::Exit;
+
+/// A handshake takes hundreds of small allocations, and with this allocator an eighth less time.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
     leave_no_core_dump();

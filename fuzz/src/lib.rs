@@ -6,18 +6,24 @@
 
 #[path = "../../vpn-server/proto/tests/simulator/certificates.rs"]
 mod certificates;
+#[path = "../../pki-core/tests/support/fuzzing.rs"]
+mod files;
 #[path = "../../vpn-server/proto/tests/simulator/fuzzing.rs"]
 mod fuzzing;
 #[path = "../../vpn-server/tests/support/inner_packets.rs"]
 mod inner;
 #[path = "../../vpn-server/proto/tests/simulator/network.rs"]
 mod network;
+#[path = "../../cli/src/easyrsa/plain_vars.rs"]
+mod plain_vars;
 #[path = "../../vpn-server/proto/tests/simulator/random.rs"]
 mod random;
 #[path = "../../vpn-server/proto/tests/simulator/random_worlds.rs"]
 mod random_worlds;
 #[path = "../../vpn-server/proto/tests/simulator/server.rs"]
 mod server;
+#[path = "../../vpn-server/tests/support/stock_files.rs"]
+mod stock_files;
 #[path = "../../vpn-server/proto/tests/simulator/world.rs"]
 mod world;
 #[path = "../../vpn-server/proto/tests/simulator/wrappings.rs"]
@@ -46,4 +52,47 @@ pub fn frames(octets: &[u8]) {
 /// IP packets out of a tunnel.
 pub fn inner_packets(octets: &[u8]) {
     inner::inner_packets(octets);
+}
+
+/// OpenSSL's certificate index.
+pub fn index_txt(octets: &[u8]) {
+    files::index_txt(octets);
+}
+
+/// `x509-types` and what people type.
+pub fn extension_file(octets: &[u8]) {
+    files::extension_file(octets);
+}
+
+/// Certificate requests.
+pub fn request(octets: &[u8]) {
+    files::request(octets);
+}
+
+/// Certificates.
+pub fn certificate(octets: &[u8]) {
+    files::certificate(octets);
+}
+
+/// Revocation lists.
+pub fn revocation_list(octets: &[u8]) {
+    files::revocation_list(octets);
+}
+
+/// Private keys in every form that is read.
+pub fn private_key(octets: &[u8]) {
+    files::private_key(octets);
+}
+
+/// easy-rsa's settings, as far as no shell is needed for them.
+pub fn vars(octets: &[u8]) {
+    let text = String::from_utf8_lossy(octets);
+    let environment = |name: &str| (name == "HOME").then(|| "/home/somebody".to_owned());
+    let found = plain_vars::parse(&text, &environment);
+    assert_eq!(plain_vars::parse(&format!("# comment\n{text}\n# comment"), &environment), found);
+}
+
+/// Profiles and configurations of OpenVPN.
+pub fn profile(octets: &[u8]) {
+    stock_files::profile(octets);
 }

@@ -86,6 +86,18 @@ pub enum PkiError {
         /// Where it was expected.
         directory: PathBuf,
     },
+    /// The directory has the layout of easy-rsa 2.
+    #[error("{} is a directory of easy-rsa 2", .directory.display())]
+    EasyRsa2 {
+        /// The directory.
+        directory: PathBuf,
+    },
+    /// The directory has not the layout of easy-rsa 2.
+    #[error("{} is no directory of easy-rsa 2", .directory.display())]
+    NotEasyRsa2 {
+        /// The directory.
+        directory: PathBuf,
+    },
     /// The directory already holds a PKI.
     #[error("{} already holds a PKI", .directory.display())]
     PkiExists {
@@ -236,6 +248,8 @@ impl PkiError {
             Self::Profile(cause) => cause.code(),
             Self::Random(cause) => cause.code(),
             Self::NoPki { .. } => "no-pki",
+            Self::EasyRsa2 { .. } => "pki-easy-rsa-2",
+            Self::NotEasyRsa2 { .. } => "pki-not-easy-rsa-2",
             Self::PkiExists { .. } => "pki-exists",
             Self::NoAuthority { .. } => "no-ca",
             Self::AuthorityExists { .. } => "ca-exists",
@@ -278,6 +292,8 @@ impl Explain for PkiError {
             Self::Random(cause) => cause.kind(),
             Self::Bundle(cause) => cause.kind(),
             Self::NoPki { .. }
+            | Self::EasyRsa2 { .. }
+            | Self::NotEasyRsa2 { .. }
             | Self::PkiExists { .. }
             | Self::NoAuthority { .. }
             | Self::AuthorityExists { .. }
@@ -313,6 +329,15 @@ impl Explain for PkiError {
             Self::Profile(cause) => cause.help(),
             Self::Random(cause) => cause.help(),
             Self::NoPki { .. } => "Run init-pki first, or name the directory with --pki-dir.".into(),
+            Self::EasyRsa2 { directory } => format!(
+                "Take it over into a new directory, without changing it: postern --pki-dir NEW pki convert {}",
+                directory.display()
+            ),
+            Self::NotEasyRsa2 { .. } => {
+                "Name the directory that holds ca.crt, ca.key, index.txt and serial, usually keys/; a PKI of easy-rsa 3 \
+                 needs no conversion."
+                    .into()
+            }
             Self::PkiExists { directory } => format!(
                 "Continue with it, or move {} away, or name another directory with --pki-dir.",
                 directory.display()

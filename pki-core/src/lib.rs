@@ -1,38 +1,43 @@
 //! A certificate authority on easy-rsa's own directory layout.
 //!
-//! Issues, revokes and verifies certificates and writes client profiles. Synchronous; opens no socket and reads
-//! no clock: the present is an argument everywhere.
+//! Issues, revokes and verifies certificates and writes client profiles. Synchronous; opens no socket, reads no clock and
+//! draws no randomness by itself: both are arguments. It touches one directory, or none with [`Authority::in_memory`].
+//!
+//! [`Authority`] has a method for each thing an authority does; what a method needs is a struct ([`ca::Issue`],
+//! [`ca::Revoke`], [`ca::GenCrl`] ...), so that a new field breaks nobody who starts from a constructor. [`PkiReader`] only
+//! looks. [`chain::verify`] judges a certificate as Postern's VPN server does. Errors answer
+//! [`code`](Explain::code), [`kind`](Explain::kind) and [`help`](Explain::help).
 //!
 //! ```
 //! use std::time::SystemTime;
 //!
-//! use pki_core::ca::{BuildCa, Context, Init, Settings};
-//! use pki_core::dn::Subject;
-//! use pki_core::key::{KeyAlgorithm, Protection};
-//! use pki_core::name::CommonName;
+//! use pki_core::ca::{BuildCa, Context, Issue, Settings};
+//! use pki_core::cert::{CertificateKind, build::Validity};
+//! use pki_core::key::Protection;
+//! use pki_core::name::{CommonName, FileBase};
 //! use pki_core::random::SystemSource;
 //! use pki_core::{Authority, PkiError};
 //!
-//! # let temporary = tempfile::tempdir().unwrap();
-//! # let directory = temporary.path().join("pki");
-//! pki_core::ca::init(&directory, &Init::default())?;
-//! let authority = Authority::open(&directory, Settings::default())?;
-//! let request = BuildCa {
-//!     subject: Subject::common_name_only(CommonName::parse("Example CA")?),
-//!     algorithm: KeyAlgorithm::P256,
-//!     digest: None,
-//!     protection: Protection::None,
-//!     days: 3650,
-//!     customisation: Default::default(),
-//! };
+//! # fn main() -> Result<(), PkiError> {
 //! let mut context = Context {
 //!     now: SystemTime::now().into(),
 //!     random: &mut SystemSource::new(),
-//!     passphrases: &mut |_| Err("the key is not encrypted".into()),
+//!     passphrases: &mut |_| Err("no key is encrypted here".into()),
 //! };
-//! authority.build_ca(&request, &mut context)?;
-//! # Ok::<(), PkiError>(())
+//! // `ca::init` and `Authority::open` do the same in a directory.
+//! let authority = Authority::in_memory(Settings::default())?;
+//! authority.build_ca(&BuildCa::new(CommonName::parse("Example CA")?, Protection::None), &mut context)?;
+//!
+//! let alice = FileBase::parse("alice@example.org")?;
+//! let validity = Validity::days_from(context.now, 825)?;
+//! let issued = authority.issue(&Issue::new(CertificateKind::Client, alice.clone(), validity), &mut context)?;
+//! let certificate = authority.reader().certificate_chain(&alice)?.remove(0);
+//! assert_eq!(certificate.serial(), issued.serial);
+//! # Ok(())
+//! # }
 //! ```
+//!
+//! `examples/` has longer ones: a directory that is easy-rsa's as well, revocation, and verification.
 //!
 //! Arrows inside the crate: `ca` uses `cert`, `crl`, `key`, `store`, `time`; `store` and `bundle` use `name`,
 //! `serial`, `pem`; `chain` uses `crl` and `x509`; `crl` uses `x509`; nothing uses `ca`.
@@ -54,6 +59,7 @@ pub mod random;
 pub mod secret;
 pub mod serial;
 mod store;
+pub mod text;
 pub mod time;
 pub mod x509;
 

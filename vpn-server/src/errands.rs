@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use tracing::error;
 
+use crate::priority;
+
 /// How many pieces of work may wait.
 const WAITING: usize = 4096;
 /// How many of them in one lane.
@@ -90,7 +92,10 @@ impl Errands {
         for number in 0..threads.max(1) {
             let shared = Arc::clone(&errands.shared);
             let builder = std::thread::Builder::new().name(format!("{name}-{number}"));
-            errands.threads.push(builder.spawn(move || shared.work())?);
+            errands.threads.push(builder.spawn(move || {
+                priority::give_way();
+                shared.work();
+            })?);
         }
         Ok(errands)
     }

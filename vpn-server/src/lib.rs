@@ -27,6 +27,7 @@ pub mod management;
 pub mod net;
 pub mod observe;
 pub mod policy;
+mod priority;
 mod random;
 pub mod runtime;
 pub mod status;

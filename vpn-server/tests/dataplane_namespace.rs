@@ -38,7 +38,7 @@ use vpn_proto::{
 };
 use vpn_server::clock::Clock;
 use vpn_server::dataplane::{
-    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, TcpEdge, Transmitter,
+    ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, Transmitter,
 };
 use vpn_server::policy::{AuthorizationRule, Evaluation, Policy, RuleId, Ruleset, TunnelNetwork};
 use vpn_server::transport::Offload;
@@ -642,7 +642,7 @@ fn edge(sockets: Vec<(ListenerId, Vec<UdpListener>)>) -> Edge {
 }
 
 fn edge_with(sockets: Vec<(ListenerId, Vec<UdpListener>)>, tun: TunDevice) -> Edge {
-    Edge { sockets, tcp: TcpEdge::default(), strangers: StrangerLimits::default(), tun }
+    Edge { sockets, tcp: vec![], strangers: StrangerLimits::default(), tun }
 }
 
 fn listeners_for(workers: usize) -> Vec<UdpListener> {

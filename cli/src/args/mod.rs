@@ -6,6 +6,7 @@ pub(crate) mod config;
 pub(crate) mod expiry;
 pub(crate) mod export;
 pub(crate) mod gen_crl;
+pub(crate) mod generate;
 pub(crate) mod global;
 pub(crate) mod init_pki;
 pub(crate) mod issue;
@@ -76,4 +77,7 @@ pub(crate) enum Command {
     OpenVpn(openvpn::OpenVpnArgs),
     /// Convert configuration files
     Config(config::ConfigArgs),
+    /// Write the reference page, manual pages or completions of this program
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
 }

@@ -1,5 +1,7 @@
 //! `postern pki`
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 
 #[derive(Args)]
@@ -15,6 +17,8 @@ pub(crate) enum PkiCommand {
     Check(CheckArgs),
     /// Follow the chain of the audit log; exit code 1 if it is broken
     Audit,
+    /// Take over a directory of easy-rsa 2 into a new PKI directory; the old one is only read
+    Convert(ConvertArgs),
 }
 
 #[derive(Args)]
@@ -22,4 +26,14 @@ pub(crate) struct CheckArgs {
     /// Correct what can be corrected without losing anything
     #[arg(long)]
     pub(crate) repair: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ConvertArgs {
+    /// The directory of easy-rsa 2 that holds ca.crt, ca.key and index.txt, usually keys/
+    #[arg(value_name = "KEYS")]
+    pub(crate) keys: PathBuf,
+    /// easy-rsa 2's vars file, whose settings are kept [default: the one beside KEYS, if there is one]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) vars: Option<PathBuf>,
 }

@@ -512,7 +512,7 @@ mod tests {
         let command = Postern::command();
         let flags: Vec<&str> = command.get_arguments().filter_map(|argument| argument.get_long()).collect();
         for name in Options::NAMES {
-            assert!(flags.contains(&name), "--{name} is missing");
+            assert!(flags.contains(name), "--{name} is missing");
         }
     }
 

@@ -13,8 +13,10 @@ use vpn_server::config::Config;
 use vpn_server::control::ClientDirectory;
 use vpn_server::management::LogTap;
 use vpn_server::runtime::{Ending, Hooks, Ready, ReloadReport, RereadError, serve};
+use vpn_server::transport::kernel::{UnknownFeature, Waived};
 
 use super::detach;
+use crate::env;
 use crate::error::CliError;
 use crate::output::{Answer, Output};
 
@@ -53,7 +55,8 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
     }
 
     /// Runs the server to its end.
-    pub(super) fn serve(mut self, config: Config) -> Result<Answer, CliError> {
+    pub(super) fn serve(mut self, mut config: Config) -> Result<Answer, CliError> {
+        config.waived = waived()?;
         match serve(config, &mut self)? {
             Ending::Graceful => Ok(Answer {
                 text: "stopped\n".to_owned(),
@@ -116,6 +119,13 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Hooks for Daemon<Reread> {
     fn log_tap(&self) -> Arc<LogTap> {
         Arc::clone(&self.tap)
     }
+}
+
+fn waived() -> Result<Waived, CliError> {
+    let text = std::env::var(env::POSTERN_WITHOUT).unwrap_or_default();
+    text.parse().map_err(|error: UnknownFeature| {
+        CliError::Usage(format!("{}: {error}; {}", env::POSTERN_WITHOUT, error.help()))
+    })
 }
 
 fn in_one_line(ready: &Ready) -> String {

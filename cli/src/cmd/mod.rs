@@ -8,6 +8,7 @@ mod detach;
 mod expiry;
 mod export;
 mod gen_crl;
+mod generate;
 mod init_pki;
 mod issue;
 mod issue_many;
@@ -74,6 +75,7 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::User(command) => user::run(&session, &command),
         Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),
         Command::Config(arguments) => config::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
     }?;
     output.answer(&answer)?;
     Ok(Exit::Success)

@@ -1,10 +1,12 @@
-//! `postern pki check` and `postern pki audit`
+//! `postern pki check`, `postern pki audit` and `postern pki convert`
 
-use pki_core::ca::{Finding, RepairReport, Severity};
+use std::path::PathBuf;
+
+use pki_core::ca::{Convert, Finding, RepairReport, Severity, convert};
 use serde_json::{Value, json};
 
 use super::Session;
-use crate::args::pki::{CheckArgs, PkiArgs, PkiCommand};
+use crate::args::pki::{CheckArgs, ConvertArgs, PkiArgs, PkiCommand};
 use crate::error::CliError;
 use crate::exit::Exit;
 use crate::output::{Answer, printable};
@@ -14,6 +16,7 @@ pub(super) fn run(session: &Session, arguments: &PkiArgs) -> Result<Exit, CliErr
         PkiCommand::Check(CheckArgs { repair: false }) => check(session),
         PkiCommand::Check(CheckArgs { repair: true }) => repair(session),
         PkiCommand::Audit => audit(session),
+        PkiCommand::Convert(arguments) => take_over(session, arguments),
     }
 }
 
@@ -58,6 +61,47 @@ fn audit(session: &Session) -> Result<Exit, CliError> {
         warnings: Vec::new(),
     })?;
     Ok(if report.broken_at.is_some() { Exit::Failure } else { Exit::Success })
+}
+
+fn take_over(session: &Session, arguments: &ConvertArgs) -> Result<Exit, CliError> {
+    let request = Convert { lock: session.lock(), vars: vars_text(arguments)? };
+    let converted = convert(&arguments.keys, &session.directory(), &request, session.now)?;
+    let left_out: String = converted
+        .left_out
+        .iter()
+        .map(|left_out| format!("Left out: {}: {}.\n", printable(&left_out.what), left_out.reason))
+        .collect();
+    let summary = format!(
+        "{left_out}{} valid and {} revoked certificates are in {} now; {} is as it was.\n",
+        converted.valid,
+        converted.revoked,
+        converted.directory.display(),
+        arguments.keys.display()
+    );
+    session.output.answer(&Answer {
+        text: summary,
+        value: json!({
+            "directory": converted.directory,
+            "valid": converted.valid,
+            "revoked": converted.revoked,
+            "left_out": converted
+                .left_out
+                .iter()
+                .map(|left_out| json!({ "what": left_out.what, "reason": left_out.reason }))
+                .collect::<Vec<Value>>(),
+        }),
+        warnings: Vec::new(),
+    })?;
+    Ok(Exit::Success)
+}
+
+fn vars_text(arguments: &ConvertArgs) -> Result<Option<String>, CliError> {
+    let usual = || Some(arguments.keys.join("../vars")).filter(|path| path.is_file());
+    let path: Option<PathBuf> = arguments.vars.clone().or_else(usual);
+    path.map(|path| {
+        std::fs::read_to_string(&path).map_err(|cause| CliError::File { operation: "read", path, cause })
+    })
+    .transpose()
 }
 
 /// Untidiness alone is no failure.

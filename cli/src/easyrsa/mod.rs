@@ -8,6 +8,7 @@ mod error;
 mod help;
 mod messages;
 mod options;
+mod plain_vars;
 mod session;
 mod templates;
 mod vars;

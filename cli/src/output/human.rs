@@ -2,6 +2,7 @@
 
 use pki_core::Explain;
 use pki_core::ca::Warning;
+use pki_core::key::Protection;
 
 use crate::error::CliError;
 
@@ -17,9 +18,10 @@ pub(crate) fn warning(warning: &Warning) -> String {
             path.display()
         ),
         Warning::WeakEncryption { path, weakness } => format!(
-            "warning: {} is weakly encrypted ({})\n  help: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000",
+            "warning: {} is weakly encrypted ({})\n  help: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter {}",
             path.display(),
-            weakness
+            weakness,
+            Protection::ROUNDS
         ),
         Warning::NotGranted { extension } => format!(
             "warning: the request asks for extension {extension}, which was not granted\n  help: set it with \

@@ -194,9 +194,14 @@ pub(crate) fn openssl(arguments: &[&str]) -> String {
 impl Place {
     /// A directory with a copy of a PKI that the real easy-rsa wrote, with the modes that git does not keep.
     pub(crate) fn with_golden(name: &str) -> Self {
+        Self::with_fixture(&format!("easyrsa/{name}"), "pki")
+    }
+
+    /// A directory with a copy of a folder of `testdata` under this name, for nobody else to read.
+    pub(crate) fn with_fixture(folder: &str, name: &str) -> Self {
         let place = Self::new();
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata/easyrsa").join(name);
-        copy_private(&source, &place.file("pki"));
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(folder);
+        copy_private(&source, &place.file(name));
         place
     }
 }

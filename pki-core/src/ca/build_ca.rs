@@ -13,6 +13,7 @@ use crate::cert::{CertificateKind, Customisation};
 use crate::dn::Subject;
 use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, Protection, SigningKey, generate};
+use crate::name::CommonName;
 use crate::serial::Serial;
 use crate::store::{ChangeSet, FileMode, layout};
 use crate::time::Timestamp;
@@ -31,6 +32,21 @@ pub struct BuildCa {
     pub days: u32,
     /// Extensions beyond those of every authority.
     pub customisation: Customisation,
+}
+
+impl BuildCa {
+    /// An authority with a P-256 key and ten years of validity; every field can be set otherwise.
+    #[must_use]
+    pub fn new(name: CommonName, protection: Protection) -> Self {
+        Self {
+            subject: Subject::common_name_only(name),
+            algorithm: KeyAlgorithm::P256,
+            digest: None,
+            protection,
+            days: 3650,
+            customisation: Customisation::default(),
+        }
+    }
 }
 
 /// A request for a new authority below another one.

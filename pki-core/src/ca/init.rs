@@ -32,12 +32,17 @@ pub struct InitOutcome {
 /// # Errors
 /// [`PkiError::PkiExists`] if the directory holds anything; [`PkiError::Store`].
 pub fn init(directory: &Path, request: &Init) -> Result<InitOutcome, PkiError> {
+    fill(&new_store(directory)?, request)?;
+    Ok(InitOutcome { directory: directory.to_path_buf(), backup: None })
+}
+
+/// A directory that holds nothing yet.
+pub(super) fn new_store(directory: &Path) -> Result<Store, PkiError> {
     let disk = OsDisk::create(directory)?;
     if !disk.is_empty()? && !is_unfinished(directory)? {
         return Err(PkiError::PkiExists { directory: directory.to_path_buf() });
     }
-    fill(&Store::new(disk), request)?;
-    Ok(InitOutcome { directory: directory.to_path_buf(), backup: None })
+    Ok(Store::new(disk))
 }
 
 /// Makes an empty PKI in the place of whatever is there; the previous directory stays beside it under another name.
@@ -73,7 +78,7 @@ fn is_unfinished(directory: &Path) -> Result<bool, PkiError> {
     Ok(true)
 }
 
-fn fill(store: &Store, request: &Init) -> Result<(), PkiError> {
+pub(super) fn fill(store: &Store, request: &Init) -> Result<(), PkiError> {
     let locked = store.lock(&request.lock)?;
     let mut changes = ChangeSet::default();
     for path in layout::initial_directories() {

@@ -44,6 +44,27 @@ pub struct Issue {
     pub form: CertificateForm,
 }
 
+impl Issue {
+    /// A certificate whose subject is the name of its files, for a P-256 key that is not encrypted; every field can be
+    /// set otherwise.
+    #[must_use]
+    pub fn new(kind: CertificateKind, name: FileBase, validity: Validity) -> Self {
+        Self {
+            kind,
+            subject: Subject::common_name_only(name.common_name().clone()),
+            name,
+            names: None,
+            algorithm: KeyAlgorithm::P256,
+            digest: None,
+            protection: Protection::None,
+            validity,
+            serial_numbers: SerialNumbers::default(),
+            customisation: Customisation::default(),
+            form: CertificateForm::default(),
+        }
+    }
+}
+
 /// A new certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issued {

@@ -174,8 +174,7 @@ impl Authority {
         if serial.as_be_bytes().is_empty() || serial.as_be_bytes().len() > MAX_SERIAL_OCTETS {
             return Err(unusable());
         }
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        match Index::new(&index).row_of(&serial) {
+        match self.store.index_row(&serial)? {
             Some(_) => Err(PkiError::SerialTaken { serial }),
             None => Ok(serial),
         }

@@ -6,6 +6,7 @@
 mod audit;
 mod build_ca;
 mod check;
+mod convert;
 mod expiry;
 mod export;
 mod find;
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
 pub use check::{CheckReport, Finding, RepairReport, Severity};
+pub use convert::{Convert, Converted, LeftOut, convert};
 pub use expiry::{Ending, Expiring, ExpiryReport};
 pub use export::{ExportedFiles, Pkcs12Export};
 pub use find::{Found, FoundFile, Place};
@@ -62,7 +64,7 @@ use crate::error::PkiError;
 use crate::key::{EncodedKey, KeyError, WeakEncryption};
 use crate::random::RandomSource;
 use crate::secret::Passphrase;
-use crate::store::{LockPolicy, OsDisk, PkiPath, Store, layout};
+use crate::store::{LockPolicy, MemoryDisk, OsDisk, PkiPath, Store, layout};
 use crate::time::Timestamp;
 
 /// Time and randomness of one operation.
@@ -147,7 +149,8 @@ impl Authority {
     /// Opens a PKI directory, completing or undoing what an interrupted command left.
     ///
     /// # Errors
-    /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::Store`].
+    /// [`PkiError::NoPki`] if the directory or one of `private`, `reqs` is missing; [`PkiError::EasyRsa2`];
+    /// [`PkiError::Store`].
     pub fn open(directory: &Path, settings: Settings) -> Result<Self, PkiError> {
         let store = open_store(directory)?;
         // Whoever only reads goes on without, for example on a read-only mount; whoever changes something recovers
@@ -156,10 +159,27 @@ impl Authority {
         Self::with_store(store, settings)
     }
 
+    /// An empty PKI that exists in memory only: for tests of programs that embed this crate, and for authorities that
+    /// live no longer than their process. Everything works on it as on a directory; paths in its answers lead nowhere.
+    ///
+    /// # Errors
+    /// [`PkiError::Store`].
+    pub fn in_memory(settings: Settings) -> Result<Self, PkiError> {
+        let store = Store::new(MemoryDisk::default());
+        init::fill(&store, &Init { lock: settings.lock, ..Init::default() })?;
+        Self::with_store(store, settings)
+    }
+
     fn with_store(store: Store, settings: Settings) -> Result<Self, PkiError> {
         for path in layout::initial_directories().into_iter().take(2) {
             if !store.exists(&path)? {
-                return Err(PkiError::NoPki { directory: store.root().to_path_buf() });
+                let directory = store.root().to_path_buf();
+                let is_old = convert::is_easy_rsa_2(&store)?;
+                return Err(if is_old {
+                    PkiError::EasyRsa2 { directory }
+                } else {
+                    PkiError::NoPki { directory }
+                });
             }
         }
         Ok(Self { store, settings })

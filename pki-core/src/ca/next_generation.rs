@@ -16,7 +16,7 @@ use crate::error::PkiError;
 use crate::key::{Digest, KeyAlgorithm, KeyError, Protection, SigningKey, generate};
 use crate::name::FileBase;
 use crate::serial::Serial;
-use crate::store::index_txt::{Index, Status, demands_unique_subjects};
+use crate::store::index_txt::{Row, Status, demands_unique_subjects};
 use crate::store::{ChangeSet, FileMode, PkiPath, layout};
 
 /// A request to renew the certificate in issued/NAME.crt.
@@ -117,8 +117,8 @@ impl Authority {
             .next()
             .ok_or_else(|| PkiError::NoCertificate { missing: self.store.full_path(&path) })?;
         let serial = certificate.serial();
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        match Index::new(&index).row_of(&serial).map(|row| row.status) {
+        let line = self.store.index_row(&serial)?;
+        match line.and_then(|line| Row::parse(&line.text).map(|row| row.status)) {
             None => Err(PkiError::NotInIndex { serial }),
             Some(Status::Revoked) => Err(PkiError::AlreadyRevoked { serial }),
             Some(Status::Valid | Status::Expired) => Ok(certificate),

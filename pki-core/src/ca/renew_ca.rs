@@ -12,7 +12,7 @@ use crate::cert::{CertificateKind, Customisation};
 use crate::error::PkiError;
 use crate::key::Digest;
 use crate::serial::Serial;
-use crate::store::index_txt::{Index, Status};
+use crate::store::index_txt::{Index, Row, Status};
 use crate::store::{ChangeSet, FileMode, layout};
 use crate::time::Timestamp;
 
@@ -105,18 +105,22 @@ impl Authority {
         self.require_authority()?;
         let locked = self.store.lock(&self.settings.lock)?;
         let index = self.store.read(&layout::index())?.unwrap_or_default();
-        let ended = Index::new(&index).rows().filter(|row| {
-            row.status == Status::Valid
-                && Timestamp::from_digits(row.expiry).is_some_and(|expiry| expiry < now)
-        });
-        let mut count = 0;
-        for row in ended {
-            // One row per change: each is found again in what the file holds by then.
+        let ended: Vec<(u64, Row<'_>)> =
+            Index::new(&index).rows_in_place().filter(|(_, row)| has_ended(row, now)).collect();
+        for rows in ended.chunks(ROWS_AT_ONCE) {
             let mut changes = ChangeSet::default();
-            changes.revise_line(layout::index(), row.to_string(), row.expired());
+            for (offset, row) in rows {
+                changes.revise_line(layout::index(), *offset, row.to_string(), row.expired());
+            }
             locked.commit(changes)?;
-            count += 1;
         }
-        Ok(count)
+        Ok(ended.len())
     }
 }
+
+fn has_ended(row: &Row<'_>, now: Timestamp) -> bool {
+    row.status == Status::Valid && Timestamp::from_digits(row.expiry).is_some_and(|expiry| expiry < now)
+}
+
+/// So many rows one change marks.
+const ROWS_AT_ONCE: usize = 1000;

@@ -85,8 +85,8 @@ impl Authority {
     /// [`PkiError::NoAuthority`], [`PkiError::Store`].
     pub fn row_of(&self, serial: &Serial) -> Result<Option<IndexRow>, PkiError> {
         self.require_authority()?;
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        Ok(Index::new(&index).row_of(serial).and_then(IndexRow::read))
+        let line = self.store.index_row(serial)?;
+        Ok(line.and_then(|line| Row::parse(&line.text).and_then(IndexRow::read)))
     }
 
     /// The certificate that a renewal replaced and nobody has revoked: renewed/issued/NAME.crt.

@@ -8,7 +8,7 @@ use crate::crl::RevocationReason;
 use crate::error::PkiError;
 use crate::name::FileBase;
 use crate::serial::Serial;
-use crate::store::index_txt::{Index, Status};
+use crate::store::index_txt::{Row, Status};
 use crate::store::{ChangeSet, PkiPath, layout};
 use crate::time::Timestamp;
 
@@ -88,8 +88,7 @@ impl Authority {
         for directory in layout::revocation_directories() {
             changes.directory(directory);
         }
-        let (old, new) = self.revised_row(&serial, request.reason, context.now)?;
-        changes.revise_line(layout::index(), old, new);
+        self.revise_row(&serial, request.reason, context.now, &mut changes)?;
         let certificate = self.move_aside(&mut changes, request, &serial)?;
         if request.generation == Generation::Issued {
             self.remove_derived(&mut changes, &request.name, |_| false)?;
@@ -123,26 +122,24 @@ impl Authority {
         Ok(certificate)
     }
 
-    pub(super) fn revised_row(
+    /// Marks the row of the index revoked.
+    pub(super) fn revise_row(
         &self,
         serial: &Serial,
         reason: Option<RevocationReason>,
         now: Timestamp,
-    ) -> Result<(String, String), PkiError> {
-        let revise = |index: &[u8]| {
-            let row = Index::new(index).row_of(serial)?;
-            Some(match row.status {
-                Status::Revoked => Err(PkiError::AlreadyRevoked { serial: serial.clone() }),
-                Status::Valid | Status::Expired => Ok((row.to_string(), row.revoked(now, reason))),
-            })
-        };
-        // What is revoked was often issued lately: a large index is read as a whole only if it was not.
-        let recent = self.store.read_end(&layout::index(), RECENT_ROWS)?.unwrap_or_default();
-        if let Some(revised) = revise(&recent) {
-            return revised;
+        changes: &mut ChangeSet,
+    ) -> Result<(), PkiError> {
+        let not_there = || PkiError::NotInIndex { serial: serial.clone() };
+        let line = self.store.index_row(serial)?.ok_or_else(not_there)?;
+        let row = Row::parse(&line.text).ok_or_else(not_there)?;
+        match row.status {
+            Status::Revoked => Err(PkiError::AlreadyRevoked { serial: serial.clone() }),
+            Status::Valid | Status::Expired => {
+                changes.revise_line(layout::index(), line.offset, row.to_string(), row.revoked(now, reason));
+                Ok(())
+            }
         }
-        let index = self.store.read(&layout::index())?.unwrap_or_default();
-        revise(&index).unwrap_or_else(|| Err(PkiError::NotInIndex { serial: serial.clone() }))
     }
 }
 
@@ -176,6 +173,3 @@ pub(super) fn revocation_detail(subject: &str, reason: Option<RevocationReason>)
         None => subject.to_owned(),
     }
 }
-
-/// Octets at the end of index.txt that are looked at first.
-const RECENT_ROWS: usize = 32 << 10;

@@ -79,12 +79,11 @@ impl Authority {
     ) -> Result<Revoked, PkiError> {
         let serial = &found.record.serial;
         let locked = self.store.lock(&self.settings.lock)?;
-        let (old, new) = self.revised_row(serial, reason, now)?;
         let mut changes = ChangeSet::default();
+        self.revise_row(serial, reason, now, &mut changes)?;
         for directory in layout::revocation_directories() {
             changes.directory(directory);
         }
-        changes.revise_line(layout::index(), old, new);
         let targets = layout::revoked_files(serial);
         let certificate = self.store.full_path(&targets[0]);
         for (from, to) in files_of(found).into_iter().zip(targets) {

@@ -1,5 +1,8 @@
 //! The CAs that are trusted, as they come from a `ca.crt`.
 
+use std::sync::Arc;
+
+use super::known_signatures::KnownSignatures;
 use crate::pem::{self, PemError};
 use crate::x509::{Certificate, CertificateError};
 
@@ -8,6 +11,7 @@ use crate::x509::{Certificate, CertificateError};
 pub struct TrustAnchors {
     anchors: Vec<Certificate>,
     intermediates: Vec<Certificate>,
+    known_signatures: Arc<KnownSignatures>,
 }
 
 /// Why a file does not hold trust anchors.
@@ -68,11 +72,12 @@ impl TrustAnchors {
         let (intermediates, anchors): (Vec<&Certificate>, Vec<&Certificate>) =
             certificates.iter().partition(is_issued_within);
         if anchors.is_empty() {
-            return Self { anchors: certificates, intermediates: Vec::new() };
+            return Self { anchors: certificates, ..Self::default() };
         }
         Self {
             anchors: anchors.into_iter().cloned().collect(),
             intermediates: intermediates.into_iter().cloned().collect(),
+            ..Self::default()
         }
     }
 
@@ -94,6 +99,11 @@ impl TrustAnchors {
     #[must_use]
     pub fn intermediates(&self) -> &[Certificate] {
         &self.intermediates
+    }
+
+    /// What validations against these anchors need not compute again.
+    pub(super) fn known_signatures(&self) -> &KnownSignatures {
+        &self.known_signatures
     }
 
     /// Every certificate whose key may have signed a revocation list.

@@ -6,9 +6,9 @@
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::rejection::Reason;
+use crate::text::{Printable, is_deceptive};
 use crate::x509::DistinguishedName;
 use crate::x509::oid;
-use crate::x509::text::{Printable, is_deceptive};
 
 /// X.520 ub-common-name.
 const MAX_CHARACTERS: usize = 64;

@@ -14,6 +14,7 @@ mod anchors;
 mod authority;
 mod files;
 mod identity;
+mod known_signatures;
 mod name_constraints;
 mod peer_name;
 mod policy;

@@ -8,9 +8,9 @@ use super::authority::Fault;
 use super::peer_name::{is_host_name, same_mailbox, split_mailbox};
 use super::rejection::Reason;
 use super::search::{Budget, Exhausted};
+use crate::text::Printable;
 use crate::x509::extensions::{NameConstraints, SubtreeBase};
 use crate::x509::general_name::GeneralName;
-use crate::x509::text::Printable;
 use crate::x509::{Certificate, DistinguishedName, oid};
 
 /// Applies the constraints of every issuer to every certificate below it; key roll-over certificates are exempt.

@@ -156,7 +156,7 @@ impl<'a> Search<'a> {
             return Ok(*verdict);
         }
         take(&mut self.budget.signatures)?;
-        let verdict = certificate.verify_signed_by(issuer);
+        let verdict = self.request.anchors.known_signatures().verify(certificate, issuer);
         self.verdicts.insert(pair, verdict);
         Ok(verdict)
     }

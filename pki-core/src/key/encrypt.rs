@@ -36,7 +36,7 @@ pub enum Protection {
 }
 
 impl Protection {
-    /// PBKDF2-HMAC-SHA256 rounds of new key files (threat model PKI-10).
+    /// PBKDF2-HMAC-SHA256 rounds of new key files; a file with fewer is called weak (threat model PKI-10).
     pub const ROUNDS: u32 = 600_000;
 
     /// Protection by this passphrase with the usual number of rounds.
@@ -188,7 +188,7 @@ impl EncryptedKey {
 pub enum WeakEncryption {
     /// Triple DES, as easy-rsa with OpenSSL 3 writes (CVE-2024-13454).
     TripleDes,
-    /// Fewer key derivation rounds than [`WeakEncryption::FEW_ROUNDS`].
+    /// Fewer key derivation rounds than [`Protection::ROUNDS`].
     FewRounds {
         /// The rounds.
         rounds: u32,
@@ -205,11 +205,6 @@ impl fmt::Display for WeakEncryption {
             Self::LegacyPem => out.write_str("legacy PEM with one round of MD5"),
         }
     }
-}
-
-impl WeakEncryption {
-    /// Below this number of PBKDF2 rounds a key file is called weak.
-    pub const FEW_ROUNDS: u32 = 100_000;
 }
 
 /// PKCS#8 with PBES2 (RFC 8018), its cost already found acceptable.
@@ -252,7 +247,7 @@ impl Pbes2Key {
             return Some(WeakEncryption::TripleDes);
         }
         let rounds = self.parameters.kdf.pbkdf2()?.iteration_count;
-        (rounds < WeakEncryption::FEW_ROUNDS).then_some(WeakEncryption::FewRounds { rounds })
+        (rounds < Protection::ROUNDS).then_some(WeakEncryption::FewRounds { rounds })
     }
 }
 
@@ -363,7 +358,12 @@ mod tests {
     #[test]
     fn pki_10_few_rounds_are_called_weak() {
         assert_eq!(locked(&encrypted(2048).1).weakness(), Some(WeakEncryption::FewRounds { rounds: 2048 }));
-        assert_eq!(locked(&encrypted(100_000).1).weakness(), None);
+        let almost = Protection::ROUNDS - 1;
+        assert_eq!(
+            locked(&encrypted(almost).1).weakness(),
+            Some(WeakEncryption::FewRounds { rounds: almost })
+        );
+        assert_eq!(locked(&encrypted(Protection::ROUNDS).1).weakness(), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The file operations that the store is made of.
 //!
-//! Two things implement them: the real directory ([`super::os_disk`]) and a simulated one that loses power at any
-//! point of a sequence, for tests.
+//! The real directory implements them ([`super::os_disk`]), one in memory ([`super::memory_disk`]), and for the tests of
+//! this crate a simulated one that loses power at any point of a sequence.
 
 use std::io;
 use std::path::Path;
@@ -52,6 +52,14 @@ pub(crate) trait Disk: Send + Sync {
     fn set_mode(&self, path: &PkiPath, bits: u32) -> io::Result<()>;
     /// Makes a file that must not exist.
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()>;
+    /// Makes a file that must not exist: another one with a changed line.
+    fn create_revised(
+        &self,
+        path: &PkiPath,
+        mode: FileMode,
+        source: &PkiPath,
+        change: &LineChange,
+    ) -> io::Result<()>;
     /// Makes sure that `length` octets after `offset` will find space.
     fn reserve(&self, path: &PkiPath, offset: u64, length: u64) -> io::Result<()>;
     fn write_at(&self, path: &PkiPath, offset: u64, content: &[u8]) -> io::Result<()>;
@@ -80,6 +88,15 @@ pub(crate) trait Disk: Send + Sync {
     fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
         targets.iter().try_for_each(|target| self.sync_one(target).map_err(|cause| (target, cause)))
     }
+}
+
+/// A line of a file that becomes another one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LineChange {
+    /// Where the line begins.
+    pub(super) offset: u64,
+    pub(super) old: String,
+    pub(super) new: String,
 }
 
 /// Something that a power cut could still take back.

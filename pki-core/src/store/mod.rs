@@ -9,22 +9,30 @@ pub(crate) mod index_txt;
 mod journal;
 pub(crate) mod layout;
 mod lock;
+mod memory_disk;
 mod os_disk;
 pub(crate) mod path;
 mod publish;
 mod revise;
+mod search;
 #[cfg(test)]
 mod simulated_disk;
 mod transaction;
+mod waiting;
 
 use std::path::{Path, PathBuf};
 
 pub use error::StoreError;
 pub use lock::LockPolicy;
 
+use crate::serial::Serial;
 pub(crate) use disk::{Disk, FileMode};
+use index_txt::Row;
+pub(crate) use memory_disk::MemoryDisk;
 pub(crate) use os_disk::OsDisk;
 pub(crate) use path::PkiPath;
+pub(crate) use search::FoundLine;
+use search::find_line;
 pub(crate) use transaction::ChangeSet;
 
 /// An open PKI directory.
@@ -75,11 +83,38 @@ impl Store {
     /// The last octets of a file, at most `length` of them; `None` if there is no such file.
     pub(crate) fn read_end(&self, path: &PkiPath, length: usize) -> Result<Option<Vec<u8>>, StoreError> {
         let failed = |cause| self.failure("read", path, cause);
-        let Some(whole) = self.disk.length(path).map_err(failed)? else {
+        let Some(begin) = self.beginning_of_end(path, length)? else {
             return Ok(None);
         };
-        let begin = whole.saturating_sub(publish::octets(length));
         self.disk.read_range(path, begin, length).map_err(failed)
+    }
+
+    /// The row of a certificate in index.txt. What is looked for was often issued lately, so the end is searched first.
+    pub(crate) fn index_row(&self, serial: &Serial) -> Result<Option<FoundLine>, StoreError> {
+        let path = layout::index();
+        let failed = |cause| self.failure("read", &path, cause);
+        let Some(recent) = self.beginning_of_end(&path, RECENT_ROWS)? else {
+            return Ok(None);
+        };
+        let needle = format!("\t{serial}\t");
+        let is_row = |line: &[u8]| Row::parse(line).is_some_and(|row| row.has_serial(serial));
+        let search =
+            |begin| find_line(self.disk.as_ref(), &path, begin, needle.as_bytes(), is_row).map_err(failed);
+        if let Some(line) = search(recent)? {
+            return Ok(Some(line));
+        }
+        if recent > 0
+            && let Some(line) = search(0)?
+        {
+            return Ok(Some(line));
+        }
+        // Nobody but a human writes a number otherwise than OpenSSL does.
+        find_line(self.disk.as_ref(), &path, 0, b"\t", is_row).map_err(failed)
+    }
+
+    fn beginning_of_end(&self, path: &PkiPath, length: usize) -> Result<Option<u64>, StoreError> {
+        let whole = self.disk.length(path).map_err(|cause| self.failure("look at", path, cause))?;
+        Ok(whole.map(|whole| whole.saturating_sub(publish::octets(length))))
     }
 
     /// Permission bits of a file; `None` if there is none.
@@ -144,3 +179,6 @@ impl std::ops::Deref for LockedStore<'_> {
         self.store
     }
 }
+
+/// Octets at the end of index.txt that are looked at first.
+const RECENT_ROWS: usize = 32 << 10;

@@ -4,31 +4,33 @@
 //! `private/` or `ca.key` on another medium that way, while a link planted by somebody else leads nowhere.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rustix::fs::{AtFlags, Dir, FallocateFlags, Mode, OFlags, RenameFlags};
 use rustix::io::Errno;
 
-use super::disk::{Disk, FileMode, Unsynced};
+use super::disk::{Disk, FileMode, LineChange, Unsynced};
 use super::error::StoreError;
 use super::lock::{self, Guard, LockPolicy};
 use super::path::PkiPath;
+use super::waiting::{Wait, Waiters};
 
 /// An open directory.
 pub(crate) struct OsDisk {
     root: PathBuf,
     handle: OwnedFd,
+    waiters: Mutex<Waiters>,
 }
 
 impl OsDisk {
     /// Opens the directory; `None` if there is none.
     pub(crate) fn open(root: &Path) -> Result<Option<Self>, StoreError> {
         match rustix::fs::open(root, DIRECTORY, Mode::empty()) {
-            Ok(handle) => Ok(Some(Self { root: root.to_path_buf(), handle })),
+            Ok(handle) => Ok(Some(Self { root: root.to_path_buf(), handle, waiters: Mutex::default() })),
             Err(Errno::NOENT) => Ok(None),
             Err(cause) => Err(StoreError::io("open", root.to_path_buf(), cause.into())),
         }
@@ -114,6 +116,34 @@ impl OsDisk {
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(cause) => Err(cause),
         }
+    }
+
+    /// Makes a file that must not exist, with what `write` puts into it.
+    fn create_with(
+        &self,
+        path: &PkiPath,
+        mode: FileMode,
+        write: impl FnOnce(&File) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());
+        let handle =
+            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, owner_only))?;
+        let written = rustix::fs::fchmod(&handle, Mode::from_bits_truncate(mode.bits()))
+            .map_err(io::Error::from)
+            .and_then(|()| write(&File::from(handle)));
+        if written.is_err() {
+            // The failure to write is what matters; what could not be removed is removed by the undoing or recovery.
+            let _ = self.remove(path);
+        }
+        written
+    }
+
+    fn open_unsynced(&self, target: &Unsynced) -> io::Result<Wait> {
+        Ok(match target {
+            Unsynced::Content(path) => Wait::Content(self.open_for_writing(path)?.into()),
+            Unsynced::Entries(directory) => Wait::Entries(self.open_directory(directory)?),
+        })
     }
 
     fn open_for_writing(&self, path: &PkiPath) -> io::Result<File> {
@@ -207,18 +237,18 @@ impl Disk for OsDisk {
     }
 
     fn create(&self, path: &PkiPath, mode: FileMode, content: &[u8]) -> io::Result<()> {
-        let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let owner_only = Mode::from_bits_truncate(FileMode::Private.bits());
-        let handle =
-            self.beside(path, |directory, name| rustix::fs::openat(directory, name, flags, owner_only))?;
-        let written = rustix::fs::fchmod(&handle, Mode::from_bits_truncate(mode.bits()))
-            .map_err(io::Error::from)
-            .and_then(|()| File::from(handle).write_all(content));
-        if written.is_err() {
-            // The failure to write is what matters; what could not be removed is removed by the undoing or recovery.
-            let _ = self.remove(path);
-        }
-        written
+        self.create_with(path, mode, |mut file| file.write_all(content))
+    }
+
+    fn create_revised(
+        &self,
+        path: &PkiPath,
+        mode: FileMode,
+        source: &PkiPath,
+        change: &LineChange,
+    ) -> io::Result<()> {
+        let source = self.open_existing(source)?.ok_or(io::ErrorKind::NotFound)?;
+        self.create_with(path, mode, |file| copy_revised(&source, file, change))
     }
 
     fn reserve(&self, path: &PkiPath, offset: u64, length: u64) -> io::Result<()> {
@@ -275,28 +305,14 @@ impl Disk for OsDisk {
         Ok(rustix::fs::fdatasync(&handle)?)
     }
 
-    /// Many at once: the file system then needs one commit of its own journal instead of one for each.
     fn sync_all<'a>(&self, targets: &'a [Unsynced]) -> Result<(), (&'a Unsynced, io::Error)> {
-        let next = AtomicUsize::new(0);
-        let work = || {
-            while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.sync_one(target).map_err(|cause| (target, cause))?;
-            }
-            Ok(())
-        };
-        std::thread::scope(|scope| {
-            let helpers = targets.len().saturating_sub(1).min(SYNC_THREADS);
-            // Where no thread can be started, the others do its share.
-            let started: Vec<_> = (0..helpers)
-                .filter_map(|_| std::thread::Builder::new().spawn_scoped(scope, work).ok())
-                .collect();
-            let mut outcome = work();
-            for thread in started {
-                let finished = thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                outcome = outcome.and(finished);
-            }
-            outcome
-        })
+        let mut waiters = self.waiters.lock().unwrap_or_else(PoisonError::into_inner);
+        for targets in targets.chunks(OPEN_AT_ONCE) {
+            let open = |target| self.open_unsynced(target).map_err(|cause| (target, cause));
+            let waits = targets.iter().map(open).collect::<Result<Vec<Wait>, _>>()?;
+            waiters.finish_all(waits).map_err(|(number, cause)| (&targets[number], cause))?;
+        }
+        Ok(())
     }
 
     fn sync_directory(&self, directory: &str) -> io::Result<()> {
@@ -306,6 +322,22 @@ impl Disk for OsDisk {
         let handle = self.open_directory(directory)?;
         Ok(rustix::fs::fsync(&handle)?)
     }
+}
+
+/// The kernel copies what stays: nothing of it passes through this process, and where the file system can, both files
+/// share it.
+fn copy_revised(source: &File, mut target: &File, change: &LineChange) -> io::Result<()> {
+    let LineChange { offset, old, new } = change;
+    let mut found = vec![0; old.len()];
+    source.read_exact_at(&mut found, *offset)?;
+    if found != old.as_bytes() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let mut source = source;
+    io::copy(&mut source.take(*offset), &mut target)?;
+    target.write_all(new.as_bytes())?;
+    source.seek_relative(i64::try_from(old.len()).map_err(io::Error::other)?)?;
+    io::copy(&mut source, &mut target).map(drop)
 }
 
 /// Opens without following a link, unless the link belongs to root or to us.
@@ -325,8 +357,8 @@ fn is_own_link(directory: impl AsFd, name: &str) -> rustix::io::Result<bool> {
     Ok(is_link && (owner == 0 || owner == rustix::process::geteuid().as_raw()))
 }
 
-/// Threads that wait for the disk beside the calling one.
-const SYNC_THREADS: usize = 15;
+/// Files that are waited for at once; a process may not open very many.
+const OPEN_AT_ONCE: usize = 128;
 const DIRECTORY: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
 const READ: OFlags = OFlags::RDONLY.union(OFlags::CLOEXEC);
 const DIRECTORY_MODE: Mode = Mode::RWXU;

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::io;
 
-use super::disk::{Disk, FileMode, Unsynced};
+use super::disk::{Disk, FileMode, LineChange, Unsynced};
 use super::error::StoreError;
 use super::journal::{self, Found, Step};
 use super::layout;
@@ -42,18 +42,7 @@ pub(super) fn publish(disk: &dyn Disk, steps: &[Step], run: Run) -> Result<(), S
     for step in steps {
         publish_step(disk, step, run)?;
     }
-    let written_in_place = steps.iter().filter_map(|step| match step {
-        Step::AppendLines { path, .. } | Step::ReviseTail { path, .. } => {
-            Some(Unsynced::Content(path.clone()))
-        }
-        Step::MakeDirectory(_)
-        | Step::Create(..)
-        | Step::Replace(..)
-        | Step::ReviseLine { .. }
-        | Step::Move(..)
-        | Step::Remove(_) => None,
-    });
-    sync_all(disk, written_in_place.chain(touched_directories(steps)))?;
+    sync_all(disk, written_in_place(steps).into_iter().chain(touched_directories(steps)))?;
     drop_journal(disk)
 }
 
@@ -158,21 +147,40 @@ fn is_torn_text(tail: &[u8], text: &str) -> bool {
     matches(text) || matches(&format!("\n{text}"))
 }
 
-/// Writes a content beside its target. A leftover of our own in that place is replaced; nothing else bears such a name.
+/// Writes a content beside its target.
 pub(super) fn write_staged(
     disk: &dyn Disk,
     target: &PkiPath,
     mode: FileMode,
     content: &[u8],
 ) -> Result<(), StoreError> {
+    make_staged(disk, target, |staged| disk.create(staged, mode, content))
+}
+
+/// Writes a file with a changed line beside it.
+pub(super) fn write_revised(
+    disk: &dyn Disk,
+    target: &PkiPath,
+    mode: FileMode,
+    change: &LineChange,
+) -> Result<(), StoreError> {
+    make_staged(disk, target, |staged| disk.create_revised(staged, mode, target, change))
+}
+
+/// A leftover of our own in that place is replaced; nothing else bears such a name.
+fn make_staged(
+    disk: &dyn Disk,
+    target: &PkiPath,
+    make: impl Fn(&PkiPath) -> io::Result<()>,
+) -> Result<(), StoreError> {
     let staged = target.staged();
-    let written = match disk.create(&staged, mode, content) {
+    let made = match make(&staged) {
         Err(cause) if cause.kind() == io::ErrorKind::AlreadyExists => {
-            disk.remove(&staged).and_then(|()| disk.create(&staged, mode, content))
+            disk.remove(&staged).and_then(|()| make(&staged))
         }
         outcome => outcome,
     };
-    written.map_err(failed(disk, "write", target))
+    made.map_err(failed(disk, "write", target))
 }
 
 fn give_reserved_space_back(disk: &dyn Disk, path: &PkiPath, offset: u64) -> Result<(), StoreError> {
@@ -196,6 +204,20 @@ pub(super) fn sync_all(
     let targets: Vec<Unsynced> = targets.into_iter().collect();
     disk.sync_all(&targets)
         .map_err(|(target, cause)| StoreError::io("write", disk.root().join(target.as_str()), cause))
+}
+
+/// Files whose content changes after the commit.
+fn written_in_place(steps: &[Step]) -> BTreeSet<Unsynced> {
+    let paths = steps.iter().filter_map(|step| match step {
+        Step::AppendLines { path, .. } | Step::ReviseTail { path, .. } => Some(path),
+        Step::MakeDirectory(_)
+        | Step::Create(..)
+        | Step::Replace(..)
+        | Step::ReviseLine { .. }
+        | Step::Move(..)
+        | Step::Remove(_) => None,
+    });
+    paths.map(|path| Unsynced::Content(path.clone())).collect()
 }
 
 /// Directories whose entries change before the commit.

@@ -1,36 +1,44 @@
 //! Another line in the place of one line: what has to be written for it, and how a crash in between is made good.
 //!
-//! Usually the whole file is written anew and put into its place. In a large file, a line near the end is replaced in
-//! place instead: only it and the lines after it are written, and the journal holds them until that is durable.
+//! A line of the same length is written in place. Otherwise the whole file is written anew and put into its place; in a large file, a line near the end is replaced in
+//! place instead: only it and the lines after it are written, and the journal holds them until that is durable. A line
+//! far from the end of a large file still costs a copy of the file, which the kernel makes: the format has no room for
+//! a longer row, and rows that move would surprise those who read the file.
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, LineChange};
 use super::error::StoreError;
 use super::journal::{LINE_SEPARATOR, Tail};
 use super::path::PkiPath;
-use super::publish::{failed, octets, write_staged};
+use super::publish::{failed, octets, write_revised};
+use super::search::find_line;
 
 /// What has to be written.
 pub(super) enum Revision {
-    /// The whole content.
-    Whole(Vec<u8>),
-    /// The lines from `offset` on.
+    /// The whole content, with this change.
+    Whole(LineChange),
+    /// The lines from `offset` on, or only the first of them if it is as long as the one before it.
     Tail { offset: u64, tail: Tail },
 }
 
-/// Finds an equal line and works out what to write; `None` if there is no such line.
+/// Finds an equal line, `near` or anywhere, and works out what to write; `None` if there is no such line.
 pub(super) fn plan(
     disk: &dyn Disk,
     path: &PkiPath,
+    near: u64,
     old: &str,
     new: &str,
 ) -> Result<Option<Revision>, StoreError> {
+    if old.len() == new.len() {
+        let in_place = |LineChange { offset, new, .. }| Revision::Tail { offset, tail: Tail(vec![new]) };
+        return Ok(change(disk, path, near, old, new)?.map(in_place));
+    }
     let length = disk.length(path).map_err(failed(disk, "look at", path))?.unwrap_or_default();
     if length >= LARGE_FILE
         && let Some(revision) = plan_tail(disk, path, length, old, new)?
     {
         return Ok(Some(revision));
     }
-    Ok(revised(disk, path, old, new)?.map(Revision::Whole))
+    Ok(change(disk, path, near, old, new)?.map(Revision::Whole))
 }
 
 fn plan_tail(
@@ -73,7 +81,8 @@ pub(super) fn tail_again(
     tail: &Tail,
 ) -> Result<(), StoreError> {
     let (before, after) = (tail.with_first(old).text(), tail.text());
-    let longest = before.len().max(after.len()) + 1;
+    let is_one_line = tail.0.len() == 1 && before.len() == after.len();
+    let longest = before.len().max(after.len()) + usize::from(!is_one_line);
     let found = disk.read_range(path, offset, longest).map_err(failed(disk, "read", path))?;
     if is_mixture(&found.unwrap_or_default(), before.as_bytes(), after.as_bytes()) {
         return write_tail(disk, path, offset, tail);
@@ -84,20 +93,31 @@ pub(super) fn tail_again(
 /// The staged content may be older than what another program wrote since, so the revision is worked out again.
 pub(super) fn whole_again(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> Result<(), StoreError> {
     let staged = path.staged();
-    let Some(content) = revised(disk, path, old, new)? else {
+    let Some(change) = change(disk, path, 0, old, new)? else {
         return disk.remove(&staged).map_err(failed(disk, "remove", path));
     };
-    write_staged(disk, path, FileMode::Private, &content)?;
+    write_revised(disk, path, FileMode::Private, &change)?;
     disk.sync(&staged).and_then(|()| disk.rename(&staged, path)).map_err(failed(disk, "write", path))
 }
 
-/// The content with its first line `old` replaced by `new`; `None` if there is no such line.
-fn revised(disk: &dyn Disk, path: &PkiPath, old: &str, new: &str) -> Result<Option<Vec<u8>>, StoreError> {
-    let content = disk.read(path).map_err(failed(disk, "read", path))?.unwrap_or_default();
-    let is_first =
-        content.starts_with(old.as_bytes()) && matches!(content.get(old.len()), None | Some(b'\n'));
-    let found = if is_first { Some(0) } else { position_of_line(&content, old) };
-    Ok(found.map(|at| [&content[..at], new.as_bytes(), &content[at + old.len()..]].concat()))
+/// Where the line `old` stands, to become `new`; `None` if there is no such line.
+fn change(
+    disk: &dyn Disk,
+    path: &PkiPath,
+    near: u64,
+    old: &str,
+    new: &str,
+) -> Result<Option<LineChange>, StoreError> {
+    let search = |begin| find_line(disk, path, begin, old.as_bytes(), |line| line == old.as_bytes());
+    let is_line_start =
+        near == 0 || disk.read_range(path, near - 1, 1).is_ok_and(|octet| octet.as_deref() == Some(b"\n"));
+    let nearby = if is_line_start { search(near) } else { Ok(None) };
+    let found = match nearby {
+        Ok(None) if near > 0 => search(0),
+        outcome => outcome,
+    };
+    let found = found.map_err(failed(disk, "read", path))?;
+    Ok(found.map(|line| LineChange { offset: line.offset, old: old.to_owned(), new: new.to_owned() }))
 }
 
 /// Where a whole line stands that is not the first one of the text.
@@ -152,7 +172,7 @@ mod tests {
 
     fn revision() -> ChangeSet {
         let mut changes = ChangeSet::default();
-        changes.revise_line(path(), OLD.into(), NEW.into());
+        changes.revise_line(path(), 0, OLD.into(), NEW.into());
         changes
     }
 
@@ -163,7 +183,7 @@ mod tests {
     #[test]
     fn a_line_near_the_end_of_a_large_file_is_replaced_in_place() {
         let disk = disk();
-        let planned = plan(&disk, &path(), OLD, NEW).unwrap().unwrap();
+        let planned = plan(&disk, &path(), 0, OLD, NEW).unwrap().unwrap();
         assert!(matches!(planned, Revision::Tail { tail, .. } if tail.text().len() < 20_000));
         commit(&disk, revision()).unwrap();
         assert!(content(&disk) == index_with(NEW));
@@ -171,11 +191,52 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_the_same_length_is_replaced_in_place_wherever_it_stands() {
+        let ended = OLD.replacen('V', "E", 1);
+        let both = format!("{OLD}1\nsome row\n{OLD}2\n");
+        let mut changes = ChangeSet::default();
+        for line in ["1", "2"] {
+            changes.revise_line(path(), 3, format!("{OLD}{line}"), format!("{ended}{line}"));
+        }
+        let disk = SimulatedDisk::with(&[("index.txt", &both)], &[]);
+        commit(&disk, changes).unwrap();
+        assert_eq!(content(&disk), both.replace(OLD, &ended));
+        assert_eq!(disk.tree().len(), 1);
+    }
+
+    #[test]
+    fn pki_04_a_crash_while_lines_are_replaced_in_place_leaves_each_old_or_new() {
+        let rows = |status| format!("{status}\tone\nrow\n{status}\ttwo\nlast\n");
+        let revision = || {
+            let mut changes = ChangeSet::default();
+            for name in ["one", "two"] {
+                changes.revise_line(path(), 0, format!("V\t{name}"), format!("E\t{name}"));
+            }
+            changes
+        };
+        let disk = || SimulatedDisk::with(&[("index.txt", &rows("V"))], &[]);
+        let undisturbed = disk();
+        commit(&undisturbed, revision()).unwrap();
+        for step in 0..undisturbed.steps() {
+            let broken = disk().with_fault(Fault::KilledAt(step));
+            assert!(commit(&broken, revision()).is_err());
+            for crash in
+                [Crash::Kill, Crash::PowerLosesAll, Crash::PowerLosesSome(1), Crash::PowerLosesSome(2)]
+            {
+                let survivor = broken.after(crash);
+                recover(&survivor).unwrap();
+                let found = content(&survivor);
+                assert!(found == rows("V") || found == rows("E"), "step {step}, {crash:?}: {found}");
+            }
+        }
+    }
+
+    #[test]
     fn a_line_far_from_the_end_and_a_line_of_a_small_file_move_the_whole_file() {
         let far = "V\t480707074218Z\t\t000005\tunknown\t/CN=client5";
-        assert!(matches!(plan(&disk(), &path(), far, NEW), Ok(Some(Revision::Whole(_)))));
+        assert!(matches!(plan(&disk(), &path(), 0, far, NEW), Ok(Some(Revision::Whole(_)))));
         let small = SimulatedDisk::with(&[("index.txt", &format!("{OLD}\n"))], &[]);
-        assert!(matches!(plan(&small, &path(), OLD, NEW), Ok(Some(Revision::Whole(_)))));
+        assert!(matches!(plan(&small, &path(), 0, OLD, NEW), Ok(Some(Revision::Whole(_)))));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard};
 
-use super::disk::{Disk, FileMode};
+use super::disk::{Disk, FileMode, LineChange};
 use super::error::StoreError;
 use super::lock::{Guard, LockPolicy};
 use super::path::PkiPath;
@@ -357,6 +357,19 @@ impl Disk for SimulatedDisk {
             }
         }
         Ok(())
+    }
+
+    fn create_revised(
+        &self,
+        path: &PkiPath,
+        mode: FileMode,
+        source: &PkiPath,
+        change: &LineChange,
+    ) -> io::Result<()> {
+        let content = self.read(source)?.ok_or(io::ErrorKind::NotFound)?;
+        let (before, rest) = content.split_at(change.offset.try_into().unwrap());
+        let after = rest.strip_prefix(change.old.as_bytes()).ok_or(io::ErrorKind::NotFound)?;
+        self.create(path, mode, &[before, change.new.as_bytes(), after].concat())
     }
 
     fn reserve(&self, path: &PkiPath, _: u64, _: u64) -> io::Result<()> {

@@ -12,17 +12,20 @@ use std::io;
 
 use zeroize::Zeroizing;
 
-use super::disk::{Disk, FileMode, Unsynced};
+use super::disk::{Disk, FileMode, LineChange, Unsynced};
 use super::error::StoreError;
 use super::journal::{self, Step};
 use super::layout;
 use super::path::PkiPath;
 use super::publish::{
-    Run, directories_of_staged, exists, failed, octets, publish, sync_all, undo, write_staged,
+    Run, directories_of_staged, exists, failed, octets, publish, sync_all, undo, write_revised, write_staged,
 };
 use super::revise::{self, Revision};
 
 /// What shall be different afterwards, in the order in which it shall become visible.
+///
+/// The lines of one file may be appended to or revised, not both; several are revised at once only by lines of the same
+/// lengths.
 #[derive(Default)]
 pub(crate) struct ChangeSet {
     changes: Vec<Change>,
@@ -33,7 +36,7 @@ enum Change {
     Create(PkiPath, FileMode, Content),
     Replace(PkiPath, FileMode, Content),
     AppendLine(PkiPath, String),
-    ReviseLine(PkiPath, String, String),
+    ReviseLine { path: PkiPath, near: u64, old: String, new: String },
     Move(PkiPath, PkiPath),
     Remove(PkiPath),
 }
@@ -42,13 +45,16 @@ enum Change {
 enum Content {
     Plain(Vec<u8>),
     Secret(Zeroizing<Vec<u8>>),
+    /// What it holds, but for one line.
+    Revised(LineChange),
 }
 
 impl Content {
-    fn as_bytes(&self) -> &[u8] {
+    fn stage(&self, disk: &dyn Disk, target: &PkiPath, mode: FileMode) -> Result<(), StoreError> {
         match self {
-            Self::Plain(octets) => octets,
-            Self::Secret(octets) => octets,
+            Self::Plain(octets) => write_staged(disk, target, mode, octets),
+            Self::Secret(octets) => write_staged(disk, target, mode, octets),
+            Self::Revised(change) => write_revised(disk, target, mode, change),
         }
     }
 }
@@ -92,9 +98,10 @@ impl ChangeSet {
         self.changes.push(Change::AppendLine(path, line));
     }
 
-    /// Another line (without its end) in the place of the first equal one.
-    pub(crate) fn revise_line(&mut self, path: PkiPath, old: String, new: String) {
-        self.changes.push(Change::ReviseLine(path, old, new));
+    /// Another line (without its end) in the place of an equal one: of the line that begins at `near`, or else of the
+    /// first one.
+    pub(crate) fn revise_line(&mut self, path: PkiPath, near: u64, old: String, new: String) {
+        self.changes.push(Change::ReviseLine { path, near, old, new });
     }
 
     /// A file that exists gets a place where none may be.
@@ -165,7 +172,7 @@ impl Planned {
                 self.steps.push(Step::Replace(path, mode));
             }
             Change::AppendLine(path, line) => self.append(disk, path, line)?,
-            Change::ReviseLine(path, old, new) => self.revise(disk, path, old, new)?,
+            Change::ReviseLine { path, near, old, new } => self.revise(disk, path, near, old, new)?,
             Change::Move(from, to) => {
                 refuse_existing(disk, &to)?;
                 self.steps.push(Step::Move(from, to));
@@ -198,11 +205,19 @@ impl Planned {
         Ok(())
     }
 
-    fn revise(&mut self, disk: &dyn Disk, path: PkiPath, old: String, new: String) -> Result<(), StoreError> {
-        let revision = revise::plan(disk, &path, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
+    fn revise(
+        &mut self,
+        disk: &dyn Disk,
+        path: PkiPath,
+        near: u64,
+        old: String,
+        new: String,
+    ) -> Result<(), StoreError> {
+        let revision =
+            revise::plan(disk, &path, near, &old, &new)?.ok_or_else(|| line_is_gone(disk, &path))?;
         match revision {
-            Revision::Whole(content) => {
-                self.stage_later(&path, FileMode::Private, Content::Plain(content));
+            Revision::Whole(change) => {
+                self.stage_later(&path, FileMode::Private, Content::Revised(change));
                 self.steps.push(Step::ReviseLine { path, old, new });
             }
             Revision::Tail { offset, tail } => {
@@ -240,7 +255,7 @@ impl Planned {
             }
         }
         for Staged { target, mode, content } in &self.staged {
-            write_staged(disk, target, *mode, content.as_bytes())?;
+            content.stage(disk, target, *mode)?;
         }
         let contents = self.staged.iter().map(|staged| Unsynced::Content(staged.target.staged()));
         sync_all(disk, contents.chain(directories_of_staged(&self.steps)))
@@ -324,7 +339,7 @@ mod tests {
         let mut changes = ChangeSet::default();
         changes.directory(path("revoked"));
         changes.directory(path("revoked/certs_by_serial"));
-        changes.revise_line(path("index.txt"), OLD_ROW.into(), REVOKED_ROW.into());
+        changes.revise_line(path("index.txt"), 0, OLD_ROW.into(), REVOKED_ROW.into());
         changes.move_file(path("issued/old.crt"), path("revoked/certs_by_serial/01.crt"));
         changes.move_file(path("private/old.key"), path("revoked/certs_by_serial/01.key"));
         changes.remove(path("private/old.p12"));
@@ -538,7 +553,7 @@ mod tests {
         let index = format!("{OLD_ROW}er\n{OLD_ROW}\n");
         let disk = SimulatedDisk::with(&[("index.txt", &index)], &[]);
         let mut changes = ChangeSet::default();
-        changes.revise_line(path("index.txt"), OLD_ROW.into(), REVOKED_ROW.into());
+        changes.revise_line(path("index.txt"), 0, OLD_ROW.into(), REVOKED_ROW.into());
         commit(&disk, changes).unwrap();
         let index = disk.read(&path("index.txt")).unwrap().unwrap();
         assert_eq!(index, format!("{OLD_ROW}er\n{REVOKED_ROW}\n").as_bytes());

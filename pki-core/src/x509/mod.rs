@@ -12,7 +12,6 @@ mod name;
 pub(crate) mod oid;
 mod serial_octets;
 mod signature;
-pub(crate) mod text;
 
 pub use crate::pem;
 pub use certificate::{Certificate, CertificateError, IssuerId};

@@ -8,7 +8,7 @@ use std::fmt;
 
 use super::der::{DerError, DerFault, Element, tag};
 use super::oid::{self, Oid};
-use super::text::Printable;
+use crate::text::Printable;
 
 /// A distinguished name as it stands in a certificate.
 #[derive(Clone)]
@@ -172,9 +172,15 @@ fn decode_text(value: &Element<'_>) -> Result<Option<String>, DerError> {
         tag::TELETEX_STRING => Some(octets.iter().map(|&octet| char::from(octet)).collect()),
         tag::BMP_STRING => decode_bmp(octets),
         tag::UNIVERSAL_STRING => decode_universal(octets),
-        _ => return Ok(None),
+        other if is_simple(other) => return Ok(None),
+        _ => None,
     };
     text.map(Some).ok_or(value.error(DerFault::BadString))
+}
+
+/// Whether a type may stand for itself in a name: DER writes no string in pieces, and nothing is given another tag here.
+fn is_simple(tag: u8) -> bool {
+    tag < 0x20 || tag == tag::SEQUENCE || tag == tag::SET
 }
 
 fn decode_bmp(octets: &[u8]) -> Option<String> {
@@ -260,6 +266,8 @@ pub(crate) mod tests {
             (tag::IA5_STRING, &b"\x80"[..]),
             (tag::BMP_STRING, &b"\0a\0"[..]),
             (tag::UNIVERSAL_STRING, &b"\0\x11\0\0"[..]),
+            (tag::UTF8_STRING | CONSTRUCTED, &b"\x0c\x01a"[..]),
+            (tag::UTF8_STRING | CONTEXT, &b"a"[..]),
         ] {
             let encoded = encode_common_name(tag, octets);
             let error = DistinguishedName::parse(&only_sequence(&encoded).unwrap()).unwrap_err();
@@ -285,6 +293,9 @@ pub(crate) mod tests {
         let name = common_name(tag::UTF8_STRING, b"x\nlevel=error");
         assert_eq!(name.to_string(), "CN=x\\u{a}level=error");
     }
+
+    const CONSTRUCTED: u8 = 0x20;
+    const CONTEXT: u8 = 0x80;
 
     fn common_name(tag: u8, text: &[u8]) -> DistinguishedName {
         let encoded = encode_common_name(tag, text);

@@ -105,7 +105,8 @@ fn pki_10_every_scheme_of_pkcs8_is_read_and_weak_ones_are_called_weak() {
         (&["-v2", "aes-256-cbc"][..], few),
         (&["-v2", "aes-128-cbc", "-v2prf", "hmacWithSHA512"], few),
         (&["-v2", "aes-256-cbc", "-v2prf", "hmacWithSHA1"], few),
-        (&["-v2", "aes-256-cbc", "-iter", "100000"], None),
+        (&["-v2", "aes-256-cbc", "-iter", "100000"], Some(WeakEncryption::FewRounds { rounds: 100_000 })),
+        (&["-v2", "aes-256-cbc", "-iter", "600000"], None),
         (&["-v2", "des3"], Some(WeakEncryption::TripleDes)),
         (&["-scrypt"], None),
     ] {

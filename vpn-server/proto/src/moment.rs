@@ -25,6 +25,11 @@ impl Moment {
     pub const fn saturating_since(self, earlier: Self) -> Duration {
         Duration::from_micros(self.0.saturating_sub(earlier.0))
     }
+
+    /// The first point from this one on that is a whole number of `step`s after the origin; itself if `step` is zero.
+    pub(crate) fn rounded_up_to(self, step: Duration) -> Self {
+        Self(self.0.checked_next_multiple_of(as_micros(step)).unwrap_or(self.0))
+    }
 }
 
 impl Add<Duration> for Moment {
@@ -46,4 +51,17 @@ impl Sub<Duration> for Moment {
 
 fn as_micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_point_is_rounded_up_to_the_next_whole_step() {
+        let rounded =
+            |micros, step| Moment::from_micros(micros).rounded_up_to(Duration::from_micros(step)).as_micros();
+        assert_eq!([0, 1, 10, 11].map(|micros| rounded(micros, 10)), [0, 10, 10, 20]);
+        assert_eq!([rounded(7, 0), rounded(u64::MAX, 10)], [7, u64::MAX]);
+    }
 }

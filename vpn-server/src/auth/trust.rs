@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use arc_swap::{ArcSwap, Guard};
 use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath};
 use pki_core::crl::{CertificateId, Freshness, RevocationStatus};
+use pki_core::text::Printable;
 use pki_core::time::Timestamp;
 use pki_core::x509::Certificate;
 use rustls::pki_types::CertificateDer;
@@ -19,7 +20,6 @@ use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
 use crate::config::CertificateGroups;
-use crate::observe::Escaped;
 
 /// What is trusted, for whoever has to judge a chain.
 #[derive(Debug)]
@@ -113,7 +113,7 @@ impl Trust {
         };
         if let Some(expired_at) = path.crl_expired_at {
             warn!(
-                client = Escaped(&common_name).to_string(),
+                client = Printable(&common_name).to_string(),
                 cert.serial = %path.serial,
                 %expired_at,
                 "accepted within the grace period of an expired revocation list"

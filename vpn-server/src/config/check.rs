@@ -26,6 +26,7 @@ use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
+use crate::transport::kernel::Waived;
 use crate::transport::port_share::Backend;
 use crate::transport::tun::DeviceName;
 use vpn_proto::Transport;
@@ -77,6 +78,8 @@ pub struct Config {
     pub management: Option<ManagementSettings>,
     /// What those get who have not been let in.
     pub strangers: StrangerSettings,
+    /// What of the kernel is done without; no option says so.
+    pub waived: Waived,
     /// What a reload can change while clients are connected.
     pub live: LiveSettings,
 }
@@ -188,6 +191,7 @@ impl Config {
             state_directory: options.state_dir.unwrap_or_else(|| Options::default_state_dir(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             strangers,
+            waived: Waived::default(),
             live,
             tun,
         })

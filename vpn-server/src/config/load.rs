@@ -61,7 +61,7 @@ const COMPRESSION: &str = "compressed traffic betrays its content (VORACLE); cli
 
 /// The option name that `key` is a likely misspelling of.
 fn nearest_name(key: &str) -> Option<&'static str> {
-    nearest(&key.replace('_', "-").to_lowercase(), Options::NAMES)
+    nearest(&key.replace('_', "-").to_lowercase(), Options::NAMES.iter().copied())
 }
 
 /// The name among `names` that `key` is a likely misspelling of.

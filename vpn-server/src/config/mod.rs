@@ -19,6 +19,7 @@ mod load;
 mod login;
 mod network;
 mod operation;
+mod option_table;
 mod options;
 mod push;
 mod reload;

@@ -12,33 +12,15 @@ pub struct ConfigChange {
     pub needs_restart: Vec<&'static str>,
 }
 
-/// The options that [`LiveSettings`] are made of.
-const LIVE: [&str; 15] = [
-    "route",
-    "authorize",
-    "client-to-client",
-    "listed-clients-only",
-    "dns",
-    "dns-domain",
-    "dns-search",
-    "register-dns",
-    "redirect-gateway",
-    "banner",
-    "push",
-    "split-tunnel",
-    "full-tunnel",
-    "push-only",
-    "max-sessions",
-];
-
 impl Config {
     /// What would have to change for this configuration to become `new`.
     #[must_use]
     pub fn change_to(&self, new: &Self) -> ConfigChange {
         let (running, wanted) = (printed(self), printed(new));
         let needs_restart = Options::NAMES
-            .into_iter()
-            .filter(|name| !LIVE.contains(name) && running.get(*name) != wanted.get(*name))
+            .iter()
+            .copied()
+            .filter(|name| !Options::is_live(name) && running.get(*name) != wanted.get(*name))
             .collect();
         ConfigChange { live: (self.live != new.live).then(|| new.live.clone()), needs_restart }
     }

@@ -75,9 +75,16 @@ mod tests {
 
     #[test]
     fn every_limit_can_be_one_and_none_can_be_zero() {
-        let names = &Options::NAMES[Options::NAMES.len() - 7..];
-        assert_eq!((names[0], names[6]), ("hand-window", "tcp-stranger-timeout"));
-        for name in names {
+        let limits = [
+            "hand-window",
+            "max-half-open",
+            "max-half-open-per-network",
+            "replies-per-network",
+            "max-tcp-strangers",
+            "max-tcp-strangers-per-network",
+            "tcp-stranger-timeout",
+        ];
+        for name in limits {
             assert!(check(&format!("{name}=1")).is_ok(), "{name}");
             let error = check(&format!("{name}=0")).unwrap_err().to_string();
             assert_eq!(error, format!("--{name} 0: at least 1 is needed"));

@@ -204,13 +204,14 @@ pub(super) fn internal(detail: &str) -> Denial {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or_default();
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 0x0f)]).collect()
 }
 
 /// As file names and `index.txt` of a PKI have serial numbers.
 fn hexadecimal_upper(bytes: &[u8]) -> String {
     match bytes {
         [] => "00".to_owned(),
-        _ => bytes.iter().map(|byte| format!("{byte:02X}")).collect(),
+        _ => hexadecimal(bytes).to_ascii_uppercase(),
     }
 }

@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use pki_core::text::Printable;
 use pki_core::time::Timestamp;
 use tracing::{debug, info, warn};
 use vpn_proto::{Denial, Path, PeerIdentity};
@@ -12,7 +13,6 @@ use vpn_proto::{Denial, Path, PeerIdentity};
 use super::admission::certificate_facts;
 use super::connection::{Connection, DeviceFacts, Usage};
 use super::counters::{ControlCounters, Counted};
-use crate::observe::Escaped;
 use crate::observe::connection_log::{ConnectionLog, FailedAttempt};
 
 /// Where the life of connections is told.
@@ -92,10 +92,10 @@ impl Chronicle {
         }
         let client = attempt.client.as_ref();
         info!(
-            client = Escaped(client.map_or("unknown", |client| &client.common_name)).to_string(),
+            client = Printable(client.map_or("unknown", |client| &client.common_name)).to_string(),
             cert.serial = %client.map_or("unknown", |client| &client.serial),
             reason = denial.code,
-            detail = Escaped(&denial.detail).to_string(),
+            detail = Printable(&denial.detail).to_string(),
             "client refused"
         );
         debug!(remote = %path.remote, reason = denial.code, "remote address");
@@ -106,14 +106,14 @@ impl Chronicle {
             client = name_of(connection),
             connection.id = %connection.id,
             reason = denial.code,
-            detail = Escaped(&denial.detail).to_string(),
+            detail = Printable(&denial.detail).to_string(),
             "a renegotiation was refused"
         );
     }
 }
 
 fn name_of(connection: &Connection) -> String {
-    Escaped(&connection.client.common_name).to_string()
+    Printable(&connection.client.common_name).to_string()
 }
 
 /// The present as calendars have it.

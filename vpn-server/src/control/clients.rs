@@ -4,12 +4,12 @@ use std::io;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
+use pki_core::text::Printable;
 use tracing::warn;
 use vpn_proto::Denial;
 
 use crate::addr::AddressWish;
 use crate::config::{ClientSettings, ClientTable, InsideSettings, LiveSettings, MOST_CLIENT_NETWORKS};
-use crate::observe::Escaped;
 
 /// Knows what is decided about single clients. Asked at each admission, so what it answers counts from the next connection
 /// on; it must answer at once.
@@ -99,7 +99,7 @@ pub(super) fn networks_behind(
         if is_inside && networks.len() < MOST_CLIENT_NETWORKS {
             networks.push(network.net());
         } else {
-            let client = Escaped(common_name).to_string();
+            let client = Printable(common_name).to_string();
             warn!(client, %network, "a network behind a client is left out: it is in no --client-route, or one too many");
         }
     }

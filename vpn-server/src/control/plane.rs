@@ -29,6 +29,7 @@ use crate::config::{InsideSettings, LiveSettings, SessionLimits};
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::hooks::ClientHooks;
 use crate::observe::connection_log::ConnectionLog;
+use crate::priority;
 
 /// How long clients have to acknowledge that the server stops.
 const GOOD_BYE: Duration = Duration::from_secs(2);
@@ -124,9 +125,10 @@ impl Mailroom {
         for index in 0..plane.handle.shared.mailboxes.len() {
             let (shared, config) = (Arc::clone(&plane.handle.shared), Arc::clone(endpoint_config));
             let outbound = outbound();
-            let thread = std::thread::Builder::new()
-                .name(format!("control-{index}"))
-                .spawn(move || Shard::new(index, shared, config, outbound).run())?;
+            let thread = std::thread::Builder::new().name(format!("control-{index}")).spawn(move || {
+                priority::give_way();
+                Shard::new(index, shared, config, outbound).run();
+            })?;
             plane.threads.push(thread);
         }
         Ok(plane)

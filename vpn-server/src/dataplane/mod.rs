@@ -36,7 +36,7 @@ mod worker;
 
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};
 pub use mss::{OuterLimit, SegmentLimit};
-pub use plane::{Edge, Plane, Transmitter};
+pub use plane::{Edge, Plane, Transmitter, by_worker};
 pub use sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
 pub use streams::TcpEdge;
 pub use tables::{InsertError, Peer, PeerCounters, PeerGuard, PeerSlot, Tables};

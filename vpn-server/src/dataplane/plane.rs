@@ -28,8 +28,9 @@ use super::worker::{StopSwitch, TOKENS, Worker};
 pub struct Edge {
     /// The UDP listeners, each with the id that paths name it by and a socket for every worker.
     pub sockets: Vec<(ListenerId, Vec<UdpListener>)>,
-    /// The TCP listeners, and what goes with them. No id is used twice.
-    pub tcp: TcpEdge,
+    /// The TCP listeners, and what goes with them, for each worker; none for those that it is too short for. No id is
+    /// used for two addresses.
+    pub tcp: Vec<TcpEdge>,
     /// What TCP connections may have that have not authenticated.
     pub strangers: StrangerLimits,
     /// The device that inner packets come from and go to, with a queue for every worker.
@@ -69,8 +70,7 @@ impl Plane {
         let outlets = shares.first().map(|(outlets, _)| outlets.clone());
         let outlets = outlets.unwrap_or_else(|| Outlets::new([], Arc::clone(&roster)));
         let mut plane = Self { workers: Vec::new(), transmitter: Transmitter { outlets } };
-        // One worker reads all connections, and any writes to them.
-        let tcp = std::iter::once(edge.tcp).chain(std::iter::repeat_with(TcpEdge::default));
+        let tcp = edge.tcp.into_iter().chain(std::iter::repeat_with(TcpEdge::default));
         for (number, ((outlets, queue), tcp)) in shares.into_iter().zip(tcp).enumerate() {
             let (poller, counters) = (Poller::new()?, Arc::new(WorkerCounters::new()));
             let streams = Streams::new(tcp, Arc::clone(&roster), poller.clone(), TOKENS)?;
@@ -162,11 +162,15 @@ fn share_out(
     queues: Vec<TunQueue>,
 ) -> impl Iterator<Item = (Vec<(ListenerId, UdpListener)>, TunQueue)> {
     let workers = listeners.iter().map(|(_, sockets)| sockets.len()).min().unwrap_or(usize::MAX);
+    by_worker(listeners).zip(queues.into_iter().take(workers))
+}
+
+/// One of each listener's sockets for every worker, as long as there are any.
+pub fn by_worker<L>(listeners: Vec<(ListenerId, Vec<L>)>) -> impl Iterator<Item = Vec<(ListenerId, L)>> {
     let mut listeners: Vec<_> =
         listeners.into_iter().map(|(id, sockets)| (id, sockets.into_iter())).collect();
-    queues.into_iter().take(workers).map(move |queue| {
-        let own = listeners.iter_mut().filter_map(|(id, sockets)| Some((*id, sockets.next()?)));
-        (own.collect(), queue)
+    std::iter::repeat_with(move || {
+        listeners.iter_mut().filter_map(|(id, sockets)| Some((*id, sockets.next()?))).collect()
     })
 }
 

@@ -18,14 +18,14 @@ use crate::transport::poller::{Interest, Poller, Token};
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Accepted, Connection, Roster, TcpListener};
 
-/// The TCP side of an edge.
+/// The TCP side of an edge, as far as it is one worker's: it reads the connections that it takes in.
 #[derive(Debug, Default)]
 pub struct TcpEdge {
     /// The listeners, each with the id that paths name it by.
     pub listeners: Vec<(ListenerId, TcpListener)>,
     /// Where connections go that do not speak our protocol; without it they are closed.
-    pub port_share: Option<PortShare>,
-    /// Connections that may be open at once; each takes a descriptor.
+    pub port_share: Option<Arc<PortShare>>,
+    /// Connections of all workers that may be open at once; each takes a descriptor.
     pub most_connections: usize,
 }
 
@@ -190,7 +190,7 @@ impl Streams {
 
     fn take_in(&mut self, accepted: Accepted, counters: &WorkerCounters) {
         let Accepted { stream, path } = accepted;
-        if self.readers.len() >= self.edge.most_connections {
+        if self.roster.len() >= self.edge.most_connections {
             if !self.roster.evict() {
                 return counters.happened(Event::ConnectionRefused);
             }

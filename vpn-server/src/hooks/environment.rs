@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::observe::is_unsafe_to_print;
+use pki_core::text::is_deceptive;
 
 /// Variables by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +56,7 @@ impl Environment {
 }
 
 fn harmless(value: &str) -> String {
-    value.chars().map(|character| if is_unsafe_to_print(character) { '_' } else { character }).collect()
+    value.chars().map(|character| if is_deceptive(character) { '_' } else { character }).collect()
 }
 
 #[cfg(test)]

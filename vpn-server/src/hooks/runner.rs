@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use pki_core::text::Printable;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tracing::{debug, warn};
 
 use super::Environment;
 use crate::config::HookCommand;
-use crate::observe::Escaped;
 
 /// Starts programs, each for at most so long.
 #[derive(Clone, Copy, Debug)]
@@ -194,7 +194,7 @@ impl Run {
 
     fn tell(&self, command: &HookCommand) {
         for line in String::from_utf8_lossy(&self.output).lines().filter(|line| !line.is_empty()) {
-            debug!(program = %command.program.display(), line = Escaped(line).to_string(), "a program says");
+            debug!(program = %command.program.display(), line = Printable(line).to_string(), "a program says");
         }
     }
 }

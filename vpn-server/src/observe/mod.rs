@@ -1,9 +1,5 @@
-//! What the server tells about itself: the connection log and text that is safe to print.
+//! What the server tells about itself: the connection log.
 
 pub mod connection_log;
-mod escape;
 mod record;
 mod throttle;
-
-pub use escape::Escaped;
-pub(crate) use escape::is_unsafe_to_print;

@@ -288,7 +288,7 @@ impl Formatter for SafeFormatter {
     ) -> io::Result<()> {
         let mut plain_from = 0;
         for (at, character) in fragment.char_indices() {
-            if super::escape::is_unsafe_to_print(character) {
+            if pki_core::text::is_deceptive(character) {
                 self.0.write_string_fragment(out, &fragment[plain_from..at])?;
                 for unit in character.encode_utf16(&mut [0; 2]) {
                     write!(out, "\\u{unit:04x}")?;
@@ -447,7 +447,7 @@ mod tests {
             connection.client.common_name = name.to_owned();
             let line = text(&Record::established(endpoint(), &connection));
             assert_eq!(line.matches('\n').count(), 1, "{line:?}");
-            assert!(!line.trim_end().chars().any(super::super::escape::is_unsafe_to_print), "{line:?}");
+            assert!(!line.trim_end().chars().any(pki_core::text::is_deceptive), "{line:?}");
             let record: serde_json::Value = serde_json::from_str(&line).unwrap();
             assert_eq!(record["common-name"], name);
             assert_eq!(record["event"], "established");

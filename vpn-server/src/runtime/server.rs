@@ -33,14 +33,14 @@ use crate::control::{
     ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
     Mailroom, SendDatagrams,
 };
-use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter};
+use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter, by_worker};
 use crate::hooks::ServerHooks;
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
 use crate::policy::{Service, Subject};
 use crate::random;
 use crate::status::{StatusFile, StatusReport, StatusVersion};
-use crate::transport::Offload;
+use crate::transport::kernel::{KernelFeature, Waived};
 use crate::transport::port_share::PortShare;
 use crate::transport::tcp::{Standing, StrangerLimits};
 use crate::transport::tun::{TunDevice, TunSettings};
@@ -114,6 +114,9 @@ impl Server {
         for advice in config.advice() {
             warn!(code = advice.code, "{}", advice.message);
         }
+        if !config.waived.is_empty() {
+            info!(without = %config.waived, "told to do without what the kernel may have");
+        }
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
         let wrapping = load_wrapping(&config.wrapping)?;
@@ -123,7 +126,7 @@ impl Server {
         if logins.describes_certificates {
             keeper.trust().keep_chains();
         }
-        let workers = worker_count();
+        let workers = worker_count(&config.waived);
         let listeners = Listeners::bind(&config, workers)?;
         let listen = listeners.addresses.clone();
         let tun = TunDevice::create(&tun_settings(&config, workers))?;
@@ -370,13 +373,16 @@ fn edge(config: &Config, listeners: Listeners, tun: TunDevice) -> Result<Edge, S
     let Listeners { udp, tcp, .. } = listeners;
     let strangers = stranger_limits(&config.strangers);
     if tcp.is_empty() {
-        return Ok(Edge { sockets: udp, tcp: TcpEdge::default(), strangers, tun });
+        return Ok(Edge { sockets: udp, tcp: vec![], strangers, tun });
     }
     let sessions = capacity(config.inside.client_cidrs.v4) as u64;
     let room = Demand { sessions, strangers, shares_port: config.port_share.is_some() }.make_room()?;
     let port_share = config.port_share.clone().map(PortShare::start).transpose();
-    let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?;
-    let tcp = TcpEdge { listeners: tcp, port_share, most_connections: room.connections };
+    let port_share = port_share.map_err(StartError::system("the relay of the shared port"))?.map(Arc::new);
+    let workers = tcp.iter().map(|(_, listeners)| listeners.len()).max().unwrap_or(0);
+    let share =
+        |listeners| TcpEdge { listeners, port_share: port_share.clone(), most_connections: room.connections };
+    let tcp = by_worker(tcp).take(workers).map(share).collect();
     Ok(Edge { sockets: udp, tcp, strangers: room.strangers, tun })
 }
 
@@ -402,7 +408,7 @@ fn tun_settings(config: &Config, queues: NonZero<usize>) -> TunSettings {
         address: Ipv4Net::new(v4.server_address(), v4.net().prefix_len()).unwrap_or_else(|_| v4.net()),
         address_v6: v6.and_then(|v6| own_v6(v6).ok()),
         mtu: config.data_channel.tun_mtu,
-        offload: Offload::TcpAndUdp,
+        offload: config.waived.offload(),
         queues,
     }
 }
@@ -491,7 +497,10 @@ fn capacity(client_cidr: ClientCidr) -> usize {
 }
 
 /// Every processor moves packets; the handshakes' threads share them.
-fn worker_count() -> NonZero<usize> {
+fn worker_count(waived: &Waived) -> NonZero<usize> {
+    if waived.has(KernelFeature::MultiQueue) {
+        return NonZero::<usize>::MIN;
+    }
     let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
     NonZero::new(processors.min(MAXIMUM_WORKERS)).unwrap_or(NonZero::<usize>::MIN)
 }

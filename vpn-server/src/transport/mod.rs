@@ -5,6 +5,7 @@
 
 mod batch;
 pub mod bind;
+pub mod kernel;
 #[cfg(test)]
 pub(crate) mod memory;
 pub mod poller;

@@ -6,7 +6,8 @@ use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use nix::sys::socket::{setsockopt, sockopt::Ipv6DontFrag};
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{Ipv6DontFrag, UdpGroSegment};
 use quinn_udp::{RecvMeta, Transmit, UdpSocketState};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -15,6 +16,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use vpn_proto::{Path, Transport};
 
 use super::bind::BindError;
+use super::kernel::{KernelFeature, Waived};
 use super::{DatagramSocket, ReceiveBatch, Received};
 
 /// A bound UDP socket with its offloads. Any thread may send through it.
@@ -48,6 +50,18 @@ impl UdpListener {
             group.push(Self::try_bind(bound, Sharing::WithOthers).map_err(failed)?);
         }
         Ok(group)
+    }
+
+    /// The same without what `waived` has of segmentation and receive offload.
+    ///
+    /// # Errors
+    /// The system's, if it cannot switch receive offload off.
+    pub fn without(mut self, waived: &Waived) -> io::Result<Self> {
+        if waived.has(KernelFeature::Gro) {
+            setsockopt(&self.socket, UdpGroSegment, &false)?;
+        }
+        self.can_segment &= !waived.has(KernelFeature::Gso);
+        Ok(self)
     }
 
     /// The address it is bound to.
@@ -212,6 +226,20 @@ mod tests {
             assert_eq!(buffer[..length], [number; 100]);
         }
         assert_eq!(client.recv(&mut buffer).unwrap(), 40);
+    }
+
+    #[test]
+    fn without_offloads_every_datagram_has_a_buffer_and_a_call_of_its_own() {
+        let waived = "gso,gro".parse().unwrap();
+        let (server, client) = (listener("127.0.0.1:0").without(&waived).unwrap(), listener("127.0.0.1:0"));
+        assert!(!server.can_segment() && client.can_segment());
+        client.send(&path(server.address(), None), &[7; 5000], 1000).unwrap();
+        let (mut batch, mut received) = (ReceiveBatch::new(), Vec::new());
+        while received.len() < 5 {
+            receive(&server, &mut batch);
+            received.extend(batch.iter_mut().map(|(received, _)| (received.length, received.stride)));
+        }
+        assert_eq!(received, [(1000, 1000); 5]);
     }
 
     #[test]

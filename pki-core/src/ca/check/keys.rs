@@ -4,7 +4,7 @@ use super::{Check, Fix, Severity};
 use crate::ca::PkiReader;
 use crate::cert::Certificate;
 use crate::error::PkiError;
-use crate::key::EncodedKey;
+use crate::key::{EncodedKey, Protection};
 use crate::name::FileBase;
 use crate::store::{PkiPath, layout};
 
@@ -49,9 +49,10 @@ fn check_key(check: &mut Check<'_>, path: &PkiPath, name: &str) -> Result<(), Pk
         }
         Ok(EncodedKey::Encrypted(key)) => {
             if let Some(weakness) = key.weakness() {
-                let advice = "encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000";
+                let rounds = Protection::ROUNDS;
+                let advice = format!("encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter {rounds}");
                 let problem = format!("its encryption is weak: {weakness}");
-                check.report(Severity::Warning, "key-encryption-weak", path, [&problem, advice]);
+                check.report(Severity::Warning, "key-encryption-weak", path, [&problem, &advice]);
             }
         }
         Ok(EncodedKey::Plain(key)) => {

@@ -2,14 +2,14 @@
 
 use der::oid::ObjectIdentifier;
 
-use super::ExtensionFile;
+use super::{ExtensionFile, LONGEST_VALUE};
 use crate::asn1::Encoder;
 use crate::x509::der::tag;
 
-/// The DER of one value. `depth` bounds how deeply sections may refer to each other.
+/// The DER of one value. `depth` bounds how deeply sections may refer to each other and values may be wrapped.
 pub(super) fn generate(file: &ExtensionFile, text: &str, depth: usize) -> Result<Vec<u8>, String> {
     if depth == 0 {
-        return Err("sections refer to each other too deeply".into());
+        return Err("values are nested too deeply".into());
     }
     let (word, rest) = split_word(text.trim());
     let (kind, argument) = match word.split_once(':') {
@@ -18,7 +18,7 @@ pub(super) fn generate(file: &ExtensionFile, text: &str, depth: usize) -> Result
     };
     if let Some(wrapping) = Wrapping::parse(kind, argument)? {
         let rest = rest.ok_or_else(|| format!("nothing follows {word}"))?;
-        return wrapping.apply(&generate(file, rest, depth)?);
+        return wrapping.apply(&generate(file, rest, depth - 1)?);
     }
     // Everything after the kind belongs to the value, commas included.
     let value = text.trim().split_once(':').map_or("", |(_, value)| value);
@@ -94,7 +94,18 @@ fn members(file: &ExtensionFile, section: &str, depth: usize) -> Result<Vec<Vec<
     if section.is_empty() {
         return Ok(Vec::new());
     }
-    file.section(section)?.iter().map(|setting| generate(file, &setting.value, depth - 1)).collect()
+    let mut members = Vec::new();
+    let mut total = 0;
+    for setting in file.section(section)? {
+        let member = generate(file, &setting.value, depth - 1)?;
+        total += member.len();
+        // A few short sections that repeat each other would fill the memory otherwise.
+        if total > LONGEST_VALUE {
+            return Err(format!("it becomes longer than {LONGEST_VALUE} octets"));
+        }
+        members.push(member);
+    }
+    Ok(members)
 }
 
 pub(super) fn oid(text: &str) -> Result<ObjectIdentifier, String> {

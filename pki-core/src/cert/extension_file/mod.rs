@@ -110,7 +110,10 @@ impl ExtensionFile {
     }
 
     /// The extensions that a request can ask for: none that need to know the issuer.
-    pub(crate) fn resolve_for_request(&self) -> Result<Vec<Extension>, CertificateError> {
+    ///
+    /// # Errors
+    /// [`CertificateError::ExtensionFile`] for the first setting that is not understood.
+    pub fn resolve_for_request(&self) -> Result<Vec<Extension>, CertificateError> {
         let nothing = Serial::from_be_bytes(&[]);
         let context = ExtensionContext {
             subject_key: &[],
@@ -161,6 +164,10 @@ impl ExtensionFile {
                     expanded.push(first);
                     rest = after;
                 }
+            }
+            // As in OpenSSL: every line could double the one before it otherwise.
+            if expanded.len() > LONGEST_VALUE {
+                return Err(format!("it becomes longer than {LONGEST_VALUE} octets"));
             }
         }
         Ok(expanded)
@@ -249,6 +256,9 @@ fn refusal(line: usize, text: &str, problem: &str) -> CertificateError {
 
 const DEFAULT: &str = "default";
 
+/// The longest value, in octets, after its variables were replaced.
+const LONGEST_VALUE: usize = 64 << 10;
+
 /// What the files of easy-rsa 3.0 to 3.2 set, sorted by name. A type of `kdc` has sections and is always taken as it is.
 const STOCK: &[(&str, &[(&str, &str)])] = &[
     ("COMMON", &[]),
@@ -301,6 +311,22 @@ mod tests {
         {
             let error = parse(text).unwrap_err();
             assert!(matches!(error, CertificateError::ExtensionFile { line: 2, .. }), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn lines_that_double_each_other_and_values_without_end_are_refused() {
+        let doubling: String = (0..60).map(|line| format!("v{} = $v{line}$v{line}\n", line + 1)).collect();
+        let error = parse(&format!("v0 = x\n{doubling}")).unwrap_err();
+        assert!(error.to_string().contains("65536"), "{error}");
+
+        let laughs: String = (0..10)
+            .map(|level| format!("[s{level}]\n") + &format!("x = SEQUENCE:s{}\n", level + 1).repeat(30))
+            .collect();
+        let wrapped = format!("1.2.3 = ASN1:{}NULL\n", "EXP:0,".repeat(20_000 / 6));
+        for text in [format!("1.2.3 = ASN1:SEQUENCE:s0\n{laughs}[s10]\n"), wrapped] {
+            let file = parse(&text).unwrap();
+            assert!(file.resolve_for_request().is_err());
         }
     }
 

@@ -6,7 +6,9 @@ use std::time::Duration;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, Error, SignatureScheme, SupportedProtocolVersion};
+use rustls::{
+    CertificateError, DigitallySignedStruct, Error, NamedGroup, SignatureScheme, SupportedProtocolVersion,
+};
 
 use crate::crypto;
 use crate::data::ReplayWindowSize;
@@ -68,6 +70,7 @@ impl ClientConfig {
 
 /// A client's certificate, key and trust.
 pub struct ClientTls {
+    pub(crate) provider: Arc<CryptoProvider>,
     pub(crate) versions: &'static [&'static SupportedProtocolVersion],
     pub(crate) verifier: Arc<dyn ServerCertVerifier>,
     /// The certificate chain and its key, where the client has any.
@@ -89,8 +92,9 @@ impl ClientTls {
     /// A client that shows no certificate, and takes only the server whose leaf is `server`.
     #[must_use]
     pub fn without_certificate(server: CertificateDer<'static>, minimum: TlsVersion) -> Self {
-        let verifier = Arc::new(PinnedServer { leaf: server, provider: crypto::tls_provider() });
-        Self { versions: minimum.versions(), verifier, certificate: None }
+        let provider = crypto::tls_provider();
+        let verifier = Arc::new(PinnedServer { leaf: server, provider: Arc::clone(&provider) });
+        Self { provider, versions: minimum.versions(), verifier, certificate: None }
     }
 
     /// The same, but with the one TLS version that `versions` names.
@@ -98,7 +102,18 @@ impl ClientTls {
     pub fn only_tls12(self) -> Self {
         Self { versions: TLS12_ONLY, ..self }
     }
+
+    /// The same, but with the key exchanges of clients before post-quantum ones: what OpenSSL 3.0 to 3.4 offers.
+    #[must_use]
+    pub fn only_classical_key_exchange(self) -> Self {
+        let mut provider = CryptoProvider::clone(&self.provider);
+        provider.kx_groups.retain(|group| CLASSICAL_KEY_EXCHANGES.contains(&group.name()));
+        Self { provider: Arc::new(provider), ..self }
+    }
 }
+
+const CLASSICAL_KEY_EXCHANGES: [NamedGroup; 3] =
+    [NamedGroup::X25519, NamedGroup::secp256r1, NamedGroup::secp384r1];
 
 static TLS12_ONLY: &[&SupportedProtocolVersion] = &[&rustls::version::TLS12];
 
@@ -147,5 +162,18 @@ impl ServerCertVerifier for PinnedServer {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_from_before_post_quantum_key_exchanges_offers_the_classical_ones_only() {
+        let server = CertificateDer::from(vec![]);
+        let tls = ClientTls::without_certificate(server, TlsVersion::Tls12).only_classical_key_exchange();
+        let names: Vec<_> = tls.provider.kx_groups.iter().map(|group| group.name()).collect();
+        assert!(!names.is_empty() && names.iter().all(|name| CLASSICAL_KEY_EXCHANGES.contains(name)));
     }
 }

@@ -41,6 +41,9 @@ const MESSAGE_INTERVAL: Duration = Duration::from_millis(100);
 /// How often a client may change its address at once (NET-10); after that once in [`FLOAT_INTERVAL`].
 const FLOAT_BURST: u32 = 5;
 const FLOAT_INTERVAL: Duration = Duration::from_secs(1);
+/// The keepalives of all sessions leave at so many moments of an interval: each is late by less than this share of it,
+/// and thousands of idle sessions cost no more than these wakeups.
+const KEEPALIVE_TURNS: u32 = 32;
 
 /// Whose session it is, and what was agreed on for all its keys.
 pub(super) struct Client {
@@ -311,7 +314,9 @@ impl Active {
         earliest([
             self.channel.deadline().map(wakeup("control packets")),
             self.rekey.as_ref().and_then(Rekey::deadline),
-            Some(wakeup("ping")(self.data.last_sent() + self.ping)),
+            Some(wakeup("ping")(
+                (self.data.last_sent() + self.ping).rounded_up_to(self.ping / KEEPALIVE_TURNS),
+            )),
             Some(wakeup("ping timeout")(self.data.last_received() + self.dead_after)),
             self.renegotiate_at.map(wakeup("renegotiation")),
             self.keys_end_at.map(wakeup("end of keys")),

@@ -114,7 +114,7 @@ pub(crate) fn client_connection(
     use rustls::client::ClientConfig;
     use rustls::pki_types::ServerName;
 
-    let builder = ClientConfig::builder_with_provider(crypto::tls_provider())
+    let builder = ClientConfig::builder_with_provider(Arc::clone(&settings.provider))
         .with_protocol_versions(settings.versions)?
         .dangerous()
         .with_custom_certificate_verifier(Arc::clone(&settings.verifier) as _);

@@ -3,16 +3,17 @@
 //! Data from outside: bounded, printable, never used for authorization (ACL-07).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The most entries that are kept.
 pub const MAX_ENTRIES: usize = 64;
 /// The longest line that is kept, in octets.
 pub const MAX_LINE: usize = 256;
 
-/// A client's own description.
+/// A client's own description; copies share it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PeerInfo {
-    entries: BTreeMap<String, String>,
+    entries: Arc<BTreeMap<String, String>>,
 }
 
 impl PeerInfo {
@@ -28,7 +29,7 @@ impl PeerInfo {
             .map(|(key, value)| (key.to_owned(), printable(value)))
             .take(MAX_ENTRIES)
             .collect();
-        Self { entries }
+        Self { entries: Arc::new(entries) }
     }
 
     /// The value of `key`.

@@ -15,6 +15,7 @@ mod random;
 mod random_worlds;
 mod scenarios;
 mod server;
+mod soak;
 mod strangers;
 mod world;
 mod wrappings;

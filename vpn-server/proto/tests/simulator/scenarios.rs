@@ -1,5 +1,6 @@
 //! What happens between a server and its clients, one sentence per test, on a quiet network unless it says otherwise.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -149,6 +150,25 @@ fn a_client_that_falls_silent_is_dropped_after_twice_ping_restart() {
     assert!(elapsed > 17 * SECOND && elapsed < 21 * SECOND, "{elapsed:?}");
     assert!(matches!(world.server.closed[..], [(_, CloseReason::PingTimeout)]));
     assert!(matches!(world.hosts[&PORT].ended, Some(ClientEvent::Failed(_))));
+}
+
+#[test]
+fn keepalives_of_many_sessions_leave_together_and_none_is_forgotten() {
+    let mut settings = config(&Arc::default());
+    settings.keepalive = Keepalive { ping: 2 * SECOND, ping_restart: 4 * SECOND };
+    let mut world = world_with(settings);
+    for port in PORT..PORT + 80 {
+        connect(&mut world, port, CLIENTS[0].client_config());
+    }
+    let (mut moments, end) = (BTreeSet::new(), world.now + 8 * SECOND);
+    while world.now < end {
+        let ping = world.server.endpoint.poll_timeout().filter(|wakeup| wakeup.reason == "ping");
+        moments.extend(ping.map(|wakeup| wakeup.at));
+        world.run(SECOND / 100);
+    }
+    assert!((4..=4 * 32).contains(&moments.len()), "{} wakeups for 320 keepalives", moments.len());
+    assert_eq!(world.server.endpoint.sessions(), 80);
+    assert!(world.hosts.values().all(|host| host.ended.is_none()), "every client hears its keepalives");
 }
 
 #[test]

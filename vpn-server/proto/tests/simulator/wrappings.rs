@@ -13,7 +13,7 @@ use crate::certificates::{Authority, CLIENTS, SERVER};
 use crate::network::Conditions;
 use crate::random::Random;
 use crate::server::Server;
-use crate::world::{World, path};
+use crate::world::World;
 
 const SECOND: Duration = Duration::from_secs(1);
 const PORT: u16 = 5000;
@@ -172,7 +172,7 @@ fn net_01_a_reset_with_a_wrapped_key_costs_the_server_no_state() {
     world.start_client(PORT, client(ClientWrapping::TlsCryptV2(key, wrapped)));
     let reset = world.network.last_sent().unwrap();
     for port in 6000..6500 {
-        world.server.receive(world.now, path(port), reset.clone());
+        world.server.receive(world.now, crate::world::path(port), reset.clone());
     }
     assert_eq!(world.server.endpoint.counters().resets_answered, 500);
     assert_eq!(world.server.endpoint.half_open(), 0);
@@ -196,7 +196,7 @@ fn net_08_replayed_control_packets_change_nothing() {
         let copies = world.network.copies_to_server.clone();
         assert!(copies.len() > 3);
         for copy in copies {
-            world.with_server(|server, now| server.receive(now, path(PORT), copy));
+            world.with_server(|server, now| server.receive(now, crate::world::path(PORT), copy));
         }
         world.run(SECOND);
         assert!(pings(&mut world, PORT), "kind {kind}");

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::observe::is_unsafe_to_print;
+use pki_core::text::is_deceptive;
 
 /// A user name as a client sent it, fit for use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,7 +36,7 @@ impl Username {
         match text.len() {
             0 => Err(InvalidUsername::Empty),
             length if length > Self::MAX_LENGTH => Err(InvalidUsername::TooLong(length)),
-            _ if text.chars().any(is_unsafe_to_print) => Err(InvalidUsername::Unprintable),
+            _ if text.chars().any(is_deceptive) => Err(InvalidUsername::Unprintable),
             _ => Ok(Self(text.to_owned())),
         }
     }

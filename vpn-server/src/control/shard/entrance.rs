@@ -12,6 +12,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use pki_core::text::Printable;
 use tracing::{debug, warn};
 use vpn_proto::{
     Authorization, AuthorizationRequest, Denial, Farewell, Password, Path, Pending, Prompt, PushOption,
@@ -28,7 +29,6 @@ use crate::auth::login::{
     Acceptance, Answer, ClientFacts, LoginAttempt, LoginUpdate, Occasion, Shown, Username, Verdict,
 };
 use crate::config::ClientDirectives;
-use crate::observe::Escaped;
 
 /// Names one question of a shard.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -339,10 +339,10 @@ impl Shard {
         let Admitted { connection, admission } = admitted;
         let (directives, ignored) = ClientDirectives::parse(&login.directives);
         for line in ignored {
-            let client = Escaped(&facts.common_name).to_string();
+            let client = Printable(&facts.common_name).to_string();
             warn!(
                 client,
-                line = Escaped(&line.line).to_string(),
+                line = Printable(&line.line).to_string(),
                 reason = line.reason,
                 "a directive is ignored"
             );

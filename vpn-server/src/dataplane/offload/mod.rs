@@ -14,6 +14,7 @@ mod flow;
 mod frame;
 mod header;
 mod merge;
+mod open;
 #[cfg(test)]
 mod reference;
 mod segment;

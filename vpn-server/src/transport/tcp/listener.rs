@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::num::NonZero;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::io::Errno;
@@ -31,7 +32,25 @@ impl TcpListener {
     /// Listens on `address`; port 0 chooses a free one. An IPv6 address takes IPv6 only, so that listeners for both
     /// families can have the same port.
     pub fn bind(address: SocketAddr) -> Result<Self, BindError> {
-        Self::try_bind(address).map_err(|source| BindError::from_io(Transport::Tcp, address, source))
+        let bound = Self::try_bind(address, false).and_then(Self::listen);
+        bound.map_err(|source| BindError::from_io(Transport::Tcp, address, source))
+    }
+
+    /// Binds so many listeners to one `address`. The kernel gives every connection to one of them, by a hash of both
+    /// addresses and ports.
+    ///
+    /// No listener that exists may have the address, not even one that is willing to share it.
+    pub fn bind_group(address: SocketAddr, listeners: NonZero<usize>) -> Result<Vec<Self>, BindError> {
+        let failed = |source| BindError::from_io(Transport::Tcp, address, source);
+        let first = Self::try_bind(address, false).map_err(failed)?;
+        let bound = first.address;
+        let mut group = vec![first];
+        for _ in 1..listeners.get() {
+            // Only from here on, so that it had the address for itself.
+            group[0].socket.set_reuse_port(true).map_err(failed)?;
+            group.push(Self::try_bind(bound, true).map_err(failed)?);
+        }
+        group.into_iter().map(|listener| listener.listen().map_err(failed)).collect()
     }
 
     /// The address it is bound to.
@@ -54,7 +73,7 @@ impl TcpListener {
             .map(|path| Accepted { stream, path })
     }
 
-    fn try_bind(address: SocketAddr) -> io::Result<Self> {
+    fn try_bind(address: SocketAddr, is_shared: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         if address.is_ipv6() {
             socket.set_only_v6(true)?;
@@ -62,10 +81,15 @@ impl TcpListener {
         // A server that starts again must not wait for the connections of its predecessor to be forgotten.
         socket.set_reuse_address(true)?;
         socket.set_nonblocking(true)?;
+        socket.set_reuse_port(is_shared)?;
         socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
         let bound = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::Unsupported)?;
         Ok(Self { socket, address: bound })
+    }
+
+    fn listen(self) -> io::Result<Self> {
+        self.socket.listen(BACKLOG)?;
+        Ok(self)
     }
 
     /// Packets leave when they are written, and no more of them wait in the kernel than the way ahead can take: what
@@ -164,6 +188,27 @@ mod tests {
         assert_eq!(error.code(), "listen-address-in-use");
         assert_eq!(error.to_string(), format!("TCP {} is in use", holder.address()));
         assert!(error.help().contains("ss -ltnp"), "{}", error.help());
+    }
+
+    #[test]
+    fn a_group_shares_its_connections_and_its_address_with_nobody_else() {
+        let group =
+            TcpListener::bind_group("127.0.0.1:0".parse().unwrap(), NonZero::new(3).unwrap()).unwrap();
+        let address = group[0].address();
+        assert!(group.iter().all(|listener| listener.address() == address));
+        assert_eq!(TcpListener::bind(address).unwrap_err().code(), "listen-address-in-use");
+        assert!(TcpListener::bind_group(address, NonZero::<usize>::MIN).is_err());
+        let clients: Vec<_> = (0..60).map(|_| TcpStream::connect(address).unwrap()).collect();
+        let (mut taken, mut by_listener) = (0, [0; 3]);
+        while taken < clients.len() {
+            for (listener, count) in group.iter().zip(&mut by_listener) {
+                if listener.accept(ListenerId(3)).is_ok() {
+                    *count += 1;
+                    taken += 1;
+                }
+            }
+        }
+        assert!(by_listener.iter().all(|count| *count > 0), "{by_listener:?}");
     }
 
     #[test]

@@ -70,6 +70,18 @@ impl Roster {
         }
     }
 
+    /// How many connections there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.by_path.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there is no connection.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// The connection on `path`.
     #[must_use]
     pub fn find(&self, path: &Path) -> Option<Arc<Connection>> {

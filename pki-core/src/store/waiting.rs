@@ -1,0 +1,133 @@
+//! Threads that wait for the disk beside the calling one.
+//!
+//! Each wait ends with a flush of the disk's own cache. Waiting for ten files one after the other costs ten of them,
+//! waiting at once costs about one; on a busy disk that is most of the time a command takes. The threads are started when
+//! they are first needed and serve all waits of a process.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::mpsc::{self, Sender};
+use std::thread;
+
+/// What is to be waited for.
+pub(super) enum Wait {
+    /// The content of a file.
+    Content(OwnedFd),
+    /// The entries of a directory.
+    Entries(OwnedFd),
+}
+
+impl Wait {
+    fn finish(&self) -> io::Result<()> {
+        let outcome = match self {
+            Self::Content(file) => rustix::fs::fdatasync(file),
+            Self::Entries(directory) => rustix::fs::fsync(directory),
+        };
+        Ok(outcome?)
+    }
+}
+
+/// The threads there are so far, each reached by a channel of its own.
+#[derive(Default)]
+pub(super) struct Waiters {
+    threads: Vec<Sender<Job>>,
+}
+
+struct Job {
+    number: usize,
+    wait: Wait,
+    done: Sender<(usize, io::Result<()>)>,
+}
+
+impl Waiters {
+    /// Waits for all of them; names the first that failed by its number.
+    pub(super) fn finish_all(&mut self, waits: Vec<Wait>) -> Result<(), (usize, io::Error)> {
+        let (done, outcomes) = mpsc::channel();
+        let count = waits.len();
+        let mut own = Vec::new();
+        for (number, wait) in waits.into_iter().enumerate() {
+            let job = Job { number, wait, done: done.clone() };
+            // The first one is for the calling thread, which has to wait anyway.
+            let refused = if number == 0 { Some(job) } else { self.hand_over(job) };
+            own.extend(refused);
+        }
+        own.into_iter().for_each(Job::run);
+        drop(done);
+        let mut outcomes: Vec<(usize, io::Result<()>)> = outcomes.into_iter().collect();
+        outcomes.sort_unstable_by_key(|(number, _)| *number);
+        let is_complete = outcomes.len() == count;
+        for (number, outcome) in outcomes {
+            outcome.map_err(|cause| (number, cause))?;
+        }
+        if is_complete {
+            Ok(())
+        } else {
+            Err((0, io::Error::other("a thread that waited for the disk is gone")))
+        }
+    }
+
+    /// Gives the job back where no thread can take it.
+    fn hand_over(&mut self, job: Job) -> Option<Job> {
+        let place = (job.number - 1) % MAX_THREADS;
+        if place >= self.threads.len() {
+            match start() {
+                Ok(thread) => self.threads.push(thread),
+                Err(_) => return Some(job),
+            }
+        }
+        match self.threads.get(place) {
+            Some(thread) => thread.send(job).err().map(|refused| refused.0),
+            None => Some(job),
+        }
+    }
+}
+
+impl Job {
+    fn run(self) {
+        // Whoever asked is gone only if its thread has panicked.
+        let _ = self.done.send((self.number, self.wait.finish()));
+    }
+}
+
+fn start() -> io::Result<Sender<Job>> {
+    let (jobs, received) = mpsc::channel::<Job>();
+    let work = move || received.into_iter().for_each(Job::run);
+    thread::Builder::new().stack_size(STACK).spawn(work)?;
+    Ok(jobs)
+}
+
+/// More than any single certificate needs; with more to wait for, each thread gets several.
+const MAX_THREADS: usize = 11;
+const STACK: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+
+    #[test]
+    fn everything_is_waited_for_and_threads_are_used_again() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut waiters = Waiters::default();
+        for round in 0..3 {
+            let files =
+                (0..30).map(|number| File::create(directory.path().join(format!("{round}-{number}"))));
+            let mut waits: Vec<Wait> = files.map(|file| Wait::Content(file.unwrap().into())).collect();
+            waits.push(Wait::Entries(File::open(directory.path()).unwrap().into()));
+            waiters.finish_all(waits).unwrap();
+        }
+        assert_eq!(waiters.threads.len(), MAX_THREADS);
+        waiters.finish_all(Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn pki_03_the_first_failure_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = || Wait::Content(File::create(directory.path().join("file")).unwrap().into());
+        // A pipe has no disk behind it.
+        let pipe = || Wait::Content(io::pipe().unwrap().1.into());
+        let (number, _) = Waiters::default().finish_all(vec![file(), file(), pipe(), pipe()]).unwrap_err();
+        assert_eq!(number, 2);
+    }
+}
