@@ -15,10 +15,10 @@
 //!                   none is ──────────────────────────────► deny not-authorized
 //! ```
 //!
+//! Rules with shorter prefixes are not asked then, unless a policy is [`Evaluation::Additive`].
+//!
 //! Security groups, if an endpoint has some, are asked after that: a packet that they do not let begin passes only as an
 //! answer, which the data plane remembers.
-//!
-//! Rules with shorter prefixes are not asked then, unless a policy is [`Evaluation::Additive`].
 //!
 //! Inside the tunnel are the networks of client addresses and those behind clients. They are routed without being listed
 //! among the routes, so a rule is what opens them. The server's own tunnel addresses are ordinary destinations: any covering
