@@ -27,7 +27,7 @@ def arguments():
     parser.add_argument('--minutes', type=float, default=30)
     parser.add_argument('--sessions', type=int, default=200)
     parser.add_argument('--rate', type=float, default=2000, help='echoes per second over all sessions')
-    parser.set_defaults(realtime=False)
+    parser.set_defaults(realtime=False, server_processors='0')
     return parser.parse_args()
 
 

@@ -11,8 +11,10 @@ pub(crate) struct Ports {
 }
 
 impl Ports {
-    pub(crate) const fn new() -> Self {
-        Self { next: FIRST }
+    /// Begins somewhere else in every process: the one before may have left a moment ago.
+    pub(crate) fn new() -> Self {
+        let spread = std::process::id().wrapping_mul(STRIDE) % u32::from(u16::MAX - FIRST);
+        Self { next: FIRST + u16::try_from(spread).unwrap_or_default() }
     }
 
     /// A non-blocking socket with the next free port, connected to `server`.
@@ -41,6 +43,8 @@ impl Ports {
 
 /// Ports below are other programs'.
 const FIRST: u16 = 10_240;
+/// How far processes that follow each other are apart.
+const STRIDE: u32 = 7919;
 
 #[cfg(test)]
 mod tests {

@@ -6,6 +6,9 @@ pub(crate) const POSTERN_PKI: &str = "POSTERN_PKI";
 /// easy-rsa's variable for the same, used when [`POSTERN_PKI`] is not set. Since 0.1.
 pub(crate) const EASYRSA_PKI: &str = "EASYRSA_PKI";
 
+/// The PKCS#11 URI of the authority's key, in both front ends, unless `--ca-key` is given. Since 0.1.
+pub(crate) const POSTERN_CA_KEY: &str = "POSTERN_CA_KEY";
+
 /// Where systemd puts the credentials of a service, for `--passin credential:NAME`. Since 0.1.
 pub(crate) const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 

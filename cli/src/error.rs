@@ -4,16 +4,20 @@ use std::io;
 use std::path::PathBuf;
 
 use pki_core::chain::FileRejection;
+use pki_core::crl::CrlError;
 use pki_core::crl::reason::UnknownReason;
 use pki_core::key::UnknownAlgorithm;
+use pki_core::key::pkcs11::{TokenError, UriError};
 use pki_core::{ErrorKind, Explain, PkiError, StoreError};
-use vpn_server::auth::login::{InvalidUsername, PasswordFileError};
+use vpn_server::auth::login::{InvalidUsername, OneTimeSecretsError, PasswordFileError};
+use vpn_server::auth::{ClientKeyError, WrappingKeyError};
 use vpn_server::config::ConfigError;
 use vpn_server::control::ClientLookupError;
 use vpn_server::runtime::{RereadError, ServeError};
 use vpn_server::stock::StockError;
 
 use crate::exit::Exit;
+use crate::link::InvalidLink;
 
 /// Why a command did not happen.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +34,8 @@ pub(crate) enum CliError {
     Serve(#[from] ServeError),
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    #[error(transparent)]
+    OneTimeSecrets(#[from] OneTimeSecretsError),
     #[error("'{}' is not a user name: {cause}", name.escape_debug())]
     Username { name: String, cause: InvalidUsername },
     #[error("there is no user '{name}' in {}", path.display())]
@@ -40,6 +46,16 @@ pub(crate) enum CliError {
     BadPassword(&'static str),
     #[error(transparent)]
     Stock(#[from] StockError),
+    #[error(transparent)]
+    WrappingKey(#[from] WrappingKeyError),
+    #[error(transparent)]
+    ClientKey(#[from] ClientKeyError),
+    #[error("the link cannot be used: {0}")]
+    Link(#[from] InvalidLink),
+    #[error("the link has {0} characters, which is more than a QR code holds")]
+    LinkTooLong(usize),
+    #[error("'{name}' is no client: its certificate is of the type {kind}")]
+    NotAClient { name: String, kind: &'static str },
     #[error(transparent)]
     Clients(#[from] ClientLookupError),
     #[error("the server in the background ended with {0}")]
@@ -60,6 +76,10 @@ pub(crate) enum CliError {
     NothingJudged { path: PathBuf, cause: io::Error },
     #[error("rejected: {0}")]
     Chain(#[from] FileRejection),
+    #[error("no revocation list has been published: {} does not exist", .0.display())]
+    NoRevocationList(PathBuf),
+    #[error("the revocation list cannot be read: {0}")]
+    RevocationList(CrlError),
     #[error("cannot write the answer: {0}")]
     Output(io::Error),
     /// A wrong word on the command line, found after the first parse.
@@ -71,6 +91,7 @@ impl CliError {
     pub(crate) fn exit(&self) -> Exit {
         match self {
             Self::Pki(PkiError::Store(StoreError::Locked { .. })) => Exit::Locked,
+            Self::Pki(PkiError::Token(TokenError::Uri(_))) => Exit::Usage,
             Self::NothingJudged { .. } => Exit::Usage,
             Self::Chain(refusal) if !refusal.is_verdict() => Exit::Usage,
             Self::Usage(_)
@@ -78,15 +99,21 @@ impl CliError {
             | Self::Algorithm(_)
             | Self::Config(_)
             | Self::Stock(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
             | Self::Username { .. } => Exit::Usage,
             Self::Pki(_)
             | Self::Chain(_)
             | Self::Serve(_)
             | Self::Users(_)
+            | Self::OneTimeSecrets(_)
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_)
             | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::ClientKey(_)
+            | Self::NotAClient { .. }
             | Self::DaemonFailed(_)
             | Self::EndedAtOnce
             | Self::NotConfirmed
@@ -94,6 +121,8 @@ impl CliError {
             | Self::NoPassphrase(_)
             | Self::UnreadablePassphrase { .. }
             | Self::File { .. }
+            | Self::NoRevocationList(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => Exit::Failure,
         }
     }
@@ -106,12 +135,18 @@ impl Explain for CliError {
             Self::Config(cause) => cause.code(),
             Self::Serve(cause) => cause.code(),
             Self::Users(cause) => cause.code(),
+            Self::OneTimeSecrets(cause) => cause.code(),
             Self::Username { .. } => "user-name-invalid",
             Self::NoSuchUser { .. } => "user-unknown",
             Self::UserExists { .. } => "user-exists",
             Self::BadPassword(_) => "password-unusable",
             Self::Stock(cause) => cause.code(),
             Self::Clients(cause) => cause.code(),
+            Self::WrappingKey(cause) => cause.code(),
+            Self::ClientKey(cause) => cause.code(),
+            Self::Link(_) => "link-unacceptable",
+            Self::LinkTooLong(_) => "link-too-long",
+            Self::NotAClient { .. } => "not-a-client",
             Self::DaemonFailed(_) => "daemon-failed",
             Self::EndedAtOnce => "ended-at-once",
             Self::Reason(_) => "reason-unknown",
@@ -124,6 +159,8 @@ impl Explain for CliError {
             Self::File { .. } => "file-error",
             Self::NothingJudged { .. } => "file-unreadable",
             Self::Chain(refusal) => refusal.code(),
+            Self::NoRevocationList(_) => "no-crl",
+            Self::RevocationList(cause) => cause.code(),
             Self::Output(_) => "output-error",
             Self::Usage(_) => "usage",
         }
@@ -134,22 +171,32 @@ impl Explain for CliError {
             Self::Pki(cause) => cause.kind(),
             Self::Serve(cause) => cause.kind(),
             Self::Users(_) | Self::EndedAtOnce | Self::DaemonFailed(_) => ErrorKind::Environment,
-            Self::Username { .. }
+            Self::OneTimeSecrets(_)
+            | Self::Username { .. }
             | Self::NoSuchUser { .. }
             | Self::UserExists { .. }
             | Self::BadPassword(_) => ErrorKind::User,
-            Self::Config(_) | Self::Stock(_) | Self::Clients(_) => ErrorKind::User,
+            Self::Config(_)
+            | Self::Stock(_)
+            | Self::Clients(_)
+            | Self::WrappingKey(_)
+            | Self::Link(_)
+            | Self::LinkTooLong(_)
+            | Self::NotAClient { .. } => ErrorKind::User,
+            Self::ClientKey(_) => ErrorKind::Environment,
             Self::Reason(_)
             | Self::Algorithm(_)
             | Self::NotConfirmed
             | Self::PassphrasesDiffer
             | Self::NoPassphrase(_)
+            | Self::NoRevocationList(_)
             | Self::Usage(_) => ErrorKind::User,
             Self::Chain(refusal) if refusal.is_verdict() => ErrorKind::Denied,
             Self::UnreadablePassphrase { .. }
             | Self::File { .. }
             | Self::NothingJudged { .. }
             | Self::Chain(_)
+            | Self::RevocationList(_)
             | Self::Output(_) => ErrorKind::Environment,
         }
     }
@@ -160,6 +207,7 @@ impl Explain for CliError {
             Self::Config(cause) => cause.help(),
             Self::Serve(cause) => cause.help(),
             Self::Users(cause) => cause.help().to_owned(),
+            Self::OneTimeSecrets(cause) => cause.help().into(),
             Self::Username { .. } => "Use printable characters, 255 octets at most.".into(),
             Self::NoSuchUser { .. } => "See `postern user list`.".into(),
             Self::UserExists { .. } => "Change the password with `postern user passwd`.".into(),
@@ -168,6 +216,11 @@ impl Explain for CliError {
             Self::Clients(_) => {
                 "Correct the file; a client whose file is not understood may not connect.".into()
             }
+            Self::WrappingKey(cause) => cause.help().into(),
+            Self::ClientKey(cause) => cause.help().into(),
+            Self::Link(_) => "Write https://HOST/PATH; a profile with a key goes over nothing less.".into(),
+            Self::LinkTooLong(_) => "Put the profile behind a shorter link.".into(),
+            Self::NotAClient { .. } => "Choose another name for the client.".into(),
             Self::DaemonFailed(_) => "Its log says why; without `daemon` it stays in the foreground.".into(),
             Self::EndedAtOnce => "The next start takes over what is left on the host.".into(),
             Self::Reason(_) | Self::Algorithm(_) => "Choose one of these.".into(),
@@ -184,6 +237,8 @@ impl Explain for CliError {
             }
             Self::Chain(refusal) => refusal.help().into(),
             Self::File { .. } | Self::NothingJudged { .. } => "Check the path and the permissions.".into(),
+            Self::NoRevocationList(_) => "Publish one with `postern gen-crl`.".into(),
+            Self::RevocationList(cause) => cause.help().into(),
             Self::Output(_) => "Check where the output goes.".into(),
             Self::Usage(_) => "See --help.".into(),
         }
@@ -206,6 +261,12 @@ from_pki_parts!(
     pki_core::cert::CertificateError,
     pki_core::bundle::ovpn::ProfileError,
 );
+
+impl From<UriError> for CliError {
+    fn from(cause: UriError) -> Self {
+        Self::Pki(TokenError::from(cause).into())
+    }
+}
 
 impl From<RereadError> for CliError {
     fn from(error: RereadError) -> Self {

@@ -15,6 +15,10 @@ pub(crate) enum Exit {
     Ending,
     /// 4: something has ended already (`expiry` only).
     Ended,
+    /// 3: the file can be used, but should be better (`ovpn lint` only).
+    Questionable,
+    /// 4: the file should not be used as it is (`ovpn lint` only).
+    Dangerous,
     /// 17: another command holds the PKI, as in easy-rsa.
     Locked,
 }
@@ -25,8 +29,8 @@ impl From<Exit> for ExitCode {
             Exit::Success => 0,
             Exit::Failure => 1,
             Exit::Usage => 2,
-            Exit::Ending => 3,
-            Exit::Ended => 4,
+            Exit::Ending | Exit::Questionable => 3,
+            Exit::Ended | Exit::Dangerous => 4,
             Exit::Locked => 17,
         })
     }

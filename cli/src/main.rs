@@ -7,6 +7,8 @@ mod env;
 mod error;
 mod exit;
 mod glob;
+mod input;
+mod link;
 mod output;
 mod passphrase;
 mod prompt;

@@ -28,6 +28,19 @@ pub(crate) enum PassphraseArgument {
 }
 
 impl PassphraseArgument {
+    /// Reads `pin-source` of a PKCS#11 URI: a path, `file:` and a path, or one of the other sources here.
+    pub(crate) fn from_pin_source(source: &str) -> Result<Self, CliError> {
+        let unusable =
+            || unreadable("pin-source", "it is neither a path nor one of the sources that --passin knows");
+        if source.starts_with('/') {
+            return Ok(Self::File(source.to_owned()));
+        }
+        match source.parse() {
+            Ok(Self::Literal(_)) | Err(_) => Err(unusable()),
+            Ok(source) => Ok(source),
+        }
+    }
+
     /// The first line of the source.
     pub(crate) fn resolve(&self, prompter: &Prompter) -> Result<Passphrase, CliError> {
         match self {
@@ -127,6 +140,17 @@ mod tests {
         assert!(!refusal("hunter2").contains("hunter2"));
         assert!(!refusal("passs:hunter2").contains("hunter2"));
         assert!(!refusal("fd:hunter2").contains("hunter2"));
+    }
+
+    #[test]
+    fn key_05_a_pin_source_is_a_place_and_never_the_pin_itself() {
+        for source in ["/run/pin", "file:/run/pin", "env:PIN", "credential:ca-pin", "fd:3"] {
+            assert!(PassphraseArgument::from_pin_source(source).is_ok(), "{source}");
+        }
+        for source in ["hunter2", "pass:hunter2", "|echo hunter2", "pin"] {
+            let refusal = PassphraseArgument::from_pin_source(source).err().unwrap();
+            assert!(!refusal.to_string().contains("hunter2"), "{refusal}");
+        }
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! The audit log: one line of JSON for everything that was signed or revoked, each carrying the SHA-256 of the line before.
+//! The audit log: one line of JSON for everything that was signed, revoked or put aside, and for every private
+//! key that was exported or got another passphrase, each carrying the SHA-256 of the line before.
 //!
 //! A line is written in the same change as what it tells, so there is never one without the other. Whoever changes a line
 //! breaks the chain behind it; cutting lines off the end is noticed by whoever noted the last digest elsewhere. The log is
@@ -29,6 +30,14 @@ pub enum Action {
     Repair,
     /// The key or certificate of the authority was replaced.
     RollOver,
+    /// A certificate was put aside.
+    Expire,
+    /// A private key was written into another container.
+    ExportKey,
+    /// A key got another passphrase, or lost it.
+    SetPass,
+    /// A request, key or certificate of somebody else was taken over.
+    Import,
 }
 
 impl Action {
@@ -44,6 +53,10 @@ impl Action {
             Self::ForceCrl => "gen-crl-forced",
             Self::Repair => "repair",
             Self::RollOver => "ca-roll-over",
+            Self::Expire => "expire",
+            Self::ExportKey => "export-key",
+            Self::SetPass => "set-pass",
+            Self::Import => "import",
         }
     }
 }

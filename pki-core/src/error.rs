@@ -10,6 +10,7 @@ use crate::bundle::ovpn::ProfileError;
 use crate::cert::CertificateError;
 use crate::crl::PublishError;
 use crate::key::KeyError;
+use crate::key::pkcs11::{TokenError, UriError};
 use crate::name::NameError;
 use crate::random::RandomError;
 use crate::serial::Serial;
@@ -57,6 +58,26 @@ pub enum PkiError {
     /// A key cannot be generated or encrypted before it has a file.
     #[error(transparent)]
     NewKey(#[from] KeyError),
+    /// The token that holds the authority's key cannot be used.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// The file that names the token holds no URI of a key.
+    #[error("{}: {cause}", .path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: UriError,
+    },
+    /// The authority's key has no file: it is in a token.
+    #[error("the key of the authority is in a token ({uri})")]
+    KeyInToken {
+        /// Where it is.
+        uri: String,
+    },
+    /// The next generation would have the key of the present one.
+    #[error("the key in the token is the one that the authority has already")]
+    SameTokenKey,
     /// A certificate file cannot be used.
     #[error("{}: {cause}", .path.display())]
     Certificate {
@@ -227,6 +248,14 @@ pub enum PkiError {
         /// What stood in the way.
         reason: String,
     },
+    /// The caller's passphrase source gave up on the PIN of a token.
+    #[error("no PIN for the token '{token}': {reason}")]
+    NoPin {
+        /// Label of the token.
+        token: String,
+        /// What the source said.
+        reason: String,
+    },
     /// The caller's passphrase source gave up.
     #[error("no passphrase for {}: {reason}", .path.display())]
     NoPassphrase {
@@ -242,6 +271,11 @@ impl PkiError {
         match self {
             Self::Name(cause) => cause.code(),
             Self::Key { cause, .. } | Self::NewKey(cause) => cause.code(),
+            Self::Token(cause) => cause.code(),
+            Self::TokenFile { cause, .. } => cause.code(),
+            Self::KeyInToken { .. } => "key-in-token",
+            Self::SameTokenKey => "pkcs11-same-key",
+            Self::NoPin { .. } => "no-pin",
             Self::Certificate { cause, .. } | Self::NewCertificate(cause) => cause.code(),
             Self::Crl(cause) => cause.code(),
             Self::Store(cause) => cause.code(),
@@ -285,6 +319,8 @@ impl Explain for PkiError {
         match self {
             Self::Name(cause) => cause.kind(),
             Self::Key { cause, .. } | Self::NewKey(cause) => cause.kind(),
+            Self::Token(cause) => cause.kind(),
+            Self::TokenFile { cause, .. } => cause.kind(),
             Self::Certificate { cause, .. } | Self::NewCertificate(cause) => cause.kind(),
             Self::Crl(cause) => cause.kind(),
             Self::Store(cause) => cause.kind(),
@@ -308,6 +344,9 @@ impl Explain for PkiError {
             | Self::FileExists { .. }
             | Self::AlreadyRevoked { .. }
             | Self::SubjectTaken { .. }
+            | Self::KeyInToken { .. }
+            | Self::SameTokenKey
+            | Self::NoPin { .. }
             | Self::NoPassphrase { .. } => ErrorKind::User,
             Self::ForeignAuthorityKey { .. }
             | Self::NotInIndex { .. }
@@ -323,6 +362,15 @@ impl Explain for PkiError {
             Self::Name(cause) => cause.help(),
             Self::Key { cause, path } => cause.help_for(path),
             Self::NewKey(cause) => cause.help(),
+            Self::Token(cause) => cause.help(),
+            Self::TokenFile { cause, .. } => cause.help(),
+            Self::KeyInToken { .. } => {
+                "Change the PIN with the token's own tools, such as pkcs11-tool --change-pin; the key never leaves it.".into()
+            }
+            Self::SameTokenKey => "Name another object= in the URI, or keep the key with --same-key.".into(),
+            Self::NoPin { .. } => {
+                "Answer the prompt, give the PIN with --passin, or name its source with pin-source= in the URI.".into()
+            }
             Self::Certificate { cause, .. } | Self::NewCertificate(cause) => cause.help(),
             Self::Crl(cause) => cause.help(),
             Self::Store(cause) => cause.help(),

@@ -17,6 +17,7 @@
 
 pub mod addr;
 pub mod auth;
+pub mod authorities;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -26,6 +26,9 @@ pub(crate) struct RollOverArgs {
     /// Keep the key: only dates and number change
     #[arg(long)]
     pub(crate) same_key: bool,
+    /// Put the new key into this PKCS#11 token
+    #[arg(long, value_name = "URI", conflicts_with = "same_key")]
+    pub(crate) pkcs11: Option<String>,
     /// Days of validity
     #[arg(long, default_value_t = 3650, value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) days: u32,

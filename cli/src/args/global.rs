@@ -4,8 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use pki_core::key::pkcs11::Pkcs11Uri;
 
 use crate::env;
+use crate::error::CliError;
 use crate::passphrase::PassphraseArgument;
 
 #[derive(Args)]
@@ -26,7 +28,10 @@ pub(crate) struct GlobalArgs {
     /// Field forms of new certificates and lists
     #[arg(long, global = true, value_enum, default_value_t, env = env::POSTERN_PROFILE, hide_env_values = true)]
     pub(crate) profile: ProfileArgument,
-    /// Passphrase of an existing key: file:PATH, fd:NUMBER, stdin, env:NAME, credential:NAME (of systemd), or pass:TEXT,
+    /// Use the authority's key in this token (pkcs11:token=...;object=...), whatever the PKI directory says
+    #[arg(long, global = true, value_name = "URI", env = env::POSTERN_CA_KEY, hide_env_values = true)]
+    ca_key: Option<String>,
+    /// Passphrase of an existing key, or PIN of a token: file:PATH, fd:NUMBER, stdin, env:NAME, credential:NAME (of systemd), or pass:TEXT,
     /// which every user of the machine can read
     #[arg(long, global = true, value_name = "SOURCE")]
     pub(crate) passin: Option<PassphraseArgument>,
@@ -47,6 +52,12 @@ impl GlobalArgs {
         let from_easyrsa =
             || std::env::var_os(env::EASYRSA_PKI).filter(|value| !value.is_empty()).map(PathBuf::from);
         self.pki_dir.clone().or_else(from_easyrsa).unwrap_or_else(|| PathBuf::from("pki"))
+    }
+
+    /// Parsed here and not by clap, whose refusal would repeat a URI that may hold a PIN.
+    pub(crate) fn ca_key(&self) -> Result<Option<Pkcs11Uri>, CliError> {
+        let given = self.ca_key.as_deref().filter(|uri| !uri.is_empty());
+        Ok(given.map(str::parse).transpose()?)
     }
 
     pub(crate) fn lock_timeout(&self) -> Duration {

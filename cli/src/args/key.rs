@@ -37,6 +37,12 @@ impl NewKeyArgs {
         self.digest.map(Digest::from)
     }
 
+    /// The kind of key, if one was asked for: a key that exists already is used as it is.
+    pub(crate) fn wanted_algorithm(&self) -> Result<Option<KeyAlgorithm>, CliError> {
+        let is_asked_for = self.algo.is_some() || self.curve.is_some();
+        if is_asked_for { self.algorithm().map(Some) } else { Ok(None) }
+    }
+
     pub(crate) fn algorithm(&self) -> Result<KeyAlgorithm, CliError> {
         match (self.algo, self.curve.as_deref()) {
             (Some(AlgorithmArgument::Rsa), None) => Ok(KeyAlgorithm::Rsa { bits: self.keysize }),
@@ -60,7 +66,7 @@ enum AlgorithmArgument {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum DigestArgument {
+pub(crate) enum DigestArgument {
     Sha256,
     Sha384,
     Sha512,

@@ -226,6 +226,34 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
     users: Option<PathBuf>,
 
+    /// Secrets of one-time codes, which everybody needs beside the password; see `postern user totp`
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    one_time_secrets: Option<PathBuf>,
+
+    /// The part of a certificate that says who a client is [default: cn]
+    #[arg(long, value_name = "cn|uid|serial-number|email|upn|dns|uri", help_heading = "Logins")]
+    certificate_identity: Option<String>,
+
+    /// The user name has to be the name in the certificate
+    #[arg(long, help_heading = "Logins")]
+    username_matches_certificate: bool,
+
+    /// The program or web service with the last word about clients that logged in
+    #[arg(long, value_name = "exec:/PATH|URL", help_heading = "Logins")]
+    connect_handler: Option<String>,
+
+    /// How long it may take [default: 30]
+    #[arg(long, value_name = "SECONDS", help_heading = "Logins")]
+    connect_handler_timeout: Option<u32>,
+
+    /// How many clients it is asked about at once [default: 16]
+    #[arg(long, value_name = "N", help_heading = "Logins")]
+    connect_handler_limit: Option<u32>,
+
+    /// The authorities of an https handler [default: those of the host]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Logins")]
+    connect_handler_ca: Option<PathBuf>,
+
     /// The program that decides about user names and passwords
     #[arg(long, value_name = "COMMAND via-file|via-env", help_heading = "Logins")]
     auth_user_pass_verify: Option<String>,
@@ -442,6 +470,13 @@ impl ServeArgs {
             state_dir: self.state_dir.clone(),
             crl_grace: self.crl_grace,
             users: self.users.clone(),
+            one_time_secrets: self.one_time_secrets.clone(),
+            certificate_identity: self.certificate_identity.clone(),
+            username_matches_certificate: self.username_matches_certificate.then_some(true),
+            connect_handler: self.connect_handler.clone(),
+            connect_handler_timeout: self.connect_handler_timeout,
+            connect_handler_limit: self.connect_handler_limit,
+            connect_handler_ca: self.connect_handler_ca.clone(),
             auth_user_pass_verify: self.auth_user_pass_verify.clone(),
             auth_user_pass_optional: self.auth_user_pass_optional.then_some(true),
             verify_client_cert: self.verify_client_cert.clone(),
@@ -481,6 +516,7 @@ impl ServeArgs {
             max_tcp_strangers_per_network: self.max_tcp_strangers_per_network,
             tcp_stranger_timeout: self.tcp_stranger_timeout,
             client: None,
+            directory: None,
         }
     }
 }

@@ -12,6 +12,8 @@ pub(crate) enum UserCommand {
     Add(WithPassword),
     /// Change the password of a user
     Passwd(WithPassword),
+    /// Give a user a new secret for one-time codes; the link that apps take is printed
+    Totp(OneTimeCodes),
     /// Delete a user; tokens of this user are worth nothing any longer
     Delete(OneUser),
     /// List the users
@@ -30,6 +32,18 @@ pub(crate) struct OneUser {
     #[command(flatten)]
     pub(crate) file: UserFile,
     /// The name of the user
+    pub(crate) name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct OneTimeCodes {
+    /// The file with the secrets, as `postern serve --one-time-secrets` reads it
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub(crate) secrets: PathBuf,
+    /// What apps call the server
+    #[arg(long, value_name = "NAME", default_value = "Postern VPN")]
+    pub(crate) issuer: String,
+    /// The name of the user, as it is typed at the login
     pub(crate) name: String,
 }
 

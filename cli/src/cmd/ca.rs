@@ -4,6 +4,7 @@ use pki_core::ca::{AuthorityGeneration, AuthorityKey, Record, RollOver};
 use serde_json::{Value, json};
 
 use super::Session;
+use super::build_ca::key_in_token;
 use crate::args::ca::{CaArgs, CaCommand, RollOverArgs};
 use crate::error::CliError;
 use crate::output::{Answer, printable};
@@ -17,7 +18,12 @@ pub(super) fn run(session: &Session, arguments: &CaArgs) -> Result<Answer, CliEr
 
 fn status(session: &Session) -> Result<Answer, CliError> {
     let status = session.read()?.authority_status(session.now)?;
+    let key = match session.ca_key()? {
+        Some(uri) => Some(uri.to_string()),
+        None => status.key.as_ref().map(ToString::to_string),
+    };
     let mut text: String = status.generations.iter().map(to_text).collect();
+    text.push_str(&format!("Key of the current one: {}\n", printable(key.as_deref().unwrap_or("elsewhere"))));
     if !status.unknown.is_empty() {
         text.push_str(&format!(
             "{} certificates have no file that tells who signed them.\n",
@@ -27,6 +33,7 @@ fn status(session: &Session) -> Result<Answer, CliError> {
     Ok(Answer {
         text,
         value: json!({
+            "key": key,
             "generations": status.generations.iter().map(to_value).collect::<Vec<Value>>(),
             "unknown": names(&status.unknown),
         }),
@@ -71,17 +78,22 @@ fn names(records: &[Record]) -> Vec<String> {
     records.iter().map(|record| record.common_name.clone()).collect()
 }
 
+fn next_key(session: &Session, arguments: &RollOverArgs) -> Result<AuthorityKey, CliError> {
+    if arguments.same_key {
+        return Ok(AuthorityKey::Same);
+    }
+    if let Some(uri) = &arguments.pkcs11 {
+        return Ok(AuthorityKey::InToken(key_in_token(uri.parse()?, &arguments.key)?));
+    }
+    Ok(AuthorityKey::New {
+        algorithm: arguments.key.algorithm()?,
+        protection: session.protection(arguments.key.is_unprotected(), "New passphrase of the CA key: ")?,
+    })
+}
+
 fn roll_over(session: &Session, arguments: &RollOverArgs) -> Result<Answer, CliError> {
     let authority = session.open()?;
-    let key = if arguments.same_key {
-        AuthorityKey::Same
-    } else {
-        AuthorityKey::New {
-            algorithm: arguments.key.algorithm()?,
-            protection: session
-                .protection(arguments.key.is_unprotected(), "New passphrase of the CA key: ")?,
-        }
-    };
+    let key = next_key(session, arguments)?;
     let request = RollOver { key, days: arguments.days, digest: arguments.key.digest() };
     session.prompter().confirm("Replace the certificate of the authority?")?;
     let rolled = session.run(|context| authority.roll_over(&request, context))?;

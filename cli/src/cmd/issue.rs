@@ -1,6 +1,6 @@
 //! `postern build-server-full`, `build-client-full`, `build-serverClient-full`
 
-use pki_core::ca::{CertificateForm, Issue, SerialNumbers};
+use pki_core::ca::{CertificateForm, Issue, Issued, SerialNumbers};
 use pki_core::cert::build::Validity;
 use pki_core::cert::{CertificateKind, Customisation, SubjectAltName};
 use pki_core::dn::Subject;
@@ -36,14 +36,19 @@ pub(super) fn run(
         name,
     };
     let issued = session.run(|context| authority.issue(&request, context))?;
+    Ok(answer(&request.name, issued))
+}
+
+/// What is said about a new certificate, whatever it was made from.
+pub(super) fn answer(name: &FileBase, issued: Issued) -> Answer {
     let (certificate, key) = (issued.certificate.display().to_string(), issued.key.display().to_string());
-    Ok(Answer {
+    Answer {
         text: format!(
             "Certificate created at: {certificate}\n  key        {key}\n  serial     {}\n  valid to   {}\n",
             issued.serial, issued.not_after
         ),
         value: json!({
-            "name": request.name.as_str(),
+            "name": name.as_str(),
             "certificate": certificate,
             "key": key,
             "request": issued.request.display().to_string(),
@@ -53,5 +58,5 @@ pub(super) fn run(
             "not_after": issued.not_after.to_string(),
         }),
         warnings: issued.warnings,
-    })
+    }
 }

@@ -2,7 +2,9 @@
 
 mod build_ca;
 mod ca;
+mod certificate;
 mod config;
+mod container;
 mod daemon;
 mod detach;
 mod expiry;
@@ -15,19 +17,29 @@ mod issue_many;
 mod list;
 mod logging;
 mod new_file;
+mod offboard;
+mod onboard;
 mod openvpn;
+mod openvpn_files;
+mod ovpn_lint;
+mod ovpn_qr;
 mod pki;
+mod profile;
 mod renew;
+mod request;
 mod revoke;
+mod self_sign;
 mod serve;
 mod session;
 mod show;
+mod sign_req;
 mod user;
 mod verify_chain;
 
 use pki_core::cert::CertificateKind;
 
 use crate::args::issue::IssueArgs;
+use crate::args::ovpn::OvpnCommand;
 use crate::args::{Cli, Command};
 use crate::error::CliError;
 use crate::exit::Exit;
@@ -61,6 +73,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::BuildServerClientFull(arguments) => {
             return issue(&session, CertificateKind::ServerClient, &arguments);
         }
+        Command::Request(command) => request::run(&session, &command),
+        Command::Certificate(command) => certificate::run(&session, &command),
+        Command::Container(command) => container::run(&session, &command),
+        Command::OpenVpnFiles(command) => openvpn_files::run(&session, &command),
         Command::Renew(arguments) => return renew::run(&session, &arguments),
         Command::Revoke(arguments) => revoke::run(&session, &arguments),
         Command::GenCrl(arguments) => gen_crl::run(&session, &arguments),
@@ -71,6 +87,10 @@ fn dispatch(cli: Cli, output: Output) -> Result<Exit, CliError> {
         Command::Pki(arguments) => return pki::run(&session, &arguments),
         Command::VerifyChain(arguments) => verify_chain::run(&session, &arguments),
         Command::Export(arguments) => export::run(&session, &arguments),
+        Command::Onboard(arguments) => onboard::run(&session, &arguments),
+        Command::Offboard(arguments) => offboard::run(&session, &arguments),
+        Command::Ovpn(OvpnCommand::Lint(arguments)) => return ovpn_lint::run(&session, &arguments),
+        Command::Ovpn(OvpnCommand::Qr(arguments)) => ovpn_qr::run(&arguments),
         Command::Serve(arguments) => serve::run(&session, &arguments),
         Command::User(command) => user::run(&session, &command),
         Command::OpenVpn(arguments) => openvpn::run(&session, &arguments),

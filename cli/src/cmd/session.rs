@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use pki_core::Authority;
-use pki_core::ca::{Context, ExposedKeys, Settings};
+use pki_core::ca::{Context, ExposedKeys, LockedKey, Settings};
 use pki_core::key::Protection;
+use pki_core::key::pkcs11::Pkcs11Uri;
 use pki_core::random::SystemSource;
 use pki_core::secret::Passphrase;
 use pki_core::time::Timestamp;
@@ -14,7 +15,7 @@ use pki_core::{LockPolicy, PkiReader};
 use crate::args::GlobalArgs;
 use crate::args::global::DerivationArgument;
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Output, printable};
 use crate::passphrase::PassphraseArgument;
 use crate::prompt::Prompter;
 
@@ -51,7 +52,16 @@ impl Session {
             exposed_keys: ExposedKeys::Refuse,
             ignore_clock: self.global.ignore_clock,
         };
-        Ok(Authority::open(&self.directory(), settings)?)
+        let authority = Authority::open(&self.directory(), settings)?;
+        Ok(match self.ca_key()? {
+            Some(uri) => authority.with_key_in_token(uri),
+            None => authority,
+        })
+    }
+
+    /// The token that `--ca-key` or the environment names.
+    pub(crate) fn ca_key(&self) -> Result<Option<Pkcs11Uri>, CliError> {
+        self.global.ca_key()
     }
 
     /// The PKI for reading only: takes no lock, so that a read-only mount is enough.
@@ -65,16 +75,37 @@ impl Session {
 
     /// Protection of a new key: `--passout` beats `nopass`, and without either somebody is asked.
     pub(crate) fn protection(&self, is_unprotected: bool, question: &str) -> Result<Protection, CliError> {
-        if let Some(argument) = self.global.passout.clone() {
-            return argument.resolve(&self.prompter).map(|passphrase| self.protected_by(passphrase));
-        }
-        if is_unprotected {
+        if is_unprotected && self.global.passout.is_none() {
             return Ok(Protection::None);
         }
-        if self.prompter.is_batch() {
-            return Err(CliError::NoPassphrase("nobody is asked in batch mode".into()));
+        self.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
+    }
+
+    /// A new passphrase, from `--passout` or by asking.
+    pub(crate) fn new_passphrase(&self, question: &str) -> Result<Passphrase, CliError> {
+        match &self.global.passout {
+            Some(argument) => argument.resolve(&self.prompter),
+            None if self.prompter.is_batch() => {
+                Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+            }
+            None => self.prompter.new_passphrase(question),
         }
-        self.prompter.new_passphrase(question).map(|passphrase| self.protected_by(passphrase))
+    }
+
+    /// Passphrase of a container: `--passout` beats `nopass`, and without either somebody is asked.
+    pub(crate) fn export_passphrase(
+        &self,
+        is_unprotected: bool,
+        question: &str,
+    ) -> Result<Option<Passphrase>, CliError> {
+        match &self.global.passout {
+            Some(argument) => argument.resolve(&self.prompter).map(Some),
+            None if is_unprotected => Ok(None),
+            None if self.prompter.is_batch() => {
+                Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+            }
+            None => self.prompter.new_passphrase(question).map(Some),
+        }
     }
 
     fn protected_by(&self, passphrase: Passphrase) -> Protection {
@@ -86,7 +117,7 @@ impl Session {
 
     /// The passphrase of an existing key, from `--passin` or by asking.
     pub(crate) fn existing_passphrase(&self, path: &Path) -> Result<Passphrase, CliError> {
-        existing_passphrase(self.global.passin.as_ref(), &self.prompter, path)
+        existing_passphrase(self.global.passin.as_ref(), &self.prompter, LockedKey::File(path))
     }
 
     /// Runs one operation of the authority.
@@ -96,8 +127,8 @@ impl Session {
     ) -> Result<T, CliError> {
         let (passin, prompter) = (self.global.passin.as_ref(), &self.prompter);
         let mut failure = None;
-        let mut passphrases = |path: &Path| {
-            existing_passphrase(passin, prompter, path).map_err(|error| {
+        let mut passphrases = |key: LockedKey<'_>| {
+            existing_passphrase(passin, prompter, key).map_err(|error| {
                 let text = error.to_string();
                 failure = Some(error);
                 text
@@ -118,11 +149,19 @@ impl Session {
 fn existing_passphrase(
     passin: Option<&PassphraseArgument>,
     prompter: &Prompter,
-    path: &Path,
+    key: LockedKey<'_>,
 ) -> Result<Passphrase, CliError> {
-    match passin {
-        Some(argument) => argument.resolve(prompter),
-        None if prompter.is_batch() => Err(CliError::NoPassphrase("nobody is asked in batch mode".into())),
-        None => prompter.passphrase(&format!("Passphrase of {}: ", path.display())),
+    match (passin, key) {
+        (Some(argument), _) => argument.resolve(prompter),
+        (None, LockedKey::Token { pin_source: Some(source), .. }) => {
+            PassphraseArgument::from_pin_source(source)?.resolve(prompter)
+        }
+        (None, _) if prompter.is_batch() => {
+            Err(CliError::NoPassphrase("nobody is asked in batch mode".into()))
+        }
+        (None, LockedKey::File(path)) => prompter.passphrase(&format!("Passphrase of {}: ", path.display())),
+        (None, LockedKey::Token { label, .. }) => {
+            prompter.passphrase(&format!("PIN of the token '{}': ", printable(label)))
+        }
     }
 }

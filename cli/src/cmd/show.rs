@@ -18,23 +18,39 @@ pub(super) fn run(session: &Session, arguments: &ShowArgs) -> Result<Answer, Cli
 fn to_value(session: &Session, found: &Found) -> Value {
     let mut value = EntryObject::new((&found.record, found.record.state(session.now))).to_value();
     let details = found.file.as_ref().map(|file| {
-        let certificate = &file.certificate;
-        json!({
-            "place": place_name(&file.place),
-            "file": file.path.display().to_string(),
-            "type": certificate.kind().as_str(),
-            "issuer": certificate.issuer().to_string(),
-            "not_before": certificate.not_before().to_string(),
-            "alternative_names": certificate.alternative_names(),
-            "key": certificate.public_key_kind().to_string(),
-            "signature_algorithm": certificate.signature_algorithm().to_string(),
-            "fingerprint_sha256": fingerprint(certificate),
-        })
+        let place = json!({ "place": place_name(&file.place), "file": file.path.display().to_string() });
+        (place, details(&file.certificate))
     });
-    if let (Value::Object(fields), Some(Value::Object(details))) = (&mut value, details) {
+    if let (Value::Object(fields), Some((Value::Object(place), Value::Object(details)))) =
+        (&mut value, details)
+    {
+        fields.extend(place);
         fields.extend(details);
     }
     value
+}
+
+/// A certificate that stands in no index.
+pub(super) fn certificate_value(certificate: &Certificate) -> Value {
+    let mut value = details(certificate);
+    if let Value::Object(fields) = &mut value {
+        fields.insert("subject".into(), json!(certificate.subject_line()));
+        fields.insert("serial".into(), json!(certificate.serial().to_string()));
+        fields.insert("not_after".into(), json!(certificate.not_after().to_string()));
+    }
+    value
+}
+
+fn details(certificate: &Certificate) -> Value {
+    json!({
+        "type": certificate.kind().as_str(),
+        "issuer": certificate.issuer().to_string(),
+        "not_before": certificate.not_before().to_string(),
+        "alternative_names": certificate.alternative_names(),
+        "key": certificate.public_key_kind().to_string(),
+        "signature_algorithm": certificate.signature_algorithm().to_string(),
+        "fingerprint_sha256": fingerprint(certificate),
+    })
 }
 
 fn to_text(session: &Session, found: &Found) -> String {

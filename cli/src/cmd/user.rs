@@ -9,11 +9,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use vpn_server::auth::login::{
-    HashParameters, Password, PasswordFile, PasswordFileError, PasswordHash, Username,
+    HashParameters, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError, Password, PasswordFile,
+    PasswordFileError, PasswordHash, Username,
 };
 
 use super::Session;
-use crate::args::user::{OneUser, UserCommand, UserFile, WithPassword};
+use crate::args::user::{OneTimeCodes, OneUser, UserCommand, UserFile, WithPassword};
 use crate::error::CliError;
 use crate::output::Answer;
 
@@ -21,6 +22,7 @@ pub(super) fn run(session: &Session, command: &UserCommand) -> Result<Answer, Cl
     match command {
         UserCommand::Add(arguments) => add(session, arguments),
         UserCommand::Passwd(arguments) => change_password(session, arguments),
+        UserCommand::Totp(arguments) => new_one_time_secret(session, arguments),
         UserCommand::Delete(arguments) => delete(session, arguments),
         UserCommand::List(arguments) => list(arguments),
     }
@@ -67,6 +69,38 @@ fn delete(session: &Session, arguments: &OneUser) -> Result<Answer, CliError> {
     Ok(about(&username, "deleted"))
 }
 
+/// The secret is printed once; whoever has it can make the codes of the user.
+fn new_one_time_secret(session: &Session, arguments: &OneTimeCodes) -> Result<Answer, CliError> {
+    let username = parse_username(&arguments.name)?;
+    let path = &arguments.secrets;
+    let secret = OneTimeSecret::generate().map_err(|cause| CliError::File {
+        operation: "make a secret for",
+        path: path.clone(),
+        cause,
+    })?;
+    let _lock = lock(session, path)?;
+    let mut secrets = secrets_or_none(path)?;
+    let is_new = secrets.set(username.clone(), secret.clone());
+    secrets.save(path)?;
+    let uri = secret.to_uri(&arguments.issuer, username.as_str());
+    let warnings = if is_new {
+        Vec::new()
+    } else {
+        vec![format!("The former secret of {username} makes no valid codes any longer.")]
+    };
+    let value = json!({ "user": username.as_str(), "uri": uri.as_str(), "replaced": !is_new });
+    Ok(Answer { text: format!("{}\n", *uri), value, warnings })
+}
+
+fn secrets_or_none(path: &Path) -> Result<OneTimeSecrets, CliError> {
+    match OneTimeSecrets::load(path) {
+        Err(OneTimeSecretsError::Inaccessible { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(OneTimeSecrets::default())
+        }
+        other => Ok(other?),
+    }
+}
+
 fn list(arguments: &UserFile) -> Result<Answer, CliError> {
     let file = PasswordFile::load(&arguments.users)?;
     let names: Vec<&str> = file.usernames().map(Username::as_str).collect();
@@ -80,8 +114,11 @@ fn about(username: &Username, what: &str) -> Answer {
 }
 
 fn username(arguments: &OneUser) -> Result<Username, CliError> {
-    let name = &arguments.name;
-    Username::parse(name).map_err(|cause| CliError::Username { name: name.clone(), cause })
+    parse_username(&arguments.name)
+}
+
+fn parse_username(name: &str) -> Result<Username, CliError> {
+    Username::parse(name).map_err(|cause| CliError::Username { name: name.to_owned(), cause })
 }
 
 fn require(file: &PasswordFile, username: &Username, path: &Path) -> Result<(), CliError> {

@@ -36,7 +36,8 @@ pub(super) fn run(session: &Session, arguments: &VerifyChainArgs) -> Result<Answ
     Ok(answer(&verified))
 }
 
-fn answer(verified: &VerifiedPath) -> Answer {
+/// What is said about a certificate that was accepted.
+pub(super) fn answer(verified: &VerifiedPath) -> Answer {
     Answer {
         text: format!(
             "Accepted: {}\n  serial     {}\n  valid to   {}\n",

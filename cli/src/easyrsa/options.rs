@@ -214,6 +214,7 @@ const OPTIONS: &[OptionRule] = &[
     rule(&["--text"], "EASYRSA_TEXT_ON", Value::Flag("1")),
     rule(&["--notext"], "EASYRSA_TEXT_OFF", Value::Flag("1")),
     rule(&["--profile"], "POSTERN_PROFILE", Value::Given),
+    rule(&["--ca-key"], crate::env::POSTERN_CA_KEY, Value::Given),
     rule(&["--lock-timeout"], LOCK_TIMEOUT, Value::Given),
     rule(&["--force"], FORCE, Value::Flag("1")),
 ];

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use pki_core::ca::{CertificateForm, Context, ExposedKeys, SerialNumbers, Settings};
+use pki_core::ca::{CertificateForm, Context, ExposedKeys, LockedKey, SerialNumbers, Settings};
 use pki_core::cert::build::Validity;
 use pki_core::cert::{CertificateKind, CriticalMarks, Customisation, ExtensionFile, Profile, SubjectAltName};
 use pki_core::dn::{Organisation, OrganisationField, Subject};
+use pki_core::key::pkcs11::{Pkcs11Uri, UriError};
 use pki_core::key::{Digest, KeyAlgorithm, Protection};
 use pki_core::name::{CommonName, FileBase};
 use pki_core::random::SystemSource;
@@ -18,7 +19,10 @@ use super::commands;
 use super::error::EasyRsaError;
 use super::messages::Messages;
 use super::options::{DAYS, LOCK_TIMEOUT, Variables};
+use crate::env;
 use crate::error::CliError;
+use crate::input::read_file;
+use crate::output::printable;
 use crate::passphrase::PassphraseArgument;
 use crate::prompt::Prompter;
 
@@ -76,7 +80,17 @@ impl Session {
             exposed_keys: ExposedKeys::Warn,
             ignore_clock: false,
         };
-        Ok(Authority::open(&self.directory()?, settings)?)
+        let authority = Authority::open(&self.directory()?, settings)?;
+        Ok(match self.ca_key()? {
+            Some(uri) => authority.with_key_in_token(uri),
+            None => authority,
+        })
+    }
+
+    /// The token that holds, or shall hold, the authority's key, if the directory does not say so itself.
+    pub(super) fn ca_key(&self) -> Result<Option<Pkcs11Uri>, EasyRsaError> {
+        let uri = self.variables.value(env::POSTERN_CA_KEY).map(str::parse).transpose();
+        uri.map_err(|cause: UriError| CliError::from(cause).into())
     }
 
     pub(super) fn profile(&self) -> Result<Profile, EasyRsaError> {
@@ -103,13 +117,22 @@ impl Session {
         match (self.variables.value("EASYRSA_ALGO"), curve) {
             (Some("rsa"), Some(curve)) => Err(invalid("--curve", curve, "an RSA key has no curve")),
             (Some("rsa") | None, None) => Ok(KeyAlgorithm::Rsa { bits: self.key_size()? }),
-            (Some("ec"), None) => Ok(KeyAlgorithm::P384),
+            (Some("ec"), None) => self.curve_of_parameters(),
             (Some("ed"), None) => Ok(KeyAlgorithm::Ed25519),
             (Some("ec" | "ed") | None, Some(curve)) => {
                 KeyAlgorithm::from_curve(curve).map_err(|error| CliError::from(error).into())
             }
             (Some(other), _) => Err(invalid("--algo", other, "rsa, ec or ed")),
         }
+    }
+
+    /// The curve of the file that EASYRSA_ALGO_PARAMS names, or easy-rsa's default.
+    fn curve_of_parameters(&self) -> Result<KeyAlgorithm, EasyRsaError> {
+        let Some(file) = self.variables.value("EASYRSA_ALGO_PARAMS") else {
+            return Ok(KeyAlgorithm::P384);
+        };
+        let content = read_file(Path::new(file))?;
+        KeyAlgorithm::from_ec_parameters(&content).map_err(|error| CliError::from(error).into())
     }
 
     /// The digest that was asked for.
@@ -373,19 +396,24 @@ impl Session {
         &self,
         operate: impl FnOnce(&mut Context<'_>) -> Result<T, PkiError>,
     ) -> Result<T, EasyRsaError> {
-        let mut passphrases = |path: &Path| {
-            let given = self.passphrase_from("EASYRSA_PASSIN").map_err(|error| error.to_string())?;
-            match given {
-                Some(passphrase) => Ok(passphrase),
-                None => {
-                    let question = format!("Enter pass phrase for {}:", path.display());
-                    self.prompter.passphrase(&question).map_err(|error| error.to_string())
-                }
-            }
-        };
+        let mut passphrases = |key: LockedKey<'_>| self.passphrase_of(key).map_err(|error| error.to_string());
         let mut context =
             Context { now: self.now, random: &mut SystemSource::new(), passphrases: &mut passphrases };
         Ok(operate(&mut context)?)
+    }
+
+    fn passphrase_of(&self, key: LockedKey<'_>) -> Result<Passphrase, EasyRsaError> {
+        if let Some(given) = self.passphrase_from("EASYRSA_PASSIN")? {
+            return Ok(given);
+        }
+        let question = match key {
+            LockedKey::File(path) => format!("Enter pass phrase for {}:", path.display()),
+            LockedKey::Token { pin_source: Some(source), .. } => {
+                return Ok(PassphraseArgument::from_pin_source(source)?.resolve(&self.prompter)?);
+            }
+            LockedKey::Token { label, .. } => format!("Enter PIN for token '{}':", printable(label)),
+        };
+        Ok(self.prompter.passphrase(&question)?)
     }
 
     fn passphrase_from(&self, variable: &str) -> Result<Option<Passphrase>, EasyRsaError> {

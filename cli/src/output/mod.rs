@@ -5,6 +5,8 @@ mod human;
 mod json;
 mod progress;
 pub(crate) mod prometheus;
+pub(crate) mod qr;
+pub(crate) mod revocation_list;
 mod table;
 
 use std::io::{self, Write};

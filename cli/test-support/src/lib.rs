@@ -10,6 +10,7 @@
 //! when a test panics. What a killed run left behind is removed by the next one (see [`leftovers`]).
 
 pub mod command;
+pub mod directory;
 pub mod failure;
 pub mod host;
 pub mod lab;
@@ -25,6 +26,7 @@ pub mod traffic;
 pub mod vpn;
 pub mod wait;
 
+pub use directory::Directory;
 pub use failure::{Context, Failure, Result};
 pub use host::Host;
 pub use lab::Lab;

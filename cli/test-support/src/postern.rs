@@ -35,6 +35,7 @@ pub fn serve_command(binary: &Path, host: &Host, pki: &Pki, plan: &ServerPlan) -
         command.args(["--max-sessions", &limit.to_string()]);
     }
     command.args(&plan.options);
+    command.envs(plan.variables.iter().map(|(name, value)| (name, value)));
     command
 }
 

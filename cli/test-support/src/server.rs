@@ -68,6 +68,8 @@ pub struct ServerPlan {
     pub max_sessions: Option<u32>,
     /// Further command-line options that only the implementation under test understands.
     pub options: Vec<String>,
+    /// Environment variables of the server, by name.
+    pub variables: Vec<(String, String)>,
 }
 
 impl Default for ServerPlan {
@@ -86,6 +88,7 @@ impl Default for ServerPlan {
             renegotiate_after: None,
             max_sessions: None,
             options: Vec::new(),
+            variables: Vec::new(),
         }
     }
 }

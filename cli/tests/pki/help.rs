@@ -7,11 +7,30 @@ fn postern_explains_itself() {
     let place = Place::new();
     insta::assert_snapshot!("postern", place.postern(&["--help"]).succeeds());
     insta::assert_snapshot!("postern_without_arguments", place.postern(&[]).fails_with(2));
-    for command in
-        ["init-pki", "build-ca", "build-client-full", "revoke", "gen-crl", "export", "list", "show", "expiry"]
-    {
+    for command in [
+        "init-pki",
+        "build-ca",
+        "build-client-full",
+        "revoke",
+        "gen-crl",
+        "export",
+        "onboard",
+        "offboard",
+        "list",
+        "show",
+        "expiry",
+    ] {
         let answer = place.postern(&[command, "--help"]).succeeds();
         insta::assert_snapshot!(format!("postern_{command}"), answer);
+    }
+}
+
+#[test]
+fn what_is_done_with_profiles_is_explained() {
+    let place = Place::new();
+    for command in ["lint", "qr"] {
+        let answer = place.postern(&["ovpn", command, "--help"]).succeeds();
+        insta::assert_snapshot!(format!("postern_ovpn_{command}"), answer);
     }
 }
 

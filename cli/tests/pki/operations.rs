@@ -68,6 +68,21 @@ fn a_sub_authority_is_signed_by_another_one_and_issues() {
 }
 
 #[test]
+fn a_file_of_ec_parameters_chooses_the_curve() {
+    let place = Place::with_authority();
+    openssl(&["ecparam", "-name", "secp521r1", "-out", &path(&place, "curve.pem")]);
+    let build = |name: &str, file: &str| {
+        let arguments = ["--batch", "--use-algo=ec", "build-client-full", name, "nopass"];
+        let mut command = place.command("easyrsa", &arguments);
+        command.env("EASYRSA_ALGO_PARAMS", file);
+        place.answer(&mut command, "")
+    };
+    build("c", "curve.pem").succeeds();
+    assert!(text(&place, "pki/issued/c.crt").contains("P-521"));
+    build("d", "pki/ca.crt").fails_with(1).says("unknown curve");
+}
+
+#[test]
 fn subjects_of_requests_follow_the_policy_unless_told_otherwise() {
     let place = Place::with_authority();
     let request = |name: &str| {

@@ -12,6 +12,12 @@ pub enum BundleError {
         /// What the writer says.
         reason: String,
     },
+    /// The ZIP writer refuses its content.
+    #[error("the archive cannot be written: {reason}")]
+    Archive {
+        /// What the writer says.
+        reason: String,
+    },
     /// The passphrase of a PKCS#12 file must be text.
     #[error("the passphrase of a PKCS#12 file must be UTF-8")]
     PassphraseNotText,
@@ -36,6 +42,7 @@ impl Explain for BundleError {
     fn code(&self) -> &'static str {
         match self {
             Self::Pkcs12 { .. } => "pkcs12-unwritable",
+            Self::Archive { .. } => "archive-unwritable",
             Self::PassphraseNotText => "passphrase-not-text",
             Self::NotRsa => "key-not-rsa",
             Self::NoGroup { .. } => "dh-group-unknown",
@@ -51,6 +58,7 @@ impl Explain for BundleError {
     fn help(&self) -> String {
         match self {
             Self::Pkcs12 { .. } => "Export without a chain, or as PEM.".into(),
+            Self::Archive { .. } => "Hand the files out one by one.".into(),
             Self::PassphraseNotText => "Choose a passphrase of ordinary characters.".into(),
             Self::NotRsa => "Export the key as PKCS#8 instead (export-p8).".into(),
             Self::NoGroup { .. } => "Choose 2048, 3072, 4096, 6144 or 8192 bits.".into(),

@@ -3,16 +3,24 @@
 //!
 //! Only the files: what the octets protect is the protocol's business.
 
+use std::fmt;
+
 use base64ct::{Base64, Encoding};
 use zeroize::Zeroizing;
+
+use crate::pem;
 
 /// Octets of a static key.
 pub const STATIC_KEY: usize = 256;
 /// Octets of a tls-crypt-v2 server key.
 pub const SERVER_KEY: usize = 128;
 
+/// Octets of a wrapped client key without metadata, and with the longest.
+const WRAPPED_KEY: std::ops::RangeInclusive<usize> = 290..=1024;
+
 const STATIC_KEY_LABEL: &str = "OpenVPN Static key V1";
 const SERVER_KEY_LABEL: &str = "OpenVPN tls-crypt-v2 server key";
+const CLIENT_KEY_LABEL: &str = "OpenVPN tls-crypt-v2 client key";
 const TOKEN_KEY_LABEL: &str = "OpenVPN auth-token server key";
 /// No key file is larger.
 const MAXIMUM_FILE_SIZE: usize = 1 << 20;
@@ -102,10 +110,91 @@ pub fn parse_auth_token_key(file: &str) -> Result<Zeroizing<[u8; SERVER_KEY]>, S
     parse_pem(file, TOKEN_KEY_LABEL)
 }
 
+/// A static key as a file: 16 lines of hexadecimal digits.
+#[must_use]
+pub fn static_key_text(key: &[u8; STATIC_KEY]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(3 * STATIC_KEY));
+    text.push_str("-----BEGIN OpenVPN Static key V1-----\n");
+    for line in key.chunks(16) {
+        for octet in line {
+            text.push(digit(octet >> 4));
+            text.push(digit(octet & 0x0f));
+        }
+        text.push('\n');
+    }
+    text.push_str("-----END OpenVPN Static key V1-----\n");
+    text
+}
+
+/// A client's key of tls-crypt-v2: the key, and the same wrapped for the server, which alone can look inside.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ClientKey {
+    key: Zeroizing<[u8; STATIC_KEY]>,
+    wrapped: Vec<u8>,
+}
+
+impl ClientKey {
+    /// The key and what the server's key made of it.
+    ///
+    /// # Errors
+    /// [`StaticKeyError::BadLength`] if the wrapped key is shorter or longer than any can be.
+    pub fn new(key: Zeroizing<[u8; STATIC_KEY]>, wrapped: Vec<u8>) -> Result<Self, StaticKeyError> {
+        if !WRAPPED_KEY.contains(&wrapped.len()) {
+            let (found, expected) = (wrapped.len(), *WRAPPED_KEY.start());
+            return Err(StaticKeyError::BadLength { found, expected });
+        }
+        Ok(Self { key, wrapped })
+    }
+
+    /// Reads a key file, or the inline block of a profile.
+    ///
+    /// # Errors
+    /// [`StaticKeyError`] says what is wrong with the file.
+    pub fn parse(file: &str) -> Result<Self, StaticKeyError> {
+        let octets = base64_body(file, CLIENT_KEY_LABEL)?;
+        let too_short = || StaticKeyError::BadLength { found: octets.len(), expected: STATIC_KEY };
+        let (key, wrapped) = octets.split_first_chunk::<STATIC_KEY>().ok_or_else(too_short)?;
+        Self::new(Zeroizing::new(*key), wrapped.to_vec())
+    }
+
+    /// The key in the form of a key file.
+    #[must_use]
+    pub fn to_text(&self) -> Zeroizing<String> {
+        let octets = Zeroizing::new([&self.key[..], &self.wrapped].concat());
+        pem::armour_secret(CLIENT_KEY_LABEL, &octets)
+    }
+
+    /// The key that the client wraps with.
+    #[must_use]
+    pub fn key(&self) -> &[u8; STATIC_KEY] {
+        &self.key
+    }
+
+    /// The same key wrapped for the server.
+    #[must_use]
+    pub fn wrapped(&self) -> &[u8] {
+        &self.wrapped
+    }
+}
+
+impl fmt::Debug for ClientKey {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "ClientKey(wrapped in {} octets)", self.wrapped.len())
+    }
+}
+
 fn parse_pem(file: &str, label: &'static str) -> Result<Zeroizing<[u8; SERVER_KEY]>, StaticKeyError> {
+    sized(&base64_body(file, label)?)
+}
+
+fn base64_body(file: &str, label: &'static str) -> Result<Zeroizing<Vec<u8>>, StaticKeyError> {
     let text = Zeroizing::new(body(file, label)?);
     let octets = Base64::decode_vec(&text).map_err(|_| StaticKeyError::BadEncoding { encoding: "base64" })?;
-    sized(&Zeroizing::new(octets))
+    Ok(Zeroizing::new(octets))
+}
+
+fn digit(nibble: u8) -> char {
+    char::from_digit(nibble.into(), 16).unwrap_or('0')
 }
 
 /// What stands between the lines of `label`, without blanks.
@@ -131,6 +220,7 @@ mod tests {
     use super::*;
 
     const STATIC: &str = include_str!("../../../testdata/openvpn/pki/static.key");
+    const CLIENT: &str = include_str!("../../../testdata/openvpn/pki/tls-crypt-v2-client-timestamp.key");
     const SERVER: &str = include_str!("../../../testdata/openvpn/pki/tls-crypt-v2-server.key");
 
     #[test]
@@ -139,6 +229,27 @@ mod tests {
         assert_eq!(key[..4], [0x2a, 0xd3, 0xc6, 0x23]);
         let key = parse_tls_crypt_v2_server_key(SERVER).unwrap();
         assert_eq!(key[..4], [0x8f, 0xe2, 0x2d, 0xd5]);
+    }
+
+    #[test]
+    fn a_static_key_is_written_as_openvpn_writes_it() {
+        let written = static_key_text(&parse_static_key(STATIC).unwrap());
+        assert!(STATIC.ends_with(written.as_str()), "{STATIC}");
+    }
+
+    #[test]
+    fn a_client_key_reads_back_and_is_written_as_openvpn_writes_it() {
+        let key = ClientKey::parse(CLIENT).unwrap();
+        assert_eq!(key.wrapped().len(), 299, "the time of its making is its metadata");
+        assert_eq!(key.to_text().as_str(), CLIENT);
+        let too_long = ClientKey::new(Zeroizing::new(*key.key()), vec![0; 1025]).unwrap_err();
+        assert_eq!(too_long, StaticKeyError::BadLength { found: 1025, expected: 290 });
+    }
+
+    #[test]
+    fn key_05_a_client_key_is_not_shown_in_debug_output() {
+        let shown = format!("{:?}", ClientKey::parse(CLIENT).unwrap());
+        assert_eq!(shown, "ClientKey(wrapped in 299 octets)");
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Keeping the audit log while the PKI changes, and looking at it.
 
 use super::{Authority, PkiReader};
-use crate::audit::{AuditReport, Event, verify};
+use crate::audit::{Action, AuditReport, Event, verify};
 use crate::error::PkiError;
-use crate::store::{ChangeSet, FileMode, layout};
+use crate::store::{ChangeSet, FileMode, PkiPath, layout};
+use crate::time::Timestamp;
 
 impl Authority {
     /// Makes the event a part of the change; the caller holds the lock.
@@ -22,6 +23,11 @@ impl Authority {
         }
         Ok(())
     }
+}
+
+/// What was done to a file: the file stands in the line, what is in it does not.
+pub(super) fn about_file<'a>(action: Action, path: &'a PkiPath, now: Timestamp) -> Event<'a> {
+    Event { action, at: now, serial: "", detail: path.as_str() }
 }
 
 impl PkiReader<'_> {

@@ -7,12 +7,13 @@ use super::issuing::draw_serial;
 use super::{Authority, Context, SerialNumbers};
 use crate::audit::{Action, Event};
 use crate::cert::build::{Fields, Validity};
+use crate::cert::csr::Request;
 use crate::cert::extension::PathLength;
 use crate::cert::terms::Terms;
-use crate::cert::{CertificateKind, Customisation};
+use crate::cert::{Certificate, CertificateKind, Customisation};
 use crate::dn::Subject;
 use crate::error::PkiError;
-use crate::key::{Digest, KeyAlgorithm, Protection, SigningKey, generate};
+use crate::key::{CaSigner, Digest, KeyAlgorithm, Protection, SigningKey, generate};
 use crate::name::CommonName;
 use crate::serial::Serial;
 use crate::store::{ChangeSet, FileMode, layout};
@@ -66,7 +67,7 @@ pub struct BuildSubCa {
 pub struct BuiltSubCa {
     /// reqs/ca.req.
     pub request: PathBuf,
-    /// private/ca.key.
+    /// private/ca.key, or private/ca.pkcs11, which names the token.
     pub key: PathBuf,
     /// Where the certificate belongs once it is signed: ca.crt.
     pub certificate: PathBuf,
@@ -77,12 +78,22 @@ pub struct BuiltSubCa {
 pub struct BuiltCa {
     /// ca.crt.
     pub certificate: PathBuf,
-    /// private/ca.key.
+    /// private/ca.key, or private/ca.pkcs11, which names the token.
     pub key: PathBuf,
+    /// Whether the key was made; one that was in the token already is used as it is.
+    pub is_key_new: bool,
     /// Serial number of the certificate.
     pub serial: Serial,
     /// Last second of validity.
     pub not_after: Timestamp,
+}
+
+/// What a self-signed authority says about itself.
+pub(super) struct Root<'a> {
+    /// DER of its name.
+    pub(super) subject: &'a [u8],
+    pub(super) validity: Validity,
+    pub(super) customisation: &'a Customisation,
 }
 
 impl Authority {
@@ -91,8 +102,12 @@ impl Authority {
     /// # Errors
     /// [`PkiError::AuthorityExists`].
     pub fn require_no_authority(&self) -> Result<(), PkiError> {
-        let signs =
-            [layout::authority_certificate(), layout::authority_key(), layout::peer_fingerprint_mode()];
+        let signs = [
+            layout::authority_certificate(),
+            layout::authority_key(),
+            layout::authority_token(),
+            layout::peer_fingerprint_mode(),
+        ];
         for path in signs {
             if self.store.exists(&path)? {
                 return Err(PkiError::AuthorityExists { found: self.store.full_path(&path) });
@@ -109,32 +124,28 @@ impl Authority {
         self.require_no_authority()?;
         let validity = Validity::days_from(context.now, request.days)?;
         let key = generate(request.algorithm, context.random)?;
-        let key_text = key.to_pem(&request.protection, context.random)?;
-        let serial = draw_serial(SerialNumbers::Random159, context.random)?;
-        let subject = request.subject.to_der();
-        let terms = Terms {
-            profile: self.settings.profile,
-            kind: CertificateKind::Authority(PathLength::Unlimited),
-            names: None,
-            customisation: &request.customisation,
-            public_key_info: key.public_key_info(),
-        };
-        let fields = Fields {
-            serial: &serial,
-            issuer: &subject,
-            subject: &subject,
-            validity,
-            public_key_info: key.public_key_info(),
-            extensions: &terms.self_signed(&subject, &serial)?.extensions,
-        };
         let digest = self.settings.profile.digest(request.digest, key.algorithm());
-        let certificate = fields.sign(&SigningKey::new(&key, digest)?)?;
+        let root =
+            Root { subject: &request.subject.to_der(), validity, customisation: &request.customisation };
+        let mut changes = ChangeSet::default();
+        changes.create_secret(layout::authority_key(), &key.to_pem(&request.protection, context.random)?);
+        self.build_root(&root, &SigningKey::new(&key, digest)?, changes, context)
+    }
+
+    /// Signs a root with its own key and puts it into the directory, together with `changes` that keep the key.
+    pub(super) fn build_root(
+        &self,
+        root: &Root<'_>,
+        signer: &dyn CaSigner,
+        mut changes: ChangeSet,
+        context: &mut Context<'_>,
+    ) -> Result<BuiltCa, PkiError> {
+        let serial = draw_serial(SerialNumbers::Random159, context.random)?;
+        let certificate = self.sign_root(root, &serial, signer)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_no_authority()?;
-        let mut changes = ChangeSet::default();
         prepare_directory(&mut changes);
-        changes.create_secret(layout::authority_key(), &key_text);
         changes.create(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
         let event = Event {
             action: Action::BuildCa,
@@ -147,9 +158,34 @@ impl Authority {
         Ok(BuiltCa {
             certificate: self.store.full_path(&layout::authority_certificate()),
             key: self.store.full_path(&layout::authority_key()),
+            is_key_new: true,
             serial,
-            not_after: validity.not_after(),
+            not_after: root.validity.not_after(),
         })
+    }
+
+    fn sign_root(
+        &self,
+        root: &Root<'_>,
+        serial: &Serial,
+        signer: &dyn CaSigner,
+    ) -> Result<Certificate, PkiError> {
+        let terms = Terms {
+            profile: self.settings.profile,
+            kind: CertificateKind::Authority(PathLength::Unlimited),
+            names: None,
+            customisation: root.customisation,
+            public_key_info: signer.public_key_info(),
+        };
+        let fields = Fields {
+            serial,
+            issuer: root.subject,
+            subject: root.subject,
+            validity: root.validity,
+            public_key_info: signer.public_key_info(),
+            extensions: &terms.self_signed(root.subject, serial)?.extensions,
+        };
+        Ok(fields.sign(signer)?)
     }
 
     /// Makes the key of an authority that stands below another one, and the request that the other one signs; its
@@ -172,18 +208,24 @@ impl Authority {
         };
         let prepared = Prepared::new(&new_key, self.settings.profile, context.random)?;
 
+        let mut changes = ChangeSet::default();
+        changes.create_secret(layout::authority_key(), &prepared.key_text);
+        self.write_subca(&prepared.request, changes, context)
+    }
+
+    /// Puts the request of a subordinate authority into the directory, together with `changes` that keep the key.
+    pub(super) fn write_subca(
+        &self,
+        request: &Request,
+        mut changes: ChangeSet,
+        context: &mut Context<'_>,
+    ) -> Result<BuiltSubCa, PkiError> {
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_no_authority()?;
-        let mut changes = ChangeSet::default();
         prepare_directory(&mut changes);
-        changes.create_secret(layout::authority_key(), &prepared.key_text);
-        changes.replace(layout::authority_request(), FileMode::Private, prepared.request.to_pem());
-        let event = Event {
-            action: Action::BuildCa,
-            at: context.now,
-            serial: "",
-            detail: &prepared.request.subject_line(),
-        };
+        changes.replace(layout::authority_request(), FileMode::Private, request.to_pem());
+        let event =
+            Event { action: Action::BuildCa, at: context.now, serial: "", detail: &request.subject_line() };
         self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(BuiltSubCa {

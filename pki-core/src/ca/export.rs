@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{Authority, Context, key_error, read_key};
+use super::audit::about_file;
+use super::{Authority, Context, LockedKey, key_error, read_key};
+use crate::audit::Action;
 use crate::bundle::pkcs12::{self, Compatibility};
 use crate::bundle::{BundleError, pkcs7};
 use crate::cert::Certificate;
@@ -69,6 +71,9 @@ impl Authority {
         layout::inline_directories().into_iter().for_each(|directory| changes.directory(directory));
         changes.replace_secret(path.clone(), zeroize::Zeroizing::new(container.expose().to_vec()));
         changes.replace_secret_text(inline_path.clone(), &inline);
+        if request.with_key {
+            self.log(&[about_file(Action::ExportKey, &path, context.now)], &mut changes)?;
+        }
         locked.commit(changes)?;
         Ok(ExportedFiles {
             file: self.store.full_path(&path),
@@ -87,7 +92,8 @@ impl Authority {
         let mut changes = ChangeSet::default();
         let path = layout::pkcs7(name);
         changes.replace(path.clone(), FileMode::Private, pkcs7::certificates_only(&all));
-        self.exported(changes, &path)
+        self.store.lock(&self.settings.lock)?.commit(changes)?;
+        Ok(ExportedFiles { file: self.store.full_path(&path), inline: None })
     }
 
     /// Writes private/NAME.p8.
@@ -105,7 +111,7 @@ impl Authority {
         let mut changes = ChangeSet::default();
         let path = layout::pkcs8(name);
         changes.replace_secret_text(path.clone(), &text);
-        self.exported(changes, &path)
+        self.exported_key(changes, &path, context)
     }
 
     /// Writes private/NAME.p1, without encryption: PKCS#1 has none that protects.
@@ -120,7 +126,7 @@ impl Authority {
         let mut changes = ChangeSet::default();
         let path = layout::pkcs1(name);
         changes.replace_secret_text(path.clone(), &pem::armour_secret("RSA PRIVATE KEY", key.pkcs1_der()?));
-        self.exported(changes, &path)
+        self.exported_key(changes, &path, context)
     }
 
     /// The key in private/NAME.key, asking for its passphrase if it has one.
@@ -142,15 +148,21 @@ impl Authority {
         let passphrase = match encoded {
             EncodedKey::Plain(_) => None,
             EncodedKey::Encrypted(_) => Some(
-                (context.passphrases)(&full_path)
+                (context.passphrases)(LockedKey::File(&full_path))
                     .map_err(|reason| PkiError::NoPassphrase { path: full_path, reason })?,
             ),
         };
         encoded.unlock(passphrase.as_ref()).map_err(key_error(&self.store, path))
     }
 
-    fn exported(&self, changes: ChangeSet, path: &PkiPath) -> Result<ExportedFiles, PkiError> {
+    fn exported_key(
+        &self,
+        mut changes: ChangeSet,
+        path: &PkiPath,
+        context: &Context<'_>,
+    ) -> Result<ExportedFiles, PkiError> {
         let locked = self.store.lock(&self.settings.lock)?;
+        self.log(&[about_file(Action::ExportKey, path, context.now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(ExportedFiles { file: self.store.full_path(path), inline: None })
     }

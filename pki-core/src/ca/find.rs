@@ -90,7 +90,11 @@ impl PkiReader<'_> {
     }
 
     /// Every generation of a name: rows with this common name, and the row of the file of that name.
-    fn generations<'r>(&self, records: &'r Records, name: &str) -> Result<Vec<&'r Record>, PkiError> {
+    pub(super) fn generations<'r>(
+        &self,
+        records: &'r Records,
+        name: &str,
+    ) -> Result<Vec<&'r Record>, PkiError> {
         let in_file = match FileBase::parse(name) {
             Ok(base) => self.store().read(&layout::certificate(&base))?,
             Err(_) => None,

@@ -65,7 +65,7 @@ impl Authority {
         let entries = revoked.len();
         let content =
             ListContent { authority: &signing.certificate, revoked, number: number.clone(), validity };
-        let list = content.sign(self.settings.profile, &signing.key)?;
+        let list = content.sign(self.settings.profile, &*signing.key)?;
         let mut changes = publication(&list);
         let event = Event {
             action: if request.force { Action::ForceCrl } else { Action::GenCrl },

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use zeroize::Zeroizing;
 
+use super::audit::about_file;
 use super::{Authority, Context};
+use crate::audit::Action;
 use crate::cert::csr::Request;
 use crate::cert::dump;
 use crate::cert::extension::Extension;
@@ -15,6 +17,7 @@ use crate::key::{Digest, KeyAlgorithm, PrivateKey, Protection, SigningKey, gener
 use crate::name::FileBase;
 use crate::random::RandomSource;
 use crate::store::{ChangeSet, FileMode, layout};
+use crate::time::Timestamp;
 
 /// A request for a key and a certificate request.
 pub struct GenReq {
@@ -128,7 +131,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`PkiError::Certificate`] if the file holds no request; [`PkiError::NameTaken`].
-    pub fn import_req(&self, name: &FileBase, file: &[u8]) -> Result<PathBuf, PkiError> {
+    pub fn import_req(&self, name: &FileBase, file: &[u8], now: Timestamp) -> Result<PathBuf, PkiError> {
         let path = layout::request(name);
         let full_path = self.store.full_path(&path);
         let request = Request::from_file(file)?;
@@ -137,7 +140,8 @@ impl Authority {
             return Err(PkiError::NameTaken { found: full_path });
         }
         let mut changes = ChangeSet::default();
-        changes.create(path, FileMode::Private, request.to_pem());
+        changes.create(path.clone(), FileMode::Private, request.to_pem());
+        self.log(&[about_file(Action::Import, &path, now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(full_path)
     }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use super::{Authority, read_certificates};
+use crate::audit::{Action, Event};
 use crate::cert::Certificate;
 use crate::error::PkiError;
 use crate::name::FileBase;
 use crate::store::{ChangeSet, PkiPath, layout};
+use crate::time::Timestamp;
 
 impl Authority {
     /// Moves issued/NAME.crt to `expired`, so that its request can be signed again. The certificate stays valid until
@@ -14,10 +16,10 @@ impl Authority {
     ///
     /// # Errors
     /// [`PkiError::NoAuthority`], [`PkiError::NoCertificate`]; [`PkiError::NameTaken`] while an older one is there.
-    pub fn expire(&self, name: &FileBase) -> Result<PathBuf, PkiError> {
+    pub fn expire(&self, name: &FileBase, now: Timestamp) -> Result<PathBuf, PkiError> {
         self.require_authority()?;
         let locked = self.store.lock(&self.settings.lock)?;
-        self.issued_certificate(name)?;
+        let certificate = self.issued_certificate(name)?;
         let target = layout::expired_certificate(name);
         let full_path = self.store.full_path(&target);
         if self.store.exists(&target)? {
@@ -26,6 +28,9 @@ impl Authority {
         let mut changes = ChangeSet::default();
         changes.directory(target.parent());
         changes.move_file(layout::certificate(name), target);
+        let (serial, detail) = (certificate.serial().to_string(), certificate.subject_line());
+        let event = Event { action: Action::Expire, at: now, serial: &serial, detail: &detail };
+        self.log(&[event], &mut changes)?;
         locked.commit(changes)?;
         Ok(full_path)
     }

@@ -75,7 +75,7 @@ impl Authority {
             public_key_info: order.public_key_info,
             extensions: &granted.extensions,
         };
-        let certificate = fields.sign(&signing.key)?;
+        let certificate = fields.sign(&*signing.key)?;
         let refused = granted.refused.iter().map(|oid| Warning::NotGranted { extension: oid.to_string() });
         Ok((certificate, refused.collect()))
     }

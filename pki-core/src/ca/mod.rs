@@ -18,7 +18,10 @@ mod inline;
 mod issue;
 mod issue_many;
 mod issuing;
+mod key_place;
 mod next_generation;
+mod offboard;
+mod profiles;
 mod reader;
 mod records;
 mod renew_ca;
@@ -31,6 +34,7 @@ mod set_pass;
 mod sign_req;
 mod signing;
 mod support_files;
+mod token_key;
 
 use std::path::{Path, PathBuf};
 
@@ -46,7 +50,10 @@ pub use init::{Init, InitOutcome, init, replace};
 pub use inline::InlineFile;
 pub use issue::{Issue, Issued};
 pub use issuing::{CertificateForm, SerialNumbers};
+pub use key_place::KeyPlace;
 pub use next_generation::{NextGeneration, Renewed, RenewedKey};
+pub use offboard::{Offboard, Offboarded};
+pub use profiles::StoredProfile;
 pub use reader::PkiReader;
 pub use records::{Record, RecordState, Records, RevocationMark};
 pub use renew_ca::{RenewCa, RenewedCa};
@@ -58,9 +65,11 @@ pub use self_sign::{SelfSign, SelfSignedFiles};
 pub use set_pass::{KeyName, set_pass_of_file};
 pub use sign_req::{SignReq, SubjectChoice};
 pub use support_files::TlsKeyKind;
+pub use token_key::{BuildCaInToken, BuildSubCaInToken, WantedTokenKey};
 
 use crate::cert::{Certificate, Profile};
 use crate::error::PkiError;
+use crate::key::pkcs11::Pkcs11Uri;
 use crate::key::{EncodedKey, KeyError, WeakEncryption};
 use crate::random::RandomSource;
 use crate::secret::Passphrase;
@@ -77,8 +86,22 @@ pub struct Context<'a> {
     pub passphrases: &'a mut PassphraseSource<'a>,
 }
 
-/// Answers with the passphrase of the key file it is given, or with the reason why there is none.
-pub type PassphraseSource<'a> = dyn FnMut(&Path) -> Result<Passphrase, String> + 'a;
+/// Answers with the passphrase of the key it is given, or with the reason why there is none.
+pub type PassphraseSource<'a> = dyn FnMut(LockedKey<'_>) -> Result<Passphrase, String> + 'a;
+
+/// What somebody is asked a passphrase for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LockedKey<'a> {
+    /// An encrypted key file.
+    File(&'a Path),
+    /// A token, which is opened by its PIN.
+    Token {
+        /// Its label.
+        label: &'a str,
+        /// What the URI of the key says about the source of the PIN, uninterpreted.
+        pin_source: Option<&'a str>,
+    },
+}
 
 /// How an authority behaves, beyond single operations.
 #[derive(Clone, Copy, Debug, Default)]
@@ -143,6 +166,8 @@ pub enum Warning {
 pub struct Authority {
     store: Store,
     settings: Settings,
+    /// Comes before what the directory says about the place of the key.
+    key_in_token: Option<Pkcs11Uri>,
 }
 
 impl Authority {
@@ -182,7 +207,13 @@ impl Authority {
                 });
             }
         }
-        Ok(Self { store, settings })
+        Ok(Self { store, settings, key_in_token: None })
+    }
+
+    /// The same with the key of the authority in this token, whatever the directory says.
+    #[must_use]
+    pub fn with_key_in_token(self, uri: Pkcs11Uri) -> Self {
+        Self { key_in_token: Some(uri), ..self }
     }
 
     /// The certificates and keys of the directory, for reading.
@@ -198,7 +229,7 @@ impl Authority {
                 return Err(PkiError::NoAuthority { missing: self.store.full_path(&path) });
             }
         }
-        Ok(())
+        self.key_place().map(|_| ())
     }
 }
 

@@ -87,7 +87,7 @@ impl Authority {
             validity: request.validity,
             serial: &serial,
         };
-        let certificate = successor.sign(&signing.certificate, &signing.key)?;
+        let certificate = successor.sign(&signing.certificate, &*signing.key)?;
         let mut changes = ChangeSet::default();
         self.put_aside(&request.name, &old, new_key.is_some(), &mut changes)?;
         let warnings = self.put_in_place(request, &certificate, new_key, &mut changes)?;

@@ -71,7 +71,7 @@ impl Authority {
             public_key_info: old.public_key_info(),
             extensions: &terms.self_signed(old.subject_der(), &serial)?.extensions,
         };
-        let certificate = fields.sign(&signing.key)?;
+        let certificate = fields.sign(&*signing.key)?;
 
         let locked = self.store.lock(&self.settings.lock)?;
         let with_text = CertificateForm { text: true, inline: false };

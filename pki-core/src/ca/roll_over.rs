@@ -10,7 +10,10 @@ use std::path::PathBuf;
 use zeroize::Zeroizing;
 
 use super::issuing::draw_serial;
-use super::{Authority, Context, PkiReader, Record, RecordState, SerialNumbers, Warning};
+use super::token_key::AcquiredKey;
+use super::{
+    Authority, Context, KeyPlace, PkiReader, Record, RecordState, SerialNumbers, WantedTokenKey, Warning,
+};
 use crate::audit::{Action, Event};
 use crate::cert::Certificate;
 use crate::cert::build::Validity;
@@ -42,6 +45,8 @@ pub enum AuthorityKey {
         /// Protection of the key file.
         protection: Protection,
     },
+    /// One in a token.
+    InToken(WantedTokenKey),
 }
 
 /// The next generation of the authority.
@@ -73,6 +78,8 @@ pub struct AuthorityGeneration {
 /// The authority's generations.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorityStatus {
+    /// Where the directory says that the key of the current one is; nothing for an authority whose key is elsewhere.
+    pub key: Option<KeyPlace>,
     /// The current one first.
     pub generations: Vec<AuthorityGeneration>,
     /// Certificates in force whose file is gone, so that nothing tells who has signed them.
@@ -86,59 +93,127 @@ impl Authority {
     /// [`PkiError::NoAuthority`]; what unlocking the CA key, key generation, signing and the store answer.
     pub fn roll_over(&self, request: &RollOver, context: &mut Context<'_>) -> Result<RolledOver, PkiError> {
         let signing = self.unlock(request.digest, context)?;
-        let old = &signing.certificate;
-        let serial = draw_serial(SerialNumbers::Random159, context.random)?;
-        let validity = Validity::days_from(context.now, request.days)?;
-        let root = |public_key_info| Successor { of: old, public_key_info, validity, serial: &serial };
+        let next = Next {
+            old: &signing.certificate,
+            old_key: &*signing.key,
+            serial: draw_serial(SerialNumbers::Random159, context.random)?,
+            validity: Validity::days_from(context.now, request.days)?,
+        };
         let mut changes = ChangeSet::default();
         let certificate = match &request.key {
             AuthorityKey::Same => {
-                let certificate = root(old.public_key_info()).sign_itself(&signing.key)?;
-                changes.replace(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
+                let certificate = next.with_same_key(&mut changes)?;
+                self.write_generation(&next, &certificate, changes, context)?;
                 certificate
             }
             AuthorityKey::New { algorithm, protection } => {
                 let key = generate(*algorithm, context.random)?;
                 let digest = self.settings.profile.digest(request.digest, *algorithm);
-                let signer = SigningKey::new(&key, digest)?;
-                let certificate = root(key.public_key_info()).sign_itself(&signer)?;
-                cross_certify(old, &certificate, &signing.key, &signer, &mut changes)?;
-                let text = key.to_pem(protection, context.random)?;
-                let text = Zeroizing::new(text.as_bytes().to_vec());
-                changes.replace_secret(layout::authority_key(), text);
+                self.move_key_to_file(&key.to_pem(protection, context.random)?, &mut changes)?;
+                let certificate = next.with_new_key(&SigningKey::new(&key, digest)?, &mut changes)?;
+                self.write_generation(&next, &certificate, changes, context)?;
                 certificate
             }
+            AuthorityKey::InToken(wanted) => {
+                let key = self.acquire(wanted, request.digest, context)?;
+                let made = self.roll_over_to(wanted, &key, &next, changes, context);
+                key.conclude(made)?
+            }
         };
-        self.keep_history(old, &mut changes)?;
-        let locked = self.store.lock(&self.settings.lock)?;
-        if self.authority_certificate()? != *old {
-            // Somebody else has rolled the authority over in the meantime.
-            return Err(PkiError::ForeignAuthorityKey {
-                key: self.store.full_path(&layout::authority_key()),
-            });
-        }
-        let (number, detail) = (serial.to_string(), certificate.subject_line());
-        let event = Event { action: Action::RollOver, at: context.now, serial: &number, detail: &detail };
-        self.log(&[event], &mut changes)?;
-        locked.commit(changes)?;
-        let has_new_key = matches!(request.key, AuthorityKey::New { .. });
+        let has_new_key = certificate.public_key_info() != signing.certificate.public_key_info();
         Ok(RolledOver {
             bundle: self.store.full_path(&layout::authority_certificate()),
             cross: has_new_key.then(|| self.store.full_path(&layout::cross_certificate())),
-            serial,
+            serial: certificate.serial(),
             not_after: certificate.not_after(),
             warnings: signing.warnings,
         })
+    }
+
+    fn roll_over_to(
+        &self,
+        wanted: &WantedTokenKey,
+        key: &AcquiredKey,
+        next: &Next<'_>,
+        mut changes: ChangeSet,
+        context: &Context<'_>,
+    ) -> Result<Certificate, PkiError> {
+        if key.signer.public_key_info() == next.old.public_key_info() {
+            return Err(PkiError::SameTokenKey);
+        }
+        self.move_key_to_token(&wanted.uri, &mut changes)?;
+        let certificate = next.with_new_key(&key.signer, &mut changes)?;
+        self.write_generation(next, &certificate, changes, context)?;
+        Ok(certificate)
+    }
+
+    fn write_generation(
+        &self,
+        next: &Next<'_>,
+        certificate: &Certificate,
+        mut changes: ChangeSet,
+        context: &Context<'_>,
+    ) -> Result<(), PkiError> {
+        self.keep_history(next.old, &mut changes)?;
+        let locked = self.store.lock(&self.settings.lock)?;
+        if self.authority_certificate()? != *next.old {
+            // Somebody else has rolled the authority over in the meantime.
+            return Err(PkiError::ForeignAuthorityKey { key: self.key_place()?.to_string().into() });
+        }
+        let (number, detail) = (certificate.serial().to_string(), certificate.subject_line());
+        let event = Event { action: Action::RollOver, at: context.now, serial: &number, detail: &detail };
+        self.log(&[event], &mut changes)?;
+        Ok(locked.commit(changes)?)
     }
 
     fn keep_history(&self, old: &Certificate, changes: &mut ChangeSet) -> Result<(), PkiError> {
         let [certificate, key] = layout::authority_history(&old.serial());
         changes.directory(certificate.parent());
         changes.replace(certificate, FileMode::Private, old.to_pem());
-        if let Some(text) = self.store.read(&layout::authority_key())? {
-            changes.replace_secret(key, Zeroizing::new(text));
+        match self.key_place()? {
+            KeyPlace::Token(uri) => {
+                let place = layout::authority_token_history(&old.serial());
+                changes.replace(place, FileMode::Private, format!("{uri}\n"));
+            }
+            KeyPlace::File(_) => {
+                if let Some(text) = self.store.read(&layout::authority_key())? {
+                    changes.replace_secret(key, Zeroizing::new(text));
+                }
+            }
         }
         Ok(())
+    }
+}
+
+/// The next generation on its way.
+struct Next<'a> {
+    old: &'a Certificate,
+    old_key: &'a dyn CaSigner,
+    serial: Serial,
+    validity: Validity,
+}
+
+impl Next<'_> {
+    fn with_same_key(&self, changes: &mut ChangeSet) -> Result<Certificate, PkiError> {
+        let certificate = self.root(self.old_key)?;
+        changes.replace(layout::authority_certificate(), FileMode::Public, certificate.to_pem());
+        Ok(certificate)
+    }
+
+    fn with_new_key(&self, key: &dyn CaSigner, changes: &mut ChangeSet) -> Result<Certificate, PkiError> {
+        let certificate = self.root(key)?;
+        cross_certify(self.old, &certificate, self.old_key, key, changes)?;
+        Ok(certificate)
+    }
+
+    fn root(&self, key: &dyn CaSigner) -> Result<Certificate, PkiError> {
+        let root = Successor {
+            of: self.old,
+            public_key_info: key.public_key_info(),
+            validity: self.validity,
+            serial: &self.serial,
+        };
+        Ok(root.sign_itself(key)?)
     }
 }
 
@@ -200,6 +275,11 @@ impl PkiReader<'_> {
                 None => unknown.push(record),
             }
         }
-        Ok(AuthorityStatus { generations, unknown })
+        let key = match self.key_place() {
+            Ok(place) => Some(place),
+            Err(PkiError::NoAuthority { .. }) => None,
+            Err(other) => return Err(other),
+        };
+        Ok(AuthorityStatus { key, generations, unknown })
     }
 }

@@ -56,7 +56,7 @@ impl Authority {
     /// # Errors
     /// [`PkiError::AuthorityExists`], [`PkiError::NameTaken`].
     pub fn require_self_signable(&self, name: &FileBase) -> Result<(), PkiError> {
-        for path in [layout::authority_certificate(), layout::authority_key()] {
+        for path in [layout::authority_certificate(), layout::authority_key(), layout::authority_token()] {
             if self.store.exists(&path)? {
                 return Err(PkiError::AuthorityExists { found: self.store.full_path(&path) });
             }

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{Authority, Context};
+use super::audit::about_file;
+use super::{Authority, Context, KeyPlace, LockedKey};
+use crate::audit::Action;
 use crate::error::PkiError;
 use crate::key::{EncodedKey, Protection};
 use crate::name::FileBase;
@@ -38,13 +40,17 @@ impl Authority {
             KeyName::Of(name) => layout::private_key(name),
         };
         let full_path = self.store.full_path(&path);
+        if let (KeyName::Authority, KeyPlace::Token(uri)) = (key, self.key_place()?) {
+            return Err(PkiError::KeyInToken { uri: uri.to_string() });
+        }
         let unlocked = self.unlocked_key(&path, context)?;
         let protection =
             protection().map_err(|reason| PkiError::NoPassphrase { path: full_path.clone(), reason })?;
         let text = unlocked.to_pem(&protection, context.random)?;
         let locked = self.store.lock(&self.settings.lock)?;
         let mut changes = ChangeSet::default();
-        changes.replace_secret_text(path, &text);
+        changes.replace_secret_text(path.clone(), &text);
+        self.log(&[about_file(Action::SetPass, &path, context.now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(full_path)
     }
@@ -66,7 +72,9 @@ pub fn set_pass_of_file(
     let encoded = EncodedKey::from_pem(&text).map_err(on_failure)?;
     let passphrase = match encoded {
         EncodedKey::Plain(_) => None,
-        EncodedKey::Encrypted(_) => Some((context.passphrases)(path).map_err(no_passphrase)?),
+        EncodedKey::Encrypted(_) => {
+            Some((context.passphrases)(LockedKey::File(path)).map_err(no_passphrase)?)
+        }
     };
     let key = encoded.unlock(passphrase.as_ref()).map_err(on_failure)?;
     let text = key.to_pem(&protection().map_err(no_passphrase)?, context.random)?;

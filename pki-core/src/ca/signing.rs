@@ -1,10 +1,12 @@
 //! What every signing operation starts with: the authority's certificate, its unlocked key, and a look at the clock.
 
-use super::{Authority, Context, ExposedKeys, Warning, key_error, read_certificates, read_key};
+use super::{
+    Authority, Context, ExposedKeys, KeyPlace, LockedKey, Warning, key_error, read_certificates, read_key,
+};
 use crate::cert::Certificate;
 use crate::crl::published::this_update_of_prefix;
 use crate::error::PkiError;
-use crate::key::{Digest, EncodedKey, KeyError, SigningKey};
+use crate::key::{CaSigner, Digest, EncodedKey, KeyError, SigningKey};
 use crate::pem;
 use crate::store::layout;
 use crate::time::Timestamp;
@@ -12,12 +14,12 @@ use crate::time::Timestamp;
 /// The authority ready to sign.
 pub(super) struct Signing {
     pub(super) certificate: Certificate,
-    pub(super) key: SigningKey,
+    pub(super) key: Box<dyn CaSigner>,
     pub(super) warnings: Vec<Warning>,
 }
 
 impl Authority {
-    /// Unlocks the CA key, asking for its passphrase if it has one, and refuses a clock that has been set back.
+    /// Unlocks the CA key, asking for its passphrase or PIN if it has one, and refuses a clock that has been set back.
     pub(super) fn unlock(
         &self,
         digest: Option<Digest>,
@@ -26,6 +28,25 @@ impl Authority {
         self.require_authority()?;
         let certificate = self.authority_certificate()?;
         self.check_clock(&certificate, context.now)?;
+        let place = self.key_place()?;
+        let (key, warnings): (Box<dyn CaSigner>, _) = match &place {
+            KeyPlace::File(_) => {
+                let (key, warnings) = self.unlock_file(digest, context)?;
+                (Box::new(key), warnings)
+            }
+            KeyPlace::Token(uri) => (Box::new(self.unlock_in_token(uri, digest, context)?), Vec::new()),
+        };
+        if key.public_key_info() != certificate.public_key_info() {
+            return Err(PkiError::ForeignAuthorityKey { key: place.to_string().into() });
+        }
+        Ok(Signing { certificate, key, warnings })
+    }
+
+    fn unlock_file(
+        &self,
+        digest: Option<Digest>,
+        context: &mut Context<'_>,
+    ) -> Result<(SigningKey, Vec<Warning>), PkiError> {
         let path = layout::authority_key();
         let on_failure = key_error(&self.store, &path);
         let missing = |missing| PkiError::NoAuthority { missing };
@@ -40,16 +61,13 @@ impl Authority {
                         .weakness()
                         .map(|weakness| Warning::WeakEncryption { path: full_path.clone(), weakness }),
                 );
-                let passphrase = (context.passphrases)(&full_path)
+                let passphrase = (context.passphrases)(LockedKey::File(&full_path))
                     .map_err(|reason| PkiError::NoPassphrase { path: full_path.clone(), reason })?;
                 locked.unlock(&passphrase).map_err(&on_failure)?
             }
         };
-        if key.public_key_info() != certificate.public_key_info() {
-            return Err(PkiError::ForeignAuthorityKey { key: full_path });
-        }
         let digest = self.settings.profile.digest(digest, key.algorithm());
-        Ok(Signing { key: SigningKey::new(&key, digest).map_err(on_failure)?, certificate, warnings })
+        Ok((SigningKey::new(&key, digest).map_err(on_failure)?, warnings))
     }
 
     /// ca.crt may hold further certificates below the authority's own; the first one counts.

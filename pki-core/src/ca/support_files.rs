@@ -2,12 +2,15 @@
 
 use std::path::PathBuf;
 
+use super::audit::about_file;
 use super::{Authority, Context};
-use crate::bundle::static_key::{STATIC_KEY, parse_static_key};
+use crate::audit::Action;
+use crate::bundle::static_key::{STATIC_KEY, parse_static_key, static_key_text};
 use crate::bundle::{BundleError, dh_groups};
 use crate::cert::Certificate;
 use crate::error::PkiError;
 use crate::store::{ChangeSet, FileMode, layout};
+use crate::time::Timestamp;
 
 /// How a static key wraps the control channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,34 +51,26 @@ impl Authority {
     pub fn gen_tls_key(&self, kind: TlsKeyKind, context: &mut Context<'_>) -> Result<PathBuf, PkiError> {
         let mut octets = zeroize::Zeroizing::new([0; STATIC_KEY]);
         context.random.fill(&mut *octets)?;
-        let mut body = zeroize::Zeroizing::new(String::with_capacity(STATIC_KEY_TEXT));
-        for line in octets.chunks(16) {
-            for octet in line {
-                body.push(digit(octet >> 4));
-                body.push(digit(octet & 0x0f));
-            }
-            body.push('\n');
-        }
         let head = match kind {
             TlsKeyKind::Auth => "# Easy-RSA TLS-AUTH Key\n",
             TlsKeyKind::Crypt => "# Easy-RSA TLS-CRYPT Key\n",
         };
         let comment = "#\n# 2048 bit OpenVPN static key\n#\n";
-        let text = zeroize::Zeroizing::new([head, comment, BEGIN, "\n", &body, END, "\n"].concat());
-        self.create_tls_key(&text)
+        let text = zeroize::Zeroizing::new([head, comment, &static_key_text(&octets)].concat());
+        self.create_tls_key(&text, None)
     }
 
     /// Takes a static key over as private/easyrsa-tls.key.
     ///
     /// # Errors
     /// [`PkiError::Bundle`] if the file holds none; [`PkiError::FileExists`]; what the store answers.
-    pub fn import_tls_key(&self, file: &[u8]) -> Result<PathBuf, PkiError> {
+    pub fn import_tls_key(&self, file: &[u8], now: Timestamp) -> Result<PathBuf, PkiError> {
         let text = std::str::from_utf8(file).map_err(|_| BundleError::NoStaticKey)?;
         parse_static_key(text).map_err(|_| BundleError::NoStaticKey)?;
-        self.create_tls_key(text)
+        self.create_tls_key(text, Some(now))
     }
 
-    fn create_tls_key(&self, text: &str) -> Result<PathBuf, PkiError> {
+    fn create_tls_key(&self, text: &str, imported_at: Option<Timestamp>) -> Result<PathBuf, PkiError> {
         let path = layout::tls_key();
         let full_path = self.store.full_path(&path);
         let locked = self.store.lock(&self.settings.lock)?;
@@ -83,7 +78,10 @@ impl Authority {
             return Err(PkiError::FileExists { found: full_path });
         }
         let mut changes = ChangeSet::default();
-        changes.create_secret(path, text);
+        changes.create_secret(path.clone(), text);
+        if let Some(now) = imported_at {
+            self.log(&[about_file(Action::Import, &path, now)], &mut changes)?;
+        }
         locked.commit(changes)?;
         Ok(full_path)
     }
@@ -92,7 +90,7 @@ impl Authority {
     ///
     /// # Errors
     /// [`PkiError::NewCertificate`] if the file holds none; what the store answers.
-    pub fn import_ca(&self, file: &[u8]) -> Result<PathBuf, PkiError> {
+    pub fn import_ca(&self, file: &[u8], now: Timestamp) -> Result<PathBuf, PkiError> {
         let added: String = Certificate::all_from_pem(file)?.iter().map(Certificate::to_pem).collect();
         let path = layout::external_authorities();
         let locked = self.store.lock(&self.settings.lock)?;
@@ -101,15 +99,8 @@ impl Authority {
         let mut changes = ChangeSet::default();
         layout::inline_directories().into_iter().for_each(|directory| changes.directory(directory));
         changes.replace(path.clone(), FileMode::Private, content);
+        self.log(&[about_file(Action::Import, &path, now)], &mut changes)?;
         locked.commit(changes)?;
         Ok(self.store.full_path(&path))
     }
 }
-
-fn digit(nibble: u8) -> char {
-    char::from_digit(nibble.into(), 16).unwrap_or('0')
-}
-
-const STATIC_KEY_TEXT: usize = 2 * STATIC_KEY + 16;
-const BEGIN: &str = "-----BEGIN OpenVPN Static key V1-----";
-const END: &str = "-----END OpenVPN Static key V1-----";

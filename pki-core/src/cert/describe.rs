@@ -85,6 +85,7 @@ fn name_text(name: &GeneralName) -> String {
         GeneralName::Uri(uri) => format!("URI:{uri}"),
         GeneralName::Directory(name) => format!("dirName:{name}"),
         GeneralName::Ip(address) => format!("IP:{address}"),
+        GeneralName::Principal(name) => format!("principal:{name}"),
         GeneralName::Other(tag) => format!("other:{:02x}", tag),
     }
 }

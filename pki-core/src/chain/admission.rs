@@ -187,7 +187,7 @@ fn judge_status(status: RevocationStatus, issuer: &Certificate) -> Result<Option
 }
 
 fn check_identity(leaf: &Certificate, policy: &ChainPolicy) -> Result<Option<String>, Reason> {
-    match identity::common_name(leaf.subject()) {
+    match identity::identity(leaf, policy.identity) {
         Ok(None) if policy.require_identity => Err(Reason::NoIdentity),
         Ok(common_name) => Ok(common_name),
         Err(reason) if policy.require_identity => Err(reason),

@@ -24,6 +24,7 @@ mod strict;
 
 pub use anchors::{TrustAnchors, TrustAnchorsError};
 pub use files::{FileRejection, FileRequest, verify_files};
+pub use identity::{IdentityField, IdentityProblem, UnknownIdentityField};
 pub use peer_name::{PeerName, PeerNameError};
 pub use policy::{ChainPolicy, MissingUsage, Purpose, Revocation};
 pub use rejection::{LeafSummary, Reason, Rejection};

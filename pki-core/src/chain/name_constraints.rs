@@ -240,6 +240,7 @@ impl<'a> From<&'a GeneralName> for Name<'a> {
             GeneralName::Uri(uri) => Self::Uri(uri),
             GeneralName::Directory(name) => Self::Directory(name),
             GeneralName::Ip(address) => Self::Ip(*address),
+            GeneralName::Principal(_) => Self::Other(GeneralName::OTHER_TAG),
             GeneralName::Other(tag) => Self::Other(*tag),
         }
     }

@@ -1,5 +1,6 @@
 //! What a certificate is wanted for, and how strict to be.
 
+use super::identity::IdentityField;
 use super::rejection::Reason;
 use crate::crl::{Freshness, RevocationIndex};
 
@@ -39,6 +40,8 @@ pub struct ChainPolicy {
     pub missing_extended_key_usage: MissingUsage,
     /// Whether the leaf must carry one unambiguous, harmless common name.
     pub require_identity: bool,
+    /// The field of the leaf that says who its holder is.
+    pub identity: IdentityField,
     /// Whether every certificate and list must follow RFC 5280 to the letter; easy-rsa's do not.
     pub strict: bool,
     /// How long revocation lists may be relied on.
@@ -58,6 +61,7 @@ impl ChainPolicy {
         Self {
             missing_extended_key_usage: MissingUsage::Refuse,
             require_identity: true,
+            identity: IdentityField::CommonName,
             strict: false,
             freshness: Freshness::default(),
             max_intermediates: 8,

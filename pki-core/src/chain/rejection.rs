@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::identity;
+use super::identity::{self, IdentityField, IdentityProblem};
 use super::strict::ProfileDefect;
 use crate::crl::RevocationReason;
 use crate::serial::Serial;
@@ -265,6 +265,14 @@ pub enum Reason {
     /// No common name to go by.
     #[error("its subject has no common name")]
     NoIdentity,
+    /// The field that a policy takes names from does not say who it is.
+    #[error("its {field} {problem}")]
+    Identity {
+        /// The field.
+        field: IdentityField,
+        /// What is wrong with it.
+        problem: IdentityProblem,
+    },
     /// Several common names.
     #[error("its subject has several common names")]
     AmbiguousIdentity,
@@ -408,6 +416,7 @@ impl Reason {
             Self::CrlExpired { .. } => "crl-expired",
             Self::CrlNotYetValid { .. } => "crl-not-yet-valid",
             Self::CrlIssuerMayNotSign { .. } => "crl-issuer-may-not-sign",
+            Self::Identity { problem, .. } => problem.code(),
             Self::NoIdentity => "no-identity",
             Self::AmbiguousIdentity => "ambiguous-identity",
             Self::DeceptiveIdentity { .. } => "deceptive-identity",
@@ -473,6 +482,9 @@ impl Reason {
             }
             Self::CrlNotYetValid { .. } => "check the clocks of this host and of the CA's",
             Self::CrlIssuerMayNotSign { .. } => "issue the CA certificate again with cRLSign in its keyUsage",
+            Self::Identity { .. } => {
+                "issue the certificate with exactly one plain value in that field, or take names from another field"
+            }
             Self::NoIdentity | Self::AmbiguousIdentity => {
                 "issue the certificate with exactly one common name"
             }

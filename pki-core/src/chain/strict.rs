@@ -153,6 +153,7 @@ fn check_alternative_names(certificate: &Certificate) -> Result<(), ProfileDefec
         | GeneralName::Uri(_)
         | GeneralName::Directory(_)
         | GeneralName::Ip(_)
+        | GeneralName::Principal(_)
         | GeneralName::Other(_) => true,
     };
     require(names.value.iter().all(well_formed), ProfileDefect::BadHostName)
@@ -196,7 +197,10 @@ fn check_common_name(leaf: &Certificate, extensions: &Extensions) -> Result<(), 
     let is_copy = |name: &GeneralName| match name {
         GeneralName::Dns(text) | GeneralName::Email(text) => *text == common_name,
         GeneralName::Ip(address) => address.to_string() == common_name,
-        GeneralName::Uri(_) | GeneralName::Directory(_) | GeneralName::Other(_) => false,
+        GeneralName::Uri(_)
+        | GeneralName::Directory(_)
+        | GeneralName::Principal(_)
+        | GeneralName::Other(_) => false,
     };
     require(names.value.iter().any(is_copy), ProfileDefect::CommonNameNotAlternative)
 }

@@ -4,6 +4,9 @@ use std::fmt;
 
 use der::oid::ObjectIdentifier;
 
+use crate::pem;
+use crate::x509::der::Reader;
+
 /// A kind of key pair that can sign certificates and serve in TLS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyAlgorithm {
@@ -38,6 +41,19 @@ impl KeyAlgorithm {
             "ed25519" | "ED25519" | "Ed25519" => Ok(Self::Ed25519),
             _ => Err(UnknownAlgorithm(name.to_owned())),
         }
+    }
+
+    /// Reads the curve of a file that `openssl ecparam -name CURVE` wrote.
+    ///
+    /// # Errors
+    /// For a file without named parameters, or with those of another curve.
+    pub fn from_ec_parameters(file: &[u8]) -> Result<Self, UnknownAlgorithm> {
+        let block = pem::first(file, "EC PARAMETERS").ok_or_else(|| UnknownAlgorithm("none".into()))?;
+        let curve = Reader::new(&block.der).object_identifier();
+        let curve = curve.map_err(|_| UnknownAlgorithm("explicit parameters".into()))?;
+        let name =
+            || ObjectIdentifier::from_bytes(curve).map_or_else(|_| String::new(), |oid| oid.to_string());
+        Self::from_curve_oid(curve).ok_or_else(|| UnknownAlgorithm(name()))
     }
 
     /// Whether TLS 1.2's key transport works with it, which keyEncipherment permits.
@@ -104,6 +120,16 @@ mod tests {
         }
         assert!(KeyAlgorithm::from_curve("secp256k1").is_err());
         assert!(KeyAlgorithm::from_curve("ed448").is_err());
+    }
+
+    #[test]
+    fn a_file_of_ec_parameters_names_its_curve() {
+        let file = |der: &[u8]| pem::armour("EC PARAMETERS", der);
+        let p384 = [6, 5, 0x2b, 0x81, 4, 0, 0x22];
+        assert_eq!(KeyAlgorithm::from_ec_parameters(file(&p384).as_bytes()), Ok(KeyAlgorithm::P384));
+        for other in [file(&[6, 5, 0x2b, 0x81, 4, 0, 0x0a]), file(&[0x30, 0]), String::new()] {
+            assert!(KeyAlgorithm::from_ec_parameters(other.as_bytes()).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::pkcs11::TokenError;
 use crate::error::{ErrorKind, Explain};
 use crate::random::RandomError;
 use crate::secret::Passphrase;
@@ -64,6 +65,9 @@ pub enum KeyError {
     /// A signature that was just made does not verify.
     #[error("a signature made with the key does not verify")]
     FaultySignature,
+    /// The token that holds the key refuses.
+    #[error(transparent)]
+    Token(#[from] TokenError),
     /// The system gave no random numbers.
     #[error(transparent)]
     Random(#[from] RandomError),
@@ -108,6 +112,7 @@ impl Explain for KeyError {
             Self::Exposed { .. } => "key-file-exposed",
             Self::CannotSign => "key-cannot-sign",
             Self::FaultySignature => "faulty-signature",
+            Self::Token(cause) => cause.code(),
             Self::Random(cause) => cause.code(),
         }
     }
@@ -125,6 +130,7 @@ impl Explain for KeyError {
             | Self::CannotSign => ErrorKind::Environment,
             Self::TooExpensive { .. } | Self::Exposed { .. } => ErrorKind::Denied,
             Self::FaultySignature => ErrorKind::Bug,
+            Self::Token(cause) => cause.kind(),
             Self::Random(cause) => cause.kind(),
         }
     }
@@ -155,6 +161,7 @@ impl Explain for KeyError {
                 "Choose another digest, or a build with the other cryptographic backend.".into()
             }
             Self::FaultySignature => "Check the memory of this machine; nothing was issued.".into(),
+            Self::Token(cause) => cause.help(),
             Self::Random(cause) => cause.help(),
         }
     }

@@ -1,12 +1,14 @@
 //! Private keys: algorithms, generation, files in every form easy-rsa and OpenSSL write, and signing.
 //!
-//! A key on disk is an [`EncodedKey`]; unlocked it is a [`PrivateKey`]; ready to sign it is a [`SigningKey`].
+//! A key on disk is an [`EncodedKey`]; unlocked it is a [`PrivateKey`]; ready to sign it is a [`SigningKey`]. A key
+//! in a token never becomes either: see [`pkcs11`].
 
 mod algorithm;
 mod encrypt;
 mod error;
 mod generate;
 mod legacy;
+pub mod pkcs11;
 mod private;
 mod signature;
 mod signer;

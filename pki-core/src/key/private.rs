@@ -188,14 +188,14 @@ fn scalar_of_sec1(der: &[u8]) -> Result<&[u8], KeyError> {
     Ok(key.octet_string()?.content)
 }
 
-fn public_key_info(algorithm: impl FnOnce(&mut Encoder), public_key: &[u8]) -> Vec<u8> {
+pub(super) fn public_key_info(algorithm: impl FnOnce(&mut Encoder), public_key: &[u8]) -> Vec<u8> {
     Encoder::sequence_of(|info| {
         info.sequence(algorithm);
         info.bit_string(public_key);
     })
 }
 
-fn rsa_algorithm(identifier: &mut Encoder) {
+pub(super) fn rsa_algorithm(identifier: &mut Encoder) {
     identifier.oid(&oid::RSA);
     identifier.null();
 }
@@ -210,7 +210,7 @@ fn rsa_public_numbers(pkcs1: &[u8]) -> Result<(&[u8], &[u8]), KeyError> {
     if is_two_prime && is_positive { Ok((modulus, exponent)) } else { Err(KeyError::Damaged) }
 }
 
-fn bit_length(octets: &[u8]) -> u32 {
+pub(super) fn bit_length(octets: &[u8]) -> u32 {
     let significant = octets.iter().position(|octet| *octet != 0).unwrap_or(octets.len());
     let leading_zeros = octets.get(significant).map_or(0, |first| first.leading_zeros());
     u32::try_from((octets.len() - significant) * 8).unwrap_or(u32::MAX) - leading_zeros

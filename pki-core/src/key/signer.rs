@@ -1,4 +1,5 @@
-//! Signing: what the authority needs from its key, and the key file as the first thing that provides it.
+//! Signing: what the authority needs from its key, and the key in memory as one thing that provides it; a token
+//! ([`super::pkcs11`]) is the other.
 //!
 //! RSA and Ed25519 go through the backend. ECDSA does not: the p256 family signs with any digest, with nonces derived
 //! from key and message, and so without the backend's generator, whose seeding takes longer than a whole command.
@@ -9,7 +10,7 @@ use crate::crypto::backend::rand::SystemRandom;
 use crate::crypto::backend::signature::{self as backend, Ed25519KeyPair, RsaEncoding, RsaKeyPair};
 
 /// Signs certificates and lists; the key may live in memory or in a token.
-pub trait CaSigner {
+pub trait CaSigner: Send + Sync {
     /// The SubjectPublicKeyInfo of the key, in DER.
     fn public_key_info(&self) -> &[u8];
 

@@ -12,6 +12,16 @@ pub(crate) fn authority_key() -> PkiPath {
     PkiPath::of("private/ca.key")
 }
 
+/// Names the token that holds the authority's key, in the place of ca.key.
+pub(crate) fn authority_token() -> PkiPath {
+    PkiPath::of("private/ca.pkcs11")
+}
+
+/// Where the name of the token of an earlier generation lies.
+pub(crate) fn authority_token_history(serial: &Serial) -> PkiPath {
+    PkiPath::of(format!("ca-history/{serial}.pkcs11"))
+}
+
 /// The new key of the authority certified by the old one, for clients that know only the old one.
 pub(crate) fn cross_certificate() -> PkiPath {
     PkiPath::of("ca-cross.crt")
@@ -105,16 +115,9 @@ pub(crate) fn issued_directory() -> PkiPath {
     PkiPath::of("issued")
 }
 
-/// What must be there before anything can be signed.
-pub(crate) fn authority_files() -> [PkiPath; 6] {
-    [
-        authority_certificate(),
-        authority_key(),
-        index(),
-        serial(),
-        PkiPath::of("issued"),
-        PkiPath::of("certs_by_serial"),
-    ]
+/// What must be there besides the key before anything can be signed.
+pub(crate) fn authority_files() -> [PkiPath; 5] {
+    [authority_certificate(), index(), serial(), PkiPath::of("issued"), PkiPath::of("certs_by_serial")]
 }
 
 pub(crate) fn private_key(name: &FileBase) -> PkiPath {
@@ -266,9 +269,15 @@ pub(crate) fn revocation_directories() -> Vec<PkiPath> {
         .collect()
 }
 
+/// The profile that was made for a client.
+pub(crate) fn profile(name: &FileBase) -> PkiPath {
+    PkiPath::of(format!("inline/private/{name}.ovpn"))
+}
+
 /// Containers and profiles made from a certificate, which must not outlive it.
-pub(crate) fn derived_files(name: &FileBase) -> [PkiPath; 8] {
+pub(crate) fn derived_files(name: &FileBase) -> [PkiPath; 9] {
     [
+        format!("inline/private/{name}.ovpn"),
         format!("private/{name}.p12"),
         format!("private/{name}.p8"),
         format!("private/{name}.p1"),

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::der::{DerError, DerFault, Element, Reader, tag};
 use super::name::DistinguishedName;
+use super::oid;
 
 /// One GeneralName (RFC 5280 section 4.2.1.6); text is ASCII, its grammar is checked where it is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +14,14 @@ pub(crate) enum GeneralName {
     Uri(String),
     Directory(DistinguishedName),
     Ip(IpAddr),
+    /// The principal name of an account in Active Directory (`userPrincipalName` in an otherName).
+    Principal(String),
     /// A form that is carried but never interpreted, by its tag.
     Other(u8),
 }
 
 impl GeneralName {
+    pub(crate) const OTHER_TAG: u8 = tag::context_constructed(0);
     pub(crate) const EMAIL_TAG: u8 = tag::context(1);
     pub(crate) const DNS_TAG: u8 = tag::context(2);
     pub(crate) const DIRECTORY_TAG: u8 = tag::context_constructed(4);
@@ -44,6 +48,7 @@ impl GeneralName {
             Self::URI_TAG => Self::Uri(ascii(name)?),
             Self::DIRECTORY_TAG => Self::Directory(parse_directory_name(name)?),
             Self::IP_TAG => Self::Ip(parse_address(name)?),
+            Self::OTHER_TAG => parse_principal(name).map_or(Self::Other(Self::OTHER_TAG), Self::Principal),
             other if is_general_name_tag(other) => Self::Other(other),
             _ => return Err(name.error(DerFault::BadValue)),
         })
@@ -56,6 +61,18 @@ pub(crate) fn parse_directory_name(name: &Element<'_>) -> Result<DistinguishedNa
     let inner = reader.element(tag::SEQUENCE)?;
     reader.finish()?;
     DistinguishedName::parse(&inner)
+}
+
+/// The principal name in an otherName; `None` for other names, and for one that is no text.
+fn parse_principal(name: &Element<'_>) -> Option<String> {
+    let mut reader = name.reader();
+    if reader.object_identifier().ok()? != oid::USER_PRINCIPAL_NAME {
+        return None;
+    }
+    let mut value = reader.nested(tag::context_constructed(0)).ok()?;
+    let text = value.element(tag::UTF8_STRING).ok()?;
+    value.finish().and(reader.finish()).ok()?;
+    String::from_utf8(text.content.to_vec()).ok()
 }
 
 pub(crate) fn ascii(element: &Element<'_>) -> Result<String, DerError> {
@@ -118,6 +135,24 @@ mod tests {
                 GeneralName::Other(tag::context(8)),
             ]
         );
+    }
+
+    #[test]
+    fn reads_a_principal_name_and_carries_other_other_names() {
+        let name = |object: &[u8], text: &[u8]| {
+            let text = [&[0x0c, u8::try_from(text.len()).unwrap()], text].concat();
+            let value = [&[0xa0, u8::try_from(text.len()).unwrap()], &text[..]].concat();
+            let object = [&[0x06, u8::try_from(object.len()).unwrap()], object].concat();
+            let length = u8::try_from(object.len() + value.len()).unwrap();
+            let other = [&[0xa0, length], &object[..], &value].concat();
+            [&[0x30, length + 2], &other[..]].concat()
+        };
+        let principal = parse(&name(oid::USER_PRINCIPAL_NAME, b"alice@corp")).unwrap();
+        assert_eq!(principal, [GeneralName::Principal("alice@corp".into())]);
+        let others = [name(&[0x2a, 0x03], b"alice@corp"), name(oid::USER_PRINCIPAL_NAME, b"\xff")];
+        for other in others {
+            assert_eq!(parse(&other).unwrap(), [GeneralName::Other(GeneralName::OTHER_TAG)]);
+        }
     }
 
     #[test]

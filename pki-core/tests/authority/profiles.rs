@@ -10,7 +10,7 @@ use pki_core::secret::Passphrase;
 
 use crate::support::Pki;
 
-fn remote() -> Remote {
+pub(crate) fn remote() -> Remote {
     Remote {
         host: Host::parse("vpn.example.net").unwrap(),
         port: Port::parse("1194").unwrap(),
@@ -18,16 +18,15 @@ fn remote() -> Remote {
     }
 }
 
-fn profile_of(pki: &Pki, name: &str) -> String {
+pub(crate) fn profile_of(pki: &Pki, name: &str) -> String {
     let reader = pki.open();
     let reader = reader.reader();
     let name = FileBase::parse(name).unwrap();
     let (authorities, chain) = (reader.authority().unwrap(), reader.certificate_chain(&name).unwrap());
     let key = reader.encoded_key(&name).unwrap();
     let profile = ClientProfile {
-        remote: remote(),
-        authorities: &authorities,
         identity: Some(ClientIdentity { chain: &chain, key: ProfileKey::AsStored(&key) }),
+        ..ClientProfile::new(remote(), &authorities)
     };
     profile.to_text().unwrap().to_string()
 }
@@ -72,8 +71,7 @@ fn h7_1_a_profile_holds_only_directives_that_every_client_accepts_and_pem() {
 fn h7_3_a_profile_without_a_client_ends_in_a_newline_so_that_blocks_can_be_appended() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     let authorities = pki.open().reader().authority().unwrap();
-    let profile = ClientProfile { remote: remote(), authorities: &authorities, identity: None };
-    let text = profile.to_text().unwrap();
+    let text = ClientProfile::new(remote(), &authorities).to_text().unwrap();
     assert!(text.ends_with("</ca>\n") && !text.contains("<cert>") && !text.contains("<key>"));
 }
 

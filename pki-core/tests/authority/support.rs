@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use pki_core::ca::{
-    BuildCa, CertificateForm, Context, GenCrl, Generation, Init, Issue, Issued, PublishedCrl, Revoke,
-    SerialNumbers, Settings,
+    BuildCa, CertificateForm, Context, GenCrl, Generation, Init, Issue, Issued, LockedKey, PublishedCrl,
+    Revoke, SerialNumbers, Settings,
 };
 use pki_core::cert::build::Validity;
 use pki_core::cert::{CertificateKind, Customisation, Profile};
@@ -80,7 +80,7 @@ impl Pki {
     }
 
     pub(crate) fn run<T>(&self, operate: impl FnOnce(&Authority, &mut Context<'_>) -> T) -> T {
-        let mut passphrases = |_: &Path| Ok(Passphrase::new(self.passphrase.as_bytes().to_vec()));
+        let mut passphrases = |_: LockedKey<'_>| Ok(Passphrase::new(self.passphrase.as_bytes().to_vec()));
         let mut context =
             Context { now: self.now, random: &mut SystemSource::new(), passphrases: &mut passphrases };
         operate(&self.open(), &mut context)

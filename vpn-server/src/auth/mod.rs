@@ -9,7 +9,10 @@
 //! The rules of chain validation are pki-core's. Here is what a running server adds: files that change under it, what
 //! happens while a revocation list is missing or broken, and how much of a refusal a client gets to know.
 
+mod client_keys;
+pub mod connect_handler;
 mod credentials;
+pub mod directory;
 mod expiry;
 mod keeper;
 pub mod login;
@@ -19,10 +22,11 @@ mod revocation;
 mod trust;
 mod wrapping;
 
+pub use client_keys::{ClientKeyError, ClientKeyMetadata, ClientKeys};
 pub use credentials::{CredentialFile, Credentials, CredentialsError};
 pub use expiry::ExpiryStage;
 pub use keeper::{CrlReload, TrustKeeper};
 pub use memory::{CertificateChain, CertificatePath};
 pub use revocation::{RevocationError, RevocationState};
 pub use trust::{Trust, TrustSnapshot};
-pub use wrapping::{WrappingKeyError, load_wrapping};
+pub use wrapping::{WrappingKeyError, load_wrapping, read_static_key};

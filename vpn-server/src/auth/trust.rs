@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, Guard};
-use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath};
+use pki_core::chain::{
+    self, ChainPolicy, IdentityField, Purpose, Rejection, Revocation, TrustAnchors, VerifiedPath,
+};
 use pki_core::crl::{CertificateId, Freshness, RevocationStatus};
 use pki_core::text::Printable;
 use pki_core::time::Timestamp;
@@ -27,6 +29,7 @@ pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
     group_attributes: ArcSwap<CertificateGroups>,
+    identity: ArcSwap<IdentityField>,
 }
 
 /// What was trusted at one moment.
@@ -48,6 +51,7 @@ impl Trust {
             snapshot: ArcSwap::from_pointee(snapshot),
             paths: PathMemory::default(),
             group_attributes: ArcSwap::default(),
+            identity: ArcSwap::default(),
         }
     }
 
@@ -66,6 +70,11 @@ impl Trust {
     #[must_use]
     pub fn path_of(&self, fingerprint: &[u8; 32]) -> Option<CertificatePath> {
         self.paths.path_of(fingerprint)
+    }
+
+    /// Takes the names of clients from this field of their certificates, from the next handshake on.
+    pub fn name_clients_by(&self, field: IdentityField) {
+        self.identity.store(Arc::new(field));
     }
 
     /// Remembers the certificates of clients, too, from now on: programs are told what stands in them.
@@ -92,7 +101,7 @@ impl Trust {
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
-        match snapshot.verify(chain, now) {
+        match snapshot.verify(chain, **self.identity.load(), now) {
             Ok(path) => self.accept(path, chain, &snapshot.anchors),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
@@ -174,7 +183,12 @@ impl TrustSnapshot {
         })
     }
 
-    fn verify(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> Result<VerifiedPath, Rejection> {
+    fn verify(
+        &self,
+        chain: &[CertificateDer<'_>],
+        identity: IdentityField,
+        now: Timestamp,
+    ) -> Result<VerifiedPath, Rejection> {
         let chain: Vec<&[u8]> = chain.iter().map(AsRef::as_ref).collect();
         let nothing_listed = pki_core::crl::RevocationIndex::default();
         let revocation = match &self.revocation {
@@ -188,7 +202,7 @@ impl TrustSnapshot {
             purpose: Purpose::Client,
             revocation,
             name: None,
-            policy: &self.policy,
+            policy: &ChainPolicy { identity, ..self.policy.clone() },
             now,
         })
     }

@@ -63,12 +63,12 @@ impl WrappingKeyError {
 pub fn load_wrapping(paths: &WrappingPaths) -> Result<WrappingSettings, WrappingKeyError> {
     let mut settings = if paths.plain { WrappingSettings::plain() } else { WrappingSettings::none() };
     if let Some(file) = &paths.tls_auth {
-        let key = StaticKey::new(*load("tls-auth", &file.path, parse_static_key)?);
+        let key = StaticKey::new(*read_static_key("tls-auth", &file.path)?);
         let (direction, digest) = (file.direction, paths.auth);
         settings = settings.with_tls_auth(TlsAuthSettings { key, direction, digest });
     }
     if let Some(path) = &paths.tls_crypt {
-        settings = settings.with_tls_crypt(StaticKey::new(*load("tls-crypt", path, parse_static_key)?));
+        settings = settings.with_tls_crypt(StaticKey::new(*read_static_key("tls-crypt", path)?));
     }
     if let Some(path) = &paths.tls_crypt_v2 {
         let key = load("tls-crypt-v2", path, parse_tls_crypt_v2_server_key)?;
@@ -77,7 +77,18 @@ pub fn load_wrapping(paths: &WrappingPaths) -> Result<WrappingSettings, Wrapping
     Ok(settings)
 }
 
-fn load<T>(
+/// Reads the static key that the option `option` names.
+///
+/// # Errors
+/// [`WrappingKeyError`].
+pub fn read_static_key(
+    option: &'static str,
+    path: &Path,
+) -> Result<Zeroizing<[u8; StaticKey::LENGTH]>, WrappingKeyError> {
+    load(option, path, parse_static_key)
+}
+
+pub(super) fn load<T>(
     option: &'static str,
     path: &Path,
     parse: impl FnOnce(&str) -> Result<T, StaticKeyError>,

@@ -13,6 +13,7 @@ use super::error::{ConfigError, InvalidValue};
 use super::inside::InsideSettings;
 use super::login::UnknownWord;
 use super::network::Network;
+use super::option_table::OptionValue;
 use super::options::one_or_many;
 use crate::policy::{Audience, Evaluation, ProtocolName, ServiceRange, Tag, has_ports};
 
@@ -152,6 +153,8 @@ impl CertificateGroups {
         }
     }
 }
+
+impl OptionValue for AccessOptions {}
 
 impl AccessSettings {
     pub(super) fn check(

@@ -10,6 +10,7 @@ use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 use super::access::AccessSettings;
 use super::association::{self, Association};
 use super::client::ClientTable;
+use super::connect_handler;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
 use super::hooks::HookSettings;
@@ -24,6 +25,7 @@ use super::session::{self, SessionSettings};
 use super::standing::EndpointStanding;
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
+use crate::auth::connect_handler::ConnectHandlerSettings;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
 use crate::transport::kernel::Waived;
@@ -60,6 +62,8 @@ pub struct Config {
     pub login: LoginSettings,
     /// Programs that are run when something happens.
     pub hooks: HookSettings,
+    /// Who has the last word about clients that logged in.
+    pub connect_handler: Option<ConnectHandlerSettings>,
     /// How data packets are made.
     pub data_channel: DataChannelSettings,
     /// Whether client addresses are translated towards routed networks.
@@ -168,6 +172,7 @@ impl Config {
         let limits = SessionLimits::check(&options)?;
         let login = LoginSettings::check(&options)?;
         let hooks = HookSettings::check(&options)?;
+        let connect_handler = connect_handler::check(&options)?;
         let status = StatusFileSettings::check(&options)?;
         let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
@@ -185,6 +190,7 @@ impl Config {
             limits,
             login,
             hooks,
+            connect_handler,
             data_channel,
             nat: !options.no_nat.unwrap_or(false),
             connection_log: options.connection_log,

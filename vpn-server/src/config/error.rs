@@ -3,8 +3,11 @@
 use std::io;
 use std::path::PathBuf;
 
+use pki_core::chain::UnknownIdentityField;
+
 use super::access::InvalidRule;
 use super::data_channel::InvalidDataChannelOption;
+use super::directory::InvalidDirectory;
 use super::hooks::InvalidHook;
 use super::listen::InvalidListenAddress;
 use super::login::UnknownWord;
@@ -14,6 +17,7 @@ use super::push::InvalidPush;
 use super::security::{InvalidSecurityGroupId, SecurityGroupId};
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
 use crate::transport::tun::InvalidDeviceName;
@@ -235,6 +239,15 @@ pub enum InvalidValue {
     /// Not a program to run.
     #[error(transparent)]
     Hook(#[from] InvalidHook),
+    /// Not a directory, or not a way to ask it.
+    #[error(transparent)]
+    Directory(#[from] InvalidDirectory),
+    /// Not somebody who can be asked about clients.
+    #[error(transparent)]
+    Handler(#[from] InvalidHandler),
+    /// Not a part of certificates that says who somebody is.
+    #[error(transparent)]
+    Identity(#[from] UnknownIdentityField),
     /// Not one of the words that the option knows.
     #[error(transparent)]
     Word(#[from] UnknownWord),
@@ -312,8 +325,8 @@ impl ConfigError {
             Self::Exclusive { first, second } => format!("remove {} or {}", written(first), written(second)),
             Self::NeedsLogin { option } => {
                 format!(
-                    "add --users FILE, --auth-user-pass-verify COMMAND or --management-client-auth, or remove \
-                     --{option}"
+                    "add --users FILE, a table [directory], --auth-user-pass-verify COMMAND or \
+                     --management-client-auth, or remove --{option}"
                 )
             }
             Self::NeedsTokens { option } => format!("add --auth-gen-token SECONDS, or remove --{option}"),
@@ -374,7 +387,9 @@ impl InvalidValue {
                 "write the program and its arguments, then via-file or via-env"
             }
             Self::Hook(_) => "write the absolute path of the program, then its arguments",
-            Self::Word(_) => "use one of these words",
+            Self::Directory(problem) => problem.help(),
+            Self::Handler(problem) => problem.help(),
+            Self::Word(_) | Self::Identity(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
             Self::Rule(problem) => problem.help(),

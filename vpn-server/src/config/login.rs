@@ -4,9 +4,11 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use pki_core::chain::IdentityField;
 use vpn_proto::ClientCertificate;
 
 use super::check::{checked, parse};
+use super::directory::DirectoryTable;
 use super::hooks::{HookSettings, InvalidHook};
 use super::options::Options;
 use super::{ConfigError, InvalidValue};
@@ -17,10 +19,18 @@ use crate::auth::login::{LoginPolicy, TokenSettings};
 pub struct LoginSettings {
     /// Whether a certificate is needed.
     pub client_certificate: ClientCertificate,
+    /// The field of a certificate that says who a client is.
+    pub identity: IdentityField,
+    /// Whether the user name has to be that name.
+    pub username_matches_certificate: bool,
     /// Whether a user name is needed.
     pub policy: LoginPolicy,
     /// The file with users and their hashed passwords.
     pub users: Option<PathBuf>,
+    /// The directory that decides about user names and passwords.
+    pub directory: Option<DirectoryTable>,
+    /// The file with the secrets of one-time passwords, which are asked for beside passwords.
+    pub one_time_secrets: Option<PathBuf>,
     /// Tokens that replace passwords after the first login.
     pub tokens: Option<TokenSettings>,
     /// The file with the key for tokens; without one a key is made at each start.
@@ -77,6 +87,7 @@ impl LoginSettings {
             checked("verify-client-cert", options.verify_client_cert.as_deref(), parse_client_certificate)?
                 .unwrap_or_default();
         let decides = options.users.is_some()
+            || options.directory.is_some()
             || options.auth_user_pass_verify.is_some()
             || options.management_client_auth == Some(true);
         let policy = match (decides, options.auth_user_pass_optional.unwrap_or(false)) {
@@ -86,8 +97,13 @@ impl LoginSettings {
         };
         let settings = Self {
             client_certificate,
+            identity: parse("certificate-identity", options.certificate_identity.as_deref())?
+                .unwrap_or_default(),
+            username_matches_certificate: options.username_matches_certificate.unwrap_or(false),
             policy,
             users: options.users.clone(),
+            directory: options.directory.as_ref().map(DirectoryTable::check).transpose()?,
+            one_time_secrets: options.one_time_secrets.clone(),
             tokens: token_settings(options),
             token_key: options.auth_gen_token_secret.clone(),
             timeout: seconds(options.auth_timeout.unwrap_or(Self::DEFAULT_TIMEOUT)),
@@ -102,6 +118,8 @@ impl LoginSettings {
             let needs_login = [
                 ("verify-client-cert", self.client_certificate != ClientCertificate::Required),
                 ("auth-gen-token", self.tokens.is_some()),
+                ("username-matches-certificate", self.username_matches_certificate),
+                ("one-time-secrets", self.one_time_secrets.is_some()),
                 ("auth-user-pass-optional", options.auth_user_pass_optional == Some(true)),
                 ("username-as-common-name", options.username_as_common_name == Some(true)),
             ];
@@ -113,6 +131,7 @@ impl LoginSettings {
             ("auth-gen-token-secret", self.token_key.is_some()),
             ("auth-gen-token-renewal", options.auth_gen_token_renewal.is_some()),
             ("auth-gen-token-external", options.auth_gen_token_external == Some(true)),
+            ("one-time-secrets", self.one_time_secrets.is_some()),
         ];
         match needs_tokens.into_iter().find(|(_, is_set)| *is_set) {
             Some((option, _)) if self.tokens.is_none() => Err(ConfigError::NeedsTokens { option }),
@@ -246,6 +265,9 @@ mod tests {
             ("users='u'\nauth-gen-token-secret='k'", "auth-gen-token-secret"),
             ("users='u'\nauth-gen-token-renewal=60", "auth-gen-token-renewal"),
             ("users='u'\nauth-gen-token-external=true", "auth-gen-token-external"),
+            ("one-time-secrets='o'", "one-time-secrets"),
+            ("username-matches-certificate=true", "username-matches-certificate"),
+            ("users='u'\none-time-secrets='o'", "one-time-secrets"),
         ] {
             assert!(login(text).unwrap_err().contains(&format!("--{option}")), "{text}");
         }

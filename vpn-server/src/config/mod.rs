@@ -10,7 +10,9 @@ mod association;
 mod check;
 mod client;
 mod client_directives;
+mod connect_handler;
 mod data_channel;
+mod directory;
 mod error;
 mod hooks;
 mod inside;
@@ -28,7 +30,6 @@ mod session;
 mod show;
 mod standing;
 mod strangers;
-pub(crate) mod words;
 mod wrapping;
 
 pub use access::{
@@ -41,6 +42,7 @@ pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
 pub use client_directives::{ClientDirectives, IgnoredLine};
 pub use data_channel::{DataChannelSettings, InvalidDataChannelOption};
+pub use directory::{DirectoryOptions, DirectoryTable, InvalidDirectory};
 pub use error::{ConfigError, InvalidValue};
 pub use hooks::{HookCommand, HookSettings, InvalidHook, VerifyCommand, VerifyMethod};
 pub use inside::InsideSettings;
@@ -52,6 +54,8 @@ pub use network::{
 };
 pub use operation::InvalidOperationOption;
 pub use options::Options;
+pub use pki_core::bundle::document::InvalidLine;
+pub(crate) use pki_core::bundle::document::words;
 pub use push::{
     Banner, Domain, InvalidPush, MAXIMUM_DNS_SERVERS, MOST_PUSHED_OCTETS, PushSettings, RedirectFlags,
     parse_option,
@@ -64,5 +68,4 @@ pub use security::{
 pub use session::{InvalidSessionOption, SessionSettings};
 pub use standing::EndpointStanding;
 pub use strangers::StrangerSettings;
-pub use words::InvalidLine;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

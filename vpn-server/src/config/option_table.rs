@@ -4,6 +4,7 @@
 //! field, the type of its value, and whether a running server takes on a new value (`live`) or not (`restart`). Tables of a file
 //! stand at the end; they are no flags.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Declares [`Options`](super::Options) with its names, its merge and what a reload needs to know.
@@ -53,7 +54,7 @@ macro_rules! option_table {
             fn with_paths_in(self, directory: &Path) -> Self {
                 Self {
                     $($field: self.$field.map(|value| value.taken_from(directory)),)*
-                    $($table: self.$table,)*
+                    $($table: self.$table.map(|value| value.taken_from(directory)),)*
                 }
             }
         }
@@ -76,7 +77,8 @@ impl OptionValue for PathBuf {
 }
 
 impl OptionValue for String {}
-impl OptionValue for Vec<String> {}
+impl<T> OptionValue for Vec<T> {}
+impl<T> OptionValue for BTreeMap<String, T> {}
 impl OptionValue for bool {}
 impl OptionValue for u16 {}
 impl OptionValue for u32 {}

@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer};
 use super::access::{AccessOptions, RuleOptions};
 use super::association::AssociationOptions;
 use super::client::ClientOptions;
+use super::directory::DirectoryOptions;
 use super::option_table::{OptionValue, option_table};
 use super::security::{SecurityGroupOptions, SecurityPeerOptions};
 
@@ -126,6 +127,20 @@ option_table! {
     "users" users: PathBuf, restart;
     /// The program that decides about user names and passwords: `COMMAND via-file` or `COMMAND via-env`.
     "auth-user-pass-verify" auth_user_pass_verify: String, restart;
+    /// The file with the secrets of one-time passwords.
+    "one-time-secrets" one_time_secrets: PathBuf, restart;
+    /// The part of a client's certificate that says who it is: `cn`, `uid`, `serial-number`, `email`, `upn`, `dns` or `uri`.
+    "certificate-identity" certificate_identity: String, restart;
+    /// The user name has to be the name in the certificate.
+    "username-matches-certificate" username_matches_certificate: bool, restart;
+    /// Who decides about clients that logged in: `exec:/PATH`, `http://...` or `https://...`.
+    "connect-handler" connect_handler: String, restart;
+    /// Seconds that it may take.
+    "connect-handler-timeout" connect_handler_timeout: u32, restart;
+    /// How many clients it is asked about at once.
+    "connect-handler-limit" connect_handler_limit: u32, restart;
+    /// PEM file with the authorities of an `https` handler.
+    "connect-handler-ca" connect_handler_ca: PathBuf, restart;
     /// Who sends no user name gets in by certificate alone.
     "auth-user-pass-optional" auth_user_pass_optional: bool, restart;
     /// `require`, `optional` or `none`.
@@ -203,6 +218,8 @@ option_table! {
     tables {
         /// What is decided about single clients, by the common name of their certificates.
         "client" client: BTreeMap<String, ClientOptions>;
+        /// The directory that decides about logins.
+        "directory" directory: DirectoryOptions;
         /// Who may reach what, beside what everybody may.
         "rule" rule: Vec<RuleOptions>;
         /// How rules are read.
@@ -286,7 +303,7 @@ mod tests {
 
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
-        let tables = "[client]\n[access]\n[[rule]]\n[[association]]\n[[security-group]]\n[security-peers]\n";
+        let tables = "[client]\n[directory]\n[access]\n[[rule]]\n[[association]]\n[[security-group]]\n[security-peers]\n";
         let file: String = Options::NAMES.iter().map(|name| some_value_for(name)).collect();
         let options: Options = toml::from_str(&(file + tables)).unwrap();
         let printed = toml::Table::try_from(&options).unwrap();

@@ -2,10 +2,12 @@
 
 use super::association::AssociationOptions;
 use super::check::{Config, CredentialPaths, TunnelMode};
+use super::directory::DirectoryTable;
 use super::hooks::{HookCommand, HookSettings};
 use super::login::{LoginSettings, print_client_certificate, print_duplicate_policy};
 use super::options::Options;
 use super::session::{print_data_ciphers, print_tls_version};
+use crate::auth::connect_handler::ConnectHandlerSettings;
 use crate::auth::login::LoginPolicy;
 
 impl Config {
@@ -105,7 +107,10 @@ impl From<&Config> for Options {
                 .then(|| live.associations.iter().map(AssociationOptions::from).collect()),
             security_group,
             security_peers,
-            ..Self::from(&config.credentials).with_login(&config.login).with_hooks(&config.hooks)
+            ..Self::from(&config.credentials)
+                .with_login(&config.login)
+                .with_hooks(&config.hooks)
+                .with_handler(config.connect_handler.as_ref())
         }
     }
 }
@@ -115,6 +120,10 @@ impl Options {
         let tokens = login.tokens.as_ref();
         Self {
             users: login.users.clone(),
+            directory: login.directory.as_ref().map(DirectoryTable::options),
+            one_time_secrets: login.one_time_secrets.clone(),
+            certificate_identity: Some(login.identity.to_string()),
+            username_matches_certificate: login.username_matches_certificate.then_some(true),
             auth_user_pass_optional: (login.policy == LoginPolicy::Optional).then_some(true),
             verify_client_cert: Some(print_client_certificate(login.client_certificate).to_owned()),
             auth_gen_token: tokens.map(|tokens| tokens.lifetime.map_or(0, seconds)),
@@ -140,6 +149,18 @@ impl Options {
             route_up: printed(&hooks.route_up),
             down: printed(&hooks.down),
             hook_timeout: Some(seconds(hooks.timeout)),
+            ..self
+        }
+    }
+}
+
+impl Options {
+    fn with_handler(self, handler: Option<&ConnectHandlerSettings>) -> Self {
+        Self {
+            connect_handler: handler.map(|handler| handler.target.to_string()),
+            connect_handler_timeout: handler.map(|handler| seconds(handler.timeout)),
+            connect_handler_limit: handler.map(|handler| handler.limit),
+            connect_handler_ca: handler.and_then(|handler| handler.authorities.clone()),
             ..self
         }
     }
@@ -189,8 +210,9 @@ mod tests {
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\
              auth-timeout=9\nclient-crresponse='/bin/r'\ntls-verify='/bin/t'\ntls-crypt-v2-verify='/bin/v'\n\
              client-connect='/bin/c'\nclient-disconnect='/bin/d'\nlearn-address='/bin/l'\nup='/bin/u'\n\
+             one-time-secrets='o'\ncertificate-identity='upn'\nusername-matches-certificate=true\nconnect-handler='exec:/bin/h'\nconnect-handler-timeout=5\nconnect-handler-ca='c'\n\
              route-up='/bin/ru'\ndown='/bin/do'\nhook-timeout=3\nduplicate-cn-policy='refuse'\nsession-timeout=60\n\
-             idle-timeout=[60, 1000]",
+             idle-timeout=[60, 1000]\n[directory]\nurl='ldaps://dc1.test'\nca='d'\nuser-name='{user}@test'\nthreads=4",
             "pki='p'\nserver-name='s'\nclient-cidr=['10.8.0.0/24','fd00:8::/64']\nclient-pool='10.8.0.9-10.8.0.99'\n\
              client-route='10.20.0.0/16'\nclient-to-client=true\nlisted-clients-only=true\naddress-file='a'\n\
              dns='10.7.0.53'\ndns-domain='a.org'\ndns-search=['b.org','c.org']\nregister-dns=true\n\

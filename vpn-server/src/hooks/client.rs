@@ -12,13 +12,16 @@ use super::facts::describe_connection;
 use super::runner::{Conclusion, report};
 use super::scratch::ScratchFile;
 use super::{Environment, Runner, ScratchDirectory};
-use crate::auth::login::{Acceptance, Answer, ClientFacts, ClientNumber, Verdict};
+use crate::auth::connect_handler::ConnectHandler;
+use crate::auth::login::{Acceptance, Answer, ClientFacts, ClientNumber, LoginUpdate, Verdict};
 use crate::config::HookCommand;
 use crate::control::connection::{Connection, Usage};
 use crate::errands::{Errands, Lane};
 
 /// The programs about clients; those that are not configured do nothing.
 pub struct ClientHooks {
+    /// Decides before `connect` does.
+    pub(super) handler: Option<Arc<ConnectHandler>>,
     pub(super) connect: Option<HookCommand>,
     pub(super) disconnect: Option<HookCommand>,
     pub(super) learn_address: Option<HookCommand>,
@@ -33,14 +36,48 @@ pub struct ClientHooks {
 }
 
 impl ClientHooks {
-    /// Whether a program decides about clients that have a place.
+    /// Whether anybody decides about clients that have a place.
     #[must_use]
     pub const fn introduces(&self) -> bool {
-        self.connect.is_some()
+        self.connect.is_some() || self.handler.is_some()
     }
 
-    /// Asks the program about a client; what it writes comes back as directives.
-    pub fn introduce(self: &Arc<Self>, facts: &ClientFacts, connection: &Connection, answer: Answer) {
+    /// Asks the handler about a client in these groups, and then the program; what they say comes back together.
+    pub fn introduce(
+        self: &Arc<Self>,
+        facts: &Arc<ClientFacts>,
+        connection: &Arc<Connection>,
+        groups: &[String],
+        answer: Answer,
+    ) {
+        let Some(handler) = &self.handler else {
+            return self.introduce_to_program(facts, connection, Acceptance::default(), answer);
+        };
+        let (hooks, told, about) = (Arc::clone(self), Arc::clone(facts), Arc::clone(connection));
+        let mut waiting = Some(answer);
+        let tell = move |update| match (update, waiting.take()) {
+            (LoginUpdate::Decided(Verdict::Accept(acceptance)), Some(answer)) => {
+                hooks.introduce_to_program(&told, &about, acceptance, answer);
+            }
+            (LoginUpdate::Decided(refusal), Some(answer)) => answer.decide(refusal),
+            (LoginUpdate::Wait(_), answer) => waiting = answer,
+            (LoginUpdate::Decided(_), None) => {}
+        };
+        handler.introduce(facts, connection, groups, Answer::new(tell));
+    }
+
+    /// Asks the program about a client; what it writes comes back as directives, behind what is known already.
+    fn introduce_to_program(
+        self: &Arc<Self>,
+        facts: &ClientFacts,
+        connection: &Connection,
+        known: Acceptance,
+        answer: Answer,
+    ) {
+        if self.connect.is_none() {
+            return answer.decide(Verdict::Accept(known));
+        }
+        let answer = with_before(known, answer);
         let environment = self.environment("client-connect", facts, connection);
         let (hooks, client) = (Arc::clone(self), facts.number);
         let work = move |answer| hooks.connect(client, environment, answer);
@@ -70,6 +107,9 @@ impl ClientHooks {
         usage: Usage,
         reason: &str,
     ) {
+        if let Some(handler) = &self.handler {
+            handler.disconnected(facts, connection, duration, usage, reason);
+        }
         let arguments = ["delete".into(), OsString::from(connection.address.to_string())];
         self.notify(self.learn_address.as_ref(), "learn-address", facts, connection, &arguments, |_| {});
         self.notify(self.disconnect.as_ref(), "client-disconnect", facts, connection, &[], |environment| {
@@ -83,7 +123,9 @@ impl ClientHooks {
     /// Waits until programs have heard all that they are to hear; answers whether they have within `limit`.
     #[must_use]
     pub fn finish(&self, limit: Duration) -> bool {
-        self.errands.finish(limit)
+        let deadline = Instant::now() + limit;
+        let has_heard = self.handler.as_ref().is_none_or(|handler| handler.finish(limit));
+        self.errands.finish(deadline.saturating_duration_since(Instant::now())) && has_heard
     }
 
     fn connect(&self, client: ClientNumber, mut environment: Environment, mut answer: Answer) {
@@ -162,6 +204,31 @@ impl ClientHooks {
 
 /// Decisions about places are told apart from those about logins by a key that no client has.
 const CONNECT_KEY: u32 = u32::MAX;
+
+/// An answer that puts what is known before what an acceptance says.
+fn with_before(known: Acceptance, answer: Answer) -> Answer {
+    let mut waiting = Some((known, answer));
+    Answer::new(move |update| match update {
+        LoginUpdate::Wait(pending) => {
+            if let Some((_, answer)) = &mut waiting {
+                answer.wait(pending);
+            }
+        }
+        LoginUpdate::Decided(verdict) => {
+            let Some((mut known, answer)) = waiting.take() else { return };
+            answer.decide(match verdict {
+                Verdict::Accept(acceptance) => {
+                    known.extend(acceptance);
+                    Verdict::Accept(known)
+                }
+                refusal @ (Verdict::Deny(_)
+                | Verdict::DenyFor { .. }
+                | Verdict::DenyToken(_)
+                | Verdict::Challenge(_)) => refusal,
+            });
+        }
+    })
+}
 
 fn accepted(config: &ScratchFile) -> Verdict {
     let directives = config.text().lines().map(ToOwned::to_owned).collect();

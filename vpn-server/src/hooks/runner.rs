@@ -1,7 +1,8 @@
 //! One run of a program: started without a shell, limited in time and in what it may say.
 
 use std::ffi::OsString;
-use std::io::{self, PipeReader, Read};
+use std::fs::File;
+use std::io::{self, PipeReader, Read, Seek, Write};
 use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use pki_core::text::Printable;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use tracing::{debug, warn};
 
@@ -102,6 +104,29 @@ impl Runner {
         }
     }
 
+    /// Runs a program that reads `input` and answers on its standard output with at most so many octets; the end of a
+    /// longer answer is thrown away. What it says on its standard error is not read.
+    ///
+    /// # Errors
+    ///
+    /// [`HookFailure`]: it did not start, end in time, or end with success.
+    pub fn converse(
+        &self,
+        command: &HookCommand,
+        environment: &Environment,
+        input: &[u8],
+        at_most: usize,
+    ) -> Result<Vec<u8>, HookFailure> {
+        let mut run = file_with(input)
+            .and_then(|input| Run::start(command, &[], environment, Ears::Answer { input, at_most }))
+            .map_err(|source| HookFailure::NotStarted { program: command.program.clone(), source })?;
+        match run.wait(Instant::now() + self.timeout) {
+            Some(status) if status.success() => Ok(run.output),
+            Some(status) => Err(refused(command, status)),
+            None => Err(HookFailure::TimedOut { program: command.program.clone(), timeout: self.timeout }),
+        }
+    }
+
     /// The same for a program that may say by its exit code that it decides later.
     pub(super) fn run_deferrable(
         &self,
@@ -109,7 +134,7 @@ impl Runner {
         arguments: &[OsString],
         environment: &Environment,
     ) -> Result<(Conclusion, ExitStatus), HookFailure> {
-        let mut run = Run::start(command, arguments, environment)
+        let mut run = Run::start(command, arguments, environment, Ears::Everything)
             .map_err(|source| HookFailure::NotStarted { program: command.program.clone(), source })?;
         let status = run.wait(Instant::now() + self.timeout);
         run.tell(command);
@@ -126,27 +151,53 @@ fn refused(command: &HookCommand, status: ExitStatus) -> HookFailure {
     HookFailure::Refused { program: command.program.clone(), status }
 }
 
+/// A file in memory, to be read from its beginning.
+fn file_with(content: &[u8]) -> io::Result<File> {
+    let mut file = File::from(memfd_create("input", MemfdFlags::CLOEXEC)?);
+    file.write_all(content)?;
+    file.rewind()?;
+    Ok(file)
+}
+
+/// What is heard of a program.
+enum Ears {
+    /// All that it says, for the log.
+    Everything,
+    /// Its answer to what it reads.
+    Answer { input: File, at_most: usize },
+}
+
 /// A program that runs.
 struct Run {
     child: Child,
     said: PipeReader,
     output: Vec<u8>,
+    at_most: usize,
 }
 
 impl Run {
-    fn start(command: &HookCommand, arguments: &[OsString], environment: &Environment) -> io::Result<Self> {
+    fn start(
+        command: &HookCommand,
+        arguments: &[OsString],
+        environment: &Environment,
+        ears: Ears,
+    ) -> io::Result<Self> {
         let (said, says) = io::pipe()?;
+        let (input, aside, at_most) = match ears {
+            Ears::Everything => (Stdio::null(), Stdio::from(says.try_clone()?), OUTPUT),
+            Ears::Answer { input, at_most } => (Stdio::from(input), Stdio::null(), at_most),
+        };
         let child = Command::new(&command.program)
             .args(&command.arguments)
             .args(arguments)
             .env_clear()
             .envs(environment.iter())
-            .stdin(Stdio::null())
-            .stdout(says.try_clone()?)
-            .stderr(says)
+            .stdin(input)
+            .stdout(says)
+            .stderr(aside)
             .process_group(0)
             .spawn()?;
-        Ok(Self { child, said, output: Vec::new() })
+        Ok(Self { child, said, output: Vec::new(), at_most })
     }
 
     /// Waits for the end; `None` when the program had to be ended.
@@ -181,7 +232,7 @@ impl Run {
     fn listen(&mut self) -> io::Result<bool> {
         let mut buffer = [0; 1024];
         let length = self.said.read(&mut buffer)?;
-        let room = OUTPUT.saturating_sub(self.output.len());
+        let room = self.at_most.saturating_sub(self.output.len());
         self.output.extend_from_slice(&buffer[..length.min(room)]);
         Ok(length > 0)
     }
@@ -281,7 +332,7 @@ pub(super) mod tests {
     fn acl_08_a_program_may_say_as_much_as_it_likes_and_little_is_kept() {
         let directory = tempfile::tempdir().unwrap();
         let command = script(directory.path(), "script", "head -c 300000 /dev/zero; echo >&2 end");
-        let mut run = Run::start(&command, &[], &Environment::of_script("test")).unwrap();
+        let mut run = Run::start(&command, &[], &Environment::of_script("test"), Ears::Everything).unwrap();
         assert!(run.wait(Instant::now() + LONG).unwrap().success());
         assert_eq!(run.output.len(), OUTPUT);
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::deferred::Deferrals;
 use super::server::describe_server;
 use super::{ClientHooks, Runner, ScratchDirectory, VerifyCertificate, VerifyKeyMetadata, VerifyUser};
+use crate::auth::connect_handler::ConnectHandler;
 use crate::auth::login::Decider;
 use crate::config::{Config, HookSettings};
 use crate::errands::Errands;
@@ -26,15 +27,20 @@ pub struct HookParts {
     pub describes_certificates: bool,
 }
 
-/// Prepares the programs of `config`; their files are made below `state_directory`, and `mtu` is that of the tunnel.
+/// Prepares the programs of `config` and `handler`; their files are made below `state_directory`, and `mtu` is that of the tunnel.
 /// Nothing is prepared where no program is configured.
 ///
 /// # Errors
 ///
 /// [`io::Error`] when threads or the directory for files cannot be made.
-pub fn start(config: &Config, state_directory: &Path, mtu: u16) -> io::Result<HookParts> {
+pub fn start(
+    config: &Config,
+    handler: Option<ConnectHandler>,
+    state_directory: &Path,
+    mtu: u16,
+) -> io::Result<HookParts> {
     let hooks = &config.hooks;
-    if !hooks.concern_clients() {
+    if !hooks.concern_clients() && handler.is_none() {
         let (checks, deciders) = (Vec::new(), Vec::new());
         return Ok(HookParts { checks, deciders, clients: None, describes_certificates: false });
     }
@@ -61,8 +67,9 @@ pub fn start(config: &Config, state_directory: &Path, mtu: u16) -> io::Result<Ho
             Arc::clone(&errands),
         ))
     });
-    let clients = hooks.follow_clients().then(|| {
+    let clients = (hooks.follow_clients() || handler.is_some()).then(|| {
         Arc::new(ClientHooks {
+            handler: handler.map(Arc::new),
             connect: hooks.client_connect.clone(),
             disconnect: hooks.client_disconnect.clone(),
             learn_address: hooks.learn_address.clone(),
@@ -74,7 +81,8 @@ pub fn start(config: &Config, state_directory: &Path, mtu: u16) -> io::Result<Ho
             patience: config.login.timeout,
         })
     });
-    Ok(HookParts { checks, deciders: verify.into_iter().collect(), clients, describes_certificates: true })
+    let describes_certificates = hooks.concern_clients();
+    Ok(HookParts { checks, deciders: verify.into_iter().collect(), clients, describes_certificates })
 }
 
 impl HookSettings {

@@ -20,6 +20,6 @@ pub fn check(config: &Config, now: Timestamp) -> Result<RevocationState, StartEr
         now,
     )?;
     load_wrapping(&config.wrapping)?;
-    logins::check(&config.login)?;
+    logins::check(config)?;
     Ok(RevocationState::read(&config.credentials, &config.state_directory, &credentials.anchors)?)
 }

@@ -8,11 +8,15 @@ use std::sync::Arc;
 use zeroize::Zeroizing;
 
 use super::error::StartError;
+use crate::auth::connect_handler::{ConnectHandler, ConnectHandlerError};
+use crate::auth::directory::{DirectoryDecider, DirectoryStartError};
 use crate::auth::login::{
-    Authenticator, ClientWitness, Decider, LoginPlugins, PasswordFile, PasswordFileDecider,
-    PasswordFileError, TokenKey, TokenKeyError, TokenMint,
+    Authenticator, CertificateMatch, ClientWitness, Decider, LoginPlugins, OneTimeDecider, OneTimeSecrets,
+    OneTimeStartError, PasswordFile, PasswordFileDecider, PasswordFileError, TokenKey, TokenKeyError,
+    TokenMint,
 };
 use crate::config::{Config, LoginSettings};
+use crate::control::connection::EndpointId;
 use crate::errands::Errands;
 use crate::hooks::{self, ClientHooks, HookParts};
 use crate::random;
@@ -35,6 +39,15 @@ pub enum LoginError {
     /// The user file cannot be used.
     #[error(transparent)]
     Users(#[from] PasswordFileError),
+    /// The directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryStartError),
+    /// The connect handler cannot be asked.
+    #[error(transparent)]
+    Handler(#[from] ConnectHandlerError),
+    /// Codes cannot be looked at.
+    #[error(transparent)]
+    OneTime(#[from] OneTimeStartError),
     /// The key for tokens cannot be read.
     #[error("cannot read the key for tokens {}: {source}", path.display())]
     TokenKeyUnreadable {
@@ -59,6 +72,9 @@ impl LoginError {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Users(error) => error.code(),
+            Self::Directory(error) => error.code(),
+            Self::Handler(error) => error.code(),
+            Self::OneTime(error) => error.code(),
             Self::TokenKeyUnreadable { .. } => "token-key-unreadable",
             Self::TokenKeyMalformed { .. } => "token-key-malformed",
         }
@@ -69,6 +85,9 @@ impl LoginError {
     pub const fn help(&self) -> &'static str {
         match self {
             Self::Users(error) => error.help(),
+            Self::Directory(error) => error.help(),
+            Self::Handler(error) => error.help(),
+            Self::OneTime(error) => error.help(),
             Self::TokenKeyUnreadable { .. } | Self::TokenKeyMalformed { .. } => {
                 "make one with 'openvpn --genkey auth-token FILE', readable by the server only"
             }
@@ -82,15 +101,31 @@ impl Logins {
         config: &Config,
         plugins: LoginPlugins,
         state_directory: &Path,
+        endpoint: EndpointId,
         mtu: u16,
     ) -> Result<Self, StartError> {
-        let parts = hooks::start(config, state_directory, mtu)
+        let handler = config.connect_handler.as_ref();
+        let handler = handler.map(|settings| ConnectHandler::start(settings, endpoint)).transpose();
+        let parts = hooks::start(config, handler.map_err(LoginError::from)?, state_directory, mtu)
             .map_err(StartError::system("threads or files for programs"))?;
         let HookParts { checks, mut deciders, clients, describes_certificates } = parts;
         if let Some(path) = &config.login.users {
             let errands = Errands::start("password", threads()).map_err(StartError::system("threads"))?;
             let decider = PasswordFileDecider::open(path, Arc::new(errands)).map_err(LoginError::from)?;
             deciders.insert(0, Arc::new(decider) as Arc<dyn Decider>);
+        }
+        if let Some(directory) = &config.login.directory {
+            let decider = DirectoryDecider::start(directory.settings().clone()).map_err(LoginError::from)?;
+            deciders.insert(0, Arc::new(decider) as Arc<dyn Decider>);
+        }
+        if let Some(secrets) = &config.login.one_time_secrets {
+            let behind = std::mem::take(&mut deciders);
+            let decider =
+                OneTimeDecider::start(secrets, state_directory, behind).map_err(LoginError::from)?;
+            deciders.push(Arc::new(decider));
+        }
+        if config.login.username_matches_certificate {
+            deciders.insert(0, Arc::new(CertificateMatch));
         }
         let tokens = token_mint(&config.login)?;
         let authenticator = Authenticator::new(config.login.policy, deciders, tokens).with_checks(checks);
@@ -102,9 +137,19 @@ impl Logins {
 }
 
 /// Reads the files that logins need, as a start would.
-pub(super) fn check(login: &LoginSettings) -> Result<(), StartError> {
+pub(super) fn check(config: &Config) -> Result<(), StartError> {
+    let login = &config.login;
+    if let Some(settings) = &config.connect_handler {
+        ConnectHandler::check(settings).map_err(LoginError::from)?;
+    }
     if let Some(path) = &login.users {
         PasswordFile::load(path).map_err(LoginError::from)?;
+    }
+    if let Some(directory) = &login.directory {
+        DirectoryDecider::check(directory.settings()).map_err(LoginError::from)?;
+    }
+    if let Some(secrets) = &login.one_time_secrets {
+        OneTimeSecrets::load(secrets).map_err(|error| LoginError::from(OneTimeStartError::from(error)))?;
     }
     token_mint(login).map(drop)
 }
@@ -140,10 +185,15 @@ mod tests {
         Config::check(toml::from_str(&options).unwrap()).unwrap()
     }
 
+    fn endpoint() -> EndpointId {
+        EndpointId::from_random([1; 9])
+    }
+
     #[test]
     fn without_options_nobody_is_asked_and_nothing_is_made() {
         let state = tempfile::tempdir().unwrap();
-        let logins = Logins::start(&config(""), LoginPlugins::default(), state.path(), 1500).unwrap();
+        let logins =
+            Logins::start(&config(""), LoginPlugins::default(), state.path(), endpoint(), 1500).unwrap();
         assert!(!logins.authenticator.asks() && logins.hooks.is_none() && !logins.describes_certificates);
         assert_eq!(fs::read_dir(state.path()).unwrap().count(), 0);
     }
@@ -151,9 +201,9 @@ mod tests {
     #[test]
     fn a_user_file_that_is_not_there_keeps_the_server_from_starting() {
         let config = config("users='/nonexistent/users'");
-        assert!(check(&config.login).is_err());
+        assert!(check(&config).is_err());
         let state = tempfile::tempdir().unwrap();
-        assert!(Logins::start(&config, LoginPlugins::default(), state.path(), 1500).is_err());
+        assert!(Logins::start(&config, LoginPlugins::default(), state.path(), endpoint(), 1500).is_err());
     }
 
     #[test]
@@ -167,7 +217,7 @@ mod tests {
             users.display(),
             key.display()
         );
-        let error = check(&config(&options).login).unwrap_err().to_string();
+        let error = check(&config(&options)).unwrap_err().to_string();
         assert!(error.starts_with("the key for tokens"), "{error}");
     }
 
@@ -178,14 +228,20 @@ mod tests {
             &config("client-disconnect='/bin/true'"),
             LoginPlugins::default(),
             state.path(),
+            endpoint(),
             1500,
         )
         .unwrap();
         assert!(logins.hooks.is_some_and(|hooks| !hooks.introduces()));
         assert!(!logins.authenticator.asks());
-        let logins =
-            Logins::start(&config("tls-verify='/bin/true'"), LoginPlugins::default(), state.path(), 1500)
-                .unwrap();
+        let logins = Logins::start(
+            &config("tls-verify='/bin/true'"),
+            LoginPlugins::default(),
+            state.path(),
+            endpoint(),
+            1500,
+        )
+        .unwrap();
         assert!(logins.authenticator.asks() && logins.hooks.is_none() && logins.describes_certificates);
     }
 }

@@ -119,10 +119,12 @@ impl Server {
         }
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
+        keeper.trust().name_clients_by(config.login.identity);
         let wrapping = load_wrapping(&config.wrapping)?;
         let keeper = Arc::new(keeper);
         let log = Arc::new(open_log(&config, &state)?);
-        let logins = Logins::start(&config, plugins, state.path(), config.data_channel.tun_mtu)?;
+        let logins =
+            Logins::start(&config, plugins, state.path(), state.endpoint_id()?, config.data_channel.tun_mtu)?;
         if logins.describes_certificates {
             keeper.trust().keep_chains();
         }

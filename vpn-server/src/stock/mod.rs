@@ -11,16 +11,19 @@
 
 mod client_file;
 mod device;
-mod document;
 mod load;
 mod report;
 mod translate;
 mod unneeded;
 
+use pki_core::bundle::document;
+
 pub use crate::config::InvalidLine;
 pub use client_file::ClientConfigDirectory;
 pub use device::free_device;
-pub use document::{Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line};
 pub use load::{StockError, load};
+pub use pki_core::bundle::document::{
+    Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line,
+};
 pub use report::{Fate, Finding, Problem, Report};
 pub use translate::{InlineFile, LogFile, ProcessSettings, Surroundings, Translation, translate};

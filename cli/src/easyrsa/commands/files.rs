@@ -45,7 +45,7 @@ pub(super) fn import_tls_key(session: &Session, words: &[String]) -> Outcome {
     let mut words = Words::new(words);
     let file = words.required("import-tls-key")?;
     words.finish()?;
-    let imported = session.open()?.import_tls_key(&read_file(file)?)?;
+    let imported = session.open()?.import_tls_key(&read_file(file)?, session.now)?;
     session.messages.notice(&format!("TLS Key successfully imported into: {}", imported.display()));
     Ok(())
 }
@@ -54,7 +54,7 @@ pub(super) fn import_ca(session: &Session, words: &[String]) -> Outcome {
     let mut words = Words::new(words);
     let file = words.required("import-ca")?;
     words.finish()?;
-    let list = session.open()?.import_ca(&read_file(file)?)?;
+    let list = session.open()?.import_ca(&read_file(file)?, session.now)?;
     session.messages.notice(&format!("External CA successfully imported into: {}", list.display()));
     Ok(())
 }

@@ -21,7 +21,7 @@ use super::help;
 use super::options::Invocation;
 use super::session::Session;
 use super::vars;
-use crate::output;
+use crate::{input, output};
 
 type Outcome = Result<(), EasyRsaError>;
 
@@ -194,14 +194,5 @@ pub(super) fn built_in_kind(type_name: &str) -> Option<CertificateKind> {
 
 /// The content of a file that somebody named on the command line.
 fn read_file(path: &str) -> Result<Vec<u8>, EasyRsaError> {
-    use std::io::Read;
-
-    let failed = |cause| crate::error::CliError::File { operation: "read", path: path.into(), cause };
-    let mut content = Vec::new();
-    let file = std::fs::File::open(path).map_err(failed)?;
-    file.take(MAX_IMPORT).read_to_end(&mut content).map_err(failed)?;
-    Ok(content)
+    Ok(input::read_file(path.as_ref())?)
 }
-
-/// Threat model PKI-12.
-const MAX_IMPORT: u64 = 16 << 20;

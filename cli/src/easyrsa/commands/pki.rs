@@ -1,7 +1,7 @@
 //! `init-pki` and `build-ca`.
 
-use pki_core::ca::{BuildCa, BuildSubCa, Init};
-use pki_core::key::KeyAlgorithm;
+use pki_core::ca::{BuildCa, BuildCaInToken, BuildSubCa, BuildSubCaInToken, Init, WantedTokenKey};
+use pki_core::key::{KeyAlgorithm, Protection};
 use pki_core::name::CommonName;
 
 use super::{Outcome, Words, configured_name};
@@ -73,15 +73,28 @@ pub(super) fn build_ca(session: &Session, words: &[String]) -> Outcome {
     }
     let authority = session.open()?;
     authority.require_no_authority()?;
-    let protection = session.protection(is_unprotected, "Enter New CA Key Passphrase: ")?;
+    let token = session.ca_key()?;
+    let protection = match token {
+        Some(_) => Protection::None,
+        None => session.protection(is_unprotected, "Enter New CA Key Passphrase: ")?,
+    };
     let default =
         configured_name(session).unwrap_or(if is_below { "Easy-RSA Sub-CA" } else { "Easy-RSA CA" });
     let name = session.prompter.text("Common Name (eg: your user, host, or server name)", default)?;
     let subject = session.subject(CommonName::parse(&name)?, !session.prompter.is_batch())?;
     let (algorithm, digest) = (session.algorithm()?, session.digest()?);
+    let token = token.map(|uri| WantedTokenKey { uri, algorithm: Some(algorithm) });
     if is_below {
-        let request = BuildSubCa { subject, algorithm, digest, protection };
-        let built = session.run(|context| authority.build_subca(&request, context))?;
+        let built = match token {
+            Some(key) => {
+                let request = BuildSubCaInToken { subject, key, digest };
+                session.run(|context| authority.build_subca_in_token(&request, context))?
+            }
+            None => {
+                let request = BuildSubCa { subject, algorithm, digest, protection };
+                session.run(|context| authority.build_subca(&request, context))?
+            }
+        };
         session.messages.notice(&format!(
             "Your Sub-CA certificate request is at:\n* {}\n\nHave it signed by your root CA (sign-req ca), and put the \
              certificate into:\n* {}\n\nBuild-ca completed successfully.",
@@ -90,15 +103,18 @@ pub(super) fn build_ca(session: &Session, words: &[String]) -> Outcome {
         ));
         return Ok(());
     }
-    let request = BuildCa {
-        subject,
-        algorithm,
-        digest,
-        protection,
-        days: session.days("EASYRSA_CA_EXPIRE", 3650)?,
-        customisation: session.certificate_type("ca")?.customisation,
+    let days = session.days("EASYRSA_CA_EXPIRE", 3650)?;
+    let customisation = session.certificate_type("ca")?.customisation;
+    let built = match token {
+        Some(key) => {
+            let request = BuildCaInToken { subject, key, digest, days, customisation };
+            session.run(|context| authority.build_ca_in_token(&request, context))?
+        }
+        None => {
+            let request = BuildCa { subject, algorithm, digest, protection, days, customisation };
+            session.run(|context| authority.build_ca(&request, context))?
+        }
     };
-    let built = session.run(|context| authority.build_ca(&request, context))?;
     session.messages.notice(&format!(
         "CA creation complete. Your new CA certificate is at:\n* {}\n\nBuild-ca completed successfully.",
         built.certificate.display()

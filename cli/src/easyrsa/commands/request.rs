@@ -51,7 +51,7 @@ pub(super) fn import_req(session: &Session, words: &[String]) -> Outcome {
     let name = words.name("import-req")?;
     words.finish()?;
     let authority = session.open()?;
-    authority.import_req(&name, &read_file(file)?)?;
+    authority.import_req(&name, &read_file(file)?, session.now)?;
     session.messages.notice(&format!(
         "Request successfully imported with short-name: {name}\nThis request is now ready to be signed."
     ));

@@ -51,7 +51,7 @@ pub(super) fn expire(session: &Session, words: &[String]) -> Outcome {
         certificate.subject_line(),
         certificate.serial()
     ))?;
-    let moved = authority.expire(&name)?;
+    let moved = authority.expire(&name, session.now)?;
     session.messages.notice(&format!(
         "Certificate has been successfully moved to the expired directory.\n* {}\n\nIt is valid until it ends, or until it \
          is revoked with 'revoke-expired'.\n\nIt is now possible to sign a new certificate for '{name}'",

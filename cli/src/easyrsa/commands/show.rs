@@ -12,7 +12,7 @@ use super::{Outcome, Words, read_file, sign};
 use crate::easyrsa::error::EasyRsaError;
 use crate::easyrsa::help;
 use crate::easyrsa::session::Session;
-use crate::output;
+use crate::output::{self, revocation_list};
 
 pub(super) fn request(session: &Session, words: &[String]) -> Outcome {
     let (name, extent) = name_and_extent("show-req", words)?;
@@ -52,55 +52,7 @@ pub(super) fn revocation_list(session: &Session, words: &[String]) -> Outcome {
         "Showing 'crl' details for: 'crl'\n\nThis file is stored at:\n* {}",
         file.display()
     ));
-    lists.iter().try_for_each(|list| Ok(output::print(&list_text(list))?))
-}
-
-fn list_text(list: &Crl) -> String {
-    let mut text = format!(
-        "Certificate Revocation List (CRL):\n        Version 2 (0x1)\n        Signature Algorithm: {}\n        Issuer: \
-         {}\n        Last Update: {}\n        Next Update: {}\n",
-        list.signature_algorithm(),
-        list.issuer(),
-        openssl_date(list.this_update()),
-        openssl_date(list.next_update()),
-    );
-    if let Some(number) = list.number() {
-        text.push_str(&format!(
-            "        CRL extensions:\n            X509v3 CRL Number: \n                0x{number}\n"
-        ));
-    }
-    text.push_str(if list.entries().is_empty() {
-        "No Revoked Certificates.\n"
-    } else {
-        "Revoked Certificates:\n"
-    });
-    for entry in list.entries() {
-        text.push_str(&format!(
-            "    Serial Number: {}\n        Revocation Date: {}\n",
-            entry.serial(),
-            openssl_date(entry.revoked_at())
-        ));
-        if let Some(reason) = entry.reason() {
-            text.push_str(&format!(
-                "        CRL entry extensions:\n            X509v3 CRL Reason Code: \n                {}\n",
-                spelled_out(reason)
-            ));
-        }
-    }
-    text
-}
-
-fn spelled_out(reason: RevocationReason) -> String {
-    let mut words = String::new();
-    let mut previous_is_lower = false;
-    for character in reason.as_str().chars() {
-        if character.is_ascii_uppercase() && previous_is_lower {
-            words.push(' ');
-        }
-        previous_is_lower = character.is_ascii_lowercase();
-        words.push(if words.is_empty() { character.to_ascii_uppercase() } else { character });
-    }
-    words.replace("CACompromise", "CA Compromise")
+    lists.iter().try_for_each(|list| Ok(output::print(&revocation_list::to_text(list))?))
 }
 
 /// Certificates in use that end within the window, by what stands in the index: names of files do not matter.
@@ -266,16 +218,4 @@ fn optional_name(words: &[String]) -> Result<Option<String>, EasyRsaError> {
 /// `2029-02-22 07:21:48Z`
 fn report_date(at: Timestamp) -> String {
     at.to_string().replace('T', " ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reasons_are_spelled_out_as_openssl_does() {
-        let shown =
-            [RevocationReason::KeyCompromise, RevocationReason::CaCompromise, RevocationReason::Superseded];
-        assert_eq!(shown.map(spelled_out), ["Key Compromise", "CA Compromise", "Superseded"]);
-    }
 }

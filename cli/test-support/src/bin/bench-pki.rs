@@ -1,7 +1,7 @@
 //! Times the PKI commands as whole processes, with large directories, beside the real easy-rsa in the same run.
 //!
-//! Rows of a large index are invented; what is issued and revoked in them is real. easy-rsa's reports start several
-//! processes per row, so its figure there is measured with few rows and given per row.
+//! Rows of a large index are invented; what is issued and revoked in them is real. Beside each figure that depends on the
+//! disk stands what the disk takes by itself: on a machine with other work, only figures of one run can be compared.
 
 #![expect(clippy::print_stdout, reason = "the figures are what this program is for")]
 
@@ -36,15 +36,9 @@ fn run() -> Result<()> {
     let our_build =
         median(ROUNDS, |round| ours.timed(&["build-client-full", &format!("our{round}"), "nopass"]))?;
     compare("build-client-full, EC", our_build, their_build);
+    report("    one small file that is safe on the disk", disk_writes(&ours.directory)?);
     bulk(&ours, their_build)?;
-    grow(&ours.directory, 'V', 100_000)?;
-    let revoke = median(ROUNDS, |round| ours.timed(&["--batch", "revoke", &format!("our{round}")]))?;
-    report("revoke, index of 100,000 rows, among the first", revoke);
-    for round in 0..ROUNDS {
-        ours.run(&["build-client-full", &format!("late{round}"), "nopass"])?;
-    }
-    let revoke = median(ROUNDS, |round| ours.timed(&["--batch", "revoke", &format!("late{round}")]))?;
-    report("revoke, index of 100,000 rows, among the last", revoke);
+    revocations(&ours, &theirs)?;
     for arguments in [&["list"][..], &["--json", "list"], &["list", "--csv"], &["expiry"]] {
         let time = median(FEW, |_| ours.timed(arguments))?;
         report(&format!("{}, 100,000 rows", arguments.join(" ")), time);
@@ -52,6 +46,49 @@ fn run() -> Result<()> {
     }
     lists(&ours, 100_000)?;
     lists(&ours, 900_000)
+}
+
+/// Certificates among the first and the last of 100,000 rows. easy-rsa is slow enough to be asked a few times only.
+fn revocations(ours: &Tool, theirs: &Pki) -> Result<()> {
+    for directory in [ours.directory.as_path(), theirs.directory()] {
+        grow(directory, 'V', 100_000)?;
+    }
+    let theirs = median(FEW, |round| timed(|| theirs.revoke(&format!("their{round}"))))?;
+    let first = median(ROUNDS, |round| ours.timed(&["--batch", "revoke", &format!("our{round}")]))?;
+    compare("revoke, 100,000 rows, among the first", first, theirs);
+    report("    of it: a copy of the index that is safe on the disk", disk_copies(&ours.directory)?);
+    for round in 0..ROUNDS {
+        ours.run(&["build-client-full", &format!("late{round}"), "nopass"])?;
+    }
+    let last = median(ROUNDS, |round| ours.timed(&["--batch", "revoke", &format!("late{round}")]))?;
+    compare("revoke, 100,000 rows, among the last", last, theirs);
+    Ok(())
+}
+
+/// What the disk takes by itself for a new content of the index.
+fn disk_copies(directory: &Path) -> Result<Duration> {
+    let copy = directory.join("index.txt.copy");
+    let time = median(ROUNDS, |_| {
+        timed(|| {
+            std::fs::copy(directory.join("index.txt"), &copy).context("copying the index")?;
+            std::fs::File::open(&copy).and_then(|copy| copy.sync_all()).context("writing the copy")
+        })
+    })?;
+    std::fs::remove_file(&copy).context("removing the copy")?;
+    Ok(time)
+}
+
+/// What the disk takes by itself for one small file that is safe on it.
+fn disk_writes(directory: &Path) -> Result<Duration> {
+    let file = directory.join("small");
+    let time = median(ROUNDS, |_| {
+        timed(|| {
+            std::fs::write(&file, [b'x'; 1000]).context("writing a file")?;
+            std::fs::File::open(&file).and_then(|file| file.sync_all()).context("writing a file")
+        })
+    })?;
+    std::fs::remove_file(&file).context("removing a file")?;
+    Ok(time)
 }
 
 /// gen-crl after `more` further revocations: a first list, and then one that replaces it.

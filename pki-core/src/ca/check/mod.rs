@@ -9,6 +9,7 @@ mod certificates;
 mod keys;
 mod leftovers;
 mod list;
+mod token;
 
 use std::fmt;
 
@@ -119,6 +120,7 @@ impl PkiReader<'_> {
         let mut check = Check::new(store, now)?;
         leftovers::check(&mut check)?;
         keys::check(&mut check)?;
+        token::check(&mut check, self)?;
         if store.exists(&layout::index())? {
             certificates::check(&mut check, self)?;
             list::check(&mut check)?;

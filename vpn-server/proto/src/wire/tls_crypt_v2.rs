@@ -62,10 +62,24 @@ impl TlsCryptV2Key {
             return Err(UnwrapError::NotAuthentic);
         }
         let (packet, wrapped) = datagram.split_at(datagram.len() - length);
-        let content = self.wrapping.open(&[field], &wrapped[..length - LENGTH_FIELD])?;
+        let (wrapped, field) = wrapped.split_last_chunk().ok_or(UnwrapError::NotAuthentic)?;
+        Ok((packet, self.open(wrapped, *field)?))
+    }
+
+    /// Whether `wrapped` is this client's key, wrapped by this server key.
+    #[must_use]
+    pub fn has_wrapped(&self, client: &StaticKeyOctets, wrapped: &[u8]) -> bool {
+        let Some((content, field)) = wrapped.split_last_chunk() else { return false };
+        let opened = self.open(content, *field).ok();
+        // Wrapping takes no randomness: the same content gives the same octets.
+        opened.and_then(|found| self.wrap(client, &found.metadata)).is_some_and(|again| again == wrapped)
+    }
+
+    fn open(&self, wrapped: &[u8], field: [u8; LENGTH_FIELD]) -> Result<ClientKey, UnwrapError> {
+        let content = self.wrapping.open(&[&field], wrapped)?;
         let (key, metadata) =
             content.split_first_chunk::<{ StaticKey::LENGTH }>().ok_or(UnwrapError::NotAuthentic)?;
-        Ok((packet, ClientKey { key: StaticKey::new(*key), metadata: metadata.to_vec() }))
+        Ok(ClientKey { key: StaticKey::new(*key), metadata: metadata.to_vec() })
     }
 }
 

@@ -103,7 +103,7 @@ impl Authenticator {
         let mut gathered = Acceptance::default();
         match self.credentials_step(&mut attempt) {
             Step::Nothing => {}
-            Step::Pushed(push) => gathered.push = push,
+            Step::Recalled(acceptance) => gathered = acceptance,
             Step::Ask(push) => {
                 remaining.extend(self.deciders.iter().cloned());
                 gathered.push = push;
@@ -164,13 +164,17 @@ impl Authenticator {
         if state == "Expired" {
             return Step::Refuse(token_denied("token-expired", "the token's time is over"));
         }
-        if !self.deciders.iter().all(|decider| decider.still_knows(username)) {
-            return Step::Refuse(token_denied(
-                "token-orphaned",
-                "the user of the token is not known any longer",
-            ));
+        let mut acceptance = Acceptance { push: mint.push(username, &session, now), ..Acceptance::default() };
+        for decider in &self.deciders {
+            match decider.recall(username) {
+                Some(recalled) => acceptance.extend(recalled),
+                None => {
+                    let detail = "the user of the token is not known any longer";
+                    return Step::Refuse(token_denied("token-orphaned", detail));
+                }
+            }
         }
-        Step::Pushed(mint.push(username, &session, now))
+        Step::Recalled(acceptance)
     }
 
     /// What is pushed to somebody whose password turns out to be right.
@@ -195,8 +199,8 @@ impl Authenticator {
 enum Step {
     /// Nothing.
     Nothing,
-    /// Nothing; this is pushed.
-    Pushed(Vec<PushOption>),
+    /// Nothing; this is known of the user.
+    Recalled(Acceptance),
     /// The deciders' consent; then this is pushed.
     Ask(Vec<PushOption>),
     /// The consent of those deciders that need no user name.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use vpn_proto::Password;
 
-use super::{Answer, ClientNumber, LoginAttempt, Username};
+use super::{Acceptance, Answer, ClientNumber, LoginAttempt, Username};
 
 /// Decides about logins: a password file, a script, the management interface.
 ///
@@ -28,5 +28,10 @@ pub trait Decider: Send + Sync {
     /// Whether a user who once was accepted would still be known: tokens of others are refused.
     fn still_knows(&self, _username: &Username) -> bool {
         true
+    }
+
+    /// What it still says about a user who shows a token instead of a password; `None` for one who is not known any longer.
+    fn recall(&self, username: &Username) -> Option<Acceptance> {
+        self.still_knows(username).then(Acceptance::default)
     }
 }

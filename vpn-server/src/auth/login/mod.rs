@@ -16,7 +16,9 @@
 mod answer;
 mod attempt;
 mod authenticator;
+mod certificate_match;
 mod decider;
+mod one_time;
 mod password_file;
 mod password_hash;
 mod shown;
@@ -27,7 +29,12 @@ mod witness;
 pub use answer::{Acceptance, Answer, LoginUpdate, Verdict};
 pub use attempt::{ClientFacts, ClientNumber, LoginAttempt, Occasion, TokenStanding};
 pub use authenticator::{Authenticator, LoginPlugins, LoginPolicy};
+pub use certificate_match::CertificateMatch;
 pub use decider::Decider;
+pub use one_time::{
+    BadSecretLine, InvalidOneTimeSecret, OneTimeDecider, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError,
+    OneTimeStartError,
+};
 pub use password_file::{BadUserLine, PasswordFile, PasswordFileDecider, PasswordFileError};
 pub use password_hash::{HashParameters, InvalidPasswordHash, PasswordHash};
 pub use shown::Shown;

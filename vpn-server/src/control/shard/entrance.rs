@@ -321,9 +321,10 @@ impl Shard {
         };
         let question = self.new_question();
         let (facts, connection) = (Arc::clone(&candidate.facts), Arc::clone(&admitted.connection));
+        let groups = login.groups.clone();
         let stage = Stage::Introduction(Box::new(admitted), login);
         self.candidates.insert(session, Candidate { question, stage, ..candidate });
-        hooks.introduce(&facts, &connection, self.answer(session, question));
+        hooks.introduce(&facts, &connection, &groups, self.answer(session, question));
     }
 
     /// Nothing is missing: the candidate becomes a session.

@@ -2,7 +2,7 @@
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Verdict, last_argument, parsed};
+use super::{Arguments, Verdict, last_argument, parsed};
 use crate::config::Options;
 
 /// Sessions, as far as directives describe them.

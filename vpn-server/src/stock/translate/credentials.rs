@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Files, Verdict};
+use super::{Arguments, Files, Verdict};
 use crate::config::Options;
 
 /// Files with certificates and keys, as far as directives name them.

@@ -6,7 +6,7 @@ use vpn_proto::Transport;
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Verdict, parsed};
+use super::{Arguments, Verdict, parsed};
 use crate::config::{ListenAddress, Options};
 
 /// Sockets, as far as directives describe them.

@@ -2,7 +2,7 @@
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Files, Verdict, parsed};
+use super::{Arguments, Files, Verdict, parsed};
 use crate::config::Options;
 
 const TOKEN_FORM: &str = "auth-gen-token [LIFETIME [RENEWAL]] [external-auth]";

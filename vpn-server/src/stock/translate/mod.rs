@@ -243,22 +243,29 @@ fn last_argument<'a>(directives: &'a [Directive], name: &str) -> Option<&'a Stri
     directives.iter().rev().find(|directive| directive.name == name)?.arguments.first()
 }
 
-impl Directive {
-    /// Exactly `N` arguments; `form` is what a correct directive looks like.
-    fn exactly<const N: usize>(&self, form: &'static str) -> Result<&[String; N], Problem> {
-        self.arguments.as_slice().try_into().map_err(|_| Problem::Arguments(form))
-    }
+/// The words behind a directive, as many as it must have; `form` is what a correct one looks like.
+trait Arguments {
+    /// Exactly `N` arguments.
+    fn exactly<const N: usize>(&self, form: &'static str) -> Result<&[String; N], Problem>;
 
     /// At least one argument, and the others.
-    fn first_and_rest(&self, form: &'static str) -> Result<(&str, &[String]), Problem> {
-        let (first, rest) = self.arguments.split_first().ok_or(Problem::Arguments(form))?;
-        Ok((first, rest))
-    }
+    fn first_and_rest(&self, form: &'static str) -> Result<(&str, &[String]), Problem>;
 
     /// One argument that is a number.
     fn number<T: std::str::FromStr>(&self, form: &'static str) -> Result<T, Problem> {
         let [text] = self.exactly::<1>(form)?;
         parsed(text, "a number that fits")
+    }
+}
+
+impl Arguments for Directive {
+    fn exactly<const N: usize>(&self, form: &'static str) -> Result<&[String; N], Problem> {
+        self.arguments.as_slice().try_into().map_err(|_| Problem::Arguments(form))
+    }
+
+    fn first_and_rest(&self, form: &'static str) -> Result<(&str, &[String]), Problem> {
+        let (first, rest) = self.arguments.split_first().ok_or(Problem::Arguments(form))?;
+        Ok((first, rest))
     }
 }
 

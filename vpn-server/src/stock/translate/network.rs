@@ -7,7 +7,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Files, Verdict, last_argument, parsed};
+use super::{Arguments, Files, Verdict, last_argument, parsed};
 use crate::config::Options;
 
 /// Addressing, as far as directives describe it.

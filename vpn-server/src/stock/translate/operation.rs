@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Files, LogFile, ProcessSettings, Verdict, parsed};
+use super::{Arguments, Files, LogFile, ProcessSettings, Verdict, parsed};
 use crate::config::Options;
 
 const TO_STDERR: &str = "the log goes to standard error, from where systemd takes it";

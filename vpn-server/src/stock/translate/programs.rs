@@ -7,7 +7,7 @@
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Files, Verdict, last_argument, parsed};
+use super::{Arguments, Files, Verdict, last_argument, parsed};
 use crate::config::words::split;
 use crate::config::{HookCommand, Options, VerifyCommand, VerifyMethod};
 

@@ -6,7 +6,7 @@
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::Verdict;
+use super::{Arguments, Verdict};
 use crate::config::{Options, parse_option};
 
 /// Pushed options, as far as directives name them.

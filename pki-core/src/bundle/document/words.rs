@@ -5,7 +5,7 @@
 //! begin a comment where a word could begin, not inside of one.
 
 /// The most words of a line; stock OpenVPN takes 16 and no directive needs more.
-pub(crate) const MAXIMUM_WORDS: usize = 16;
+pub const MAXIMUM_WORDS: usize = 16;
 
 /// Why a line has no words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,7 +33,7 @@ pub enum InvalidLine {
 /// # Errors
 ///
 /// [`InvalidLine`] where stock OpenVPN refuses the line, too.
-pub(crate) fn split(line: &str) -> Result<Vec<String>, InvalidLine> {
+pub fn split(line: &str) -> Result<Vec<String>, InvalidLine> {
     let mut characters = line.trim_end().chars();
     let mut words = Vec::new();
     while let Some(first) = characters.find(|character| !character.is_whitespace()) {

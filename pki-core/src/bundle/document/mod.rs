@@ -1,13 +1,16 @@
-//! The text of an OpenVPN configuration: directives in their order, each with its words and its inline block.
+//! The text of an OpenVPN configuration, a server's or a client's: directives in their order, each with its words and
+//! its inline block.
 //!
-//! Pure: reads no file, knows no directive. What a directive means is decided in [`super::translate()`].
+//! Pure: reads no file, knows no directive. What a directive means is decided by whoever reads it: [`super::lint`] for
+//! client profiles, the server for stock configurations.
+
+pub mod words;
 
 use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::config::InvalidLine;
-use crate::config::words;
+pub use words::InvalidLine;
 
 /// The most octets of a configuration; inline certificates and keys are a few kilobytes each.
 pub const MAXIMUM_SIZE: usize = 1 << 20;
@@ -98,23 +101,37 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<Directive>, SyntaxError> {
     if text.len() > MAXIMUM_SIZE {
         return Err(SyntaxError::TooLarge { file: file.to_owned() });
     }
+    entries(file, text).collect()
+}
+
+/// Every directive of a text, and what is wrong with the lines that hold none.
+pub(crate) fn entries<'a>(
+    file: &'a str,
+    text: &'a str,
+) -> impl Iterator<Item = Result<Directive, SyntaxError>> + 'a {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut lines = text.lines().zip(1..);
-    let mut directives = Vec::new();
-    while let Some((line, number)) = lines.next() {
-        let place = Place::File { file: file.to_owned(), line: number };
-        let words =
-            words::split(line).map_err(|problem| SyntaxError::Line { place: place.clone(), problem })?;
-        let Some((first, arguments)) = words.split_first() else { continue };
-        directives.push(match opening_tag(first) {
-            Some(name) => {
-                let inline = Some(block(&name, &place, lines.by_ref().map(|(line, _)| line))?);
-                Directive { name, arguments: Vec::new(), inline, place }
-            }
-            None => directive(first, arguments, place),
-        });
-    }
-    Ok(directives)
+    std::iter::from_fn(move || {
+        loop {
+            let (line, number) = lines.next()?;
+            let place = Place::File { file: file.to_owned(), line: number };
+            let words = match words::split(line) {
+                Ok(words) => words,
+                Err(problem) => return Some(Err(SyntaxError::Line { place, problem })),
+            };
+            let Some((first, arguments)) = words.split_first() else { continue };
+            let Some(name) = opening_tag(first) else {
+                return Some(Ok(directive(first, arguments, place)));
+            };
+            let inline = block(&name, &place, lines.by_ref().map(|(line, _)| line));
+            return Some(inline.map(|inline| Directive {
+                name,
+                arguments: Vec::new(),
+                inline: Some(inline),
+                place,
+            }));
+        }
+    })
 }
 
 /// Reads the words of a command line in the way of `openvpn`: `--option argument...`, or one file alone.
