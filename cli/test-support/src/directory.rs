@@ -66,7 +66,7 @@ impl Directory {
 
     /// What it logs.
     #[must_use]
-    pub fn log(&self) -> &crate::Log {
+    pub fn log(&self) -> &crate::log::Log {
         self.process.log()
     }
 }

@@ -18,6 +18,7 @@ use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 
+use super::client_checks::ClientChecks;
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
@@ -41,6 +42,8 @@ pub struct TrustSnapshot {
     pub revocation: RevocationState,
     /// How strict chains are judged.
     pub policy: ChainPolicy,
+    /// What certificates have to pass beside that.
+    pub checks: ClientChecks,
 }
 
 impl Trust {
@@ -102,7 +105,7 @@ impl Trust {
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
         match snapshot.verify(chain, **self.identity.load(), now) {
-            Ok(path) => self.accept(path, chain, &snapshot.anchors),
+            Ok(path) => self.accept(path, chain, &snapshot),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
@@ -111,8 +114,9 @@ impl Trust {
         &self,
         path: VerifiedPath,
         chain: &[CertificateDer<'_>],
-        anchors: &TrustAnchors,
+        snapshot: &TrustSnapshot,
     ) -> CertificateVerdict {
+        let objection = snapshot.checks.objection(&path);
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -133,10 +137,13 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
+        if let Some(denial) = objection {
+            return CertificateVerdict::Denied(identity, denial);
+        }
         let certificates: CertificatePath = path.certificates.into();
         let groups = groups_in(chain.first(), **self.group_attributes.load());
         self.paths.remember(path.fingerprint, Arc::clone(&certificates), groups, || {
-            certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
+            certificates_of(&certificates, &path.anchor_fingerprint, chain, &snapshot.anchors)
         });
         CertificateVerdict::Accepted(identity)
     }
@@ -162,6 +169,9 @@ impl TrustSnapshot {
     /// renegotiations, and thereby ends sessions at their own pace.
     #[must_use]
     pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
+        if let Some(denial) = self.checks.revocation(path) {
+            return Some(denial);
+        }
         let index = self.revocation.latest_index()?;
         path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
             RevocationStatus::Revoked { at, reason } => {

@@ -17,6 +17,7 @@ use super::push::InvalidPush;
 use super::security::{InvalidSecurityGroupId, SecurityGroupId};
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::InvalidNameRule;
 use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
@@ -272,6 +273,12 @@ pub enum InvalidValue {
     /// A name of a server certificate that would leave the PKI directory.
     #[error("not a name of a certificate")]
     NotCertificateName,
+    /// A text that is no rule about names of clients.
+    #[error(transparent)]
+    NameRule(#[from] InvalidNameRule),
+    /// A text that no user or group is called.
+    #[error("not a name of a user or group")]
+    NotAccountName,
 }
 
 impl ConfigError {
@@ -397,6 +404,8 @@ impl InvalidValue {
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
+            Self::NameRule(_) => "write for example 'client- name-prefix' or 'C=US, CN=client subject'",
+            Self::NotAccountName => "name a user or group of this host, or its number",
         }
     }
 }

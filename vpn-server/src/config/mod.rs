@@ -25,6 +25,7 @@ mod option_table;
 mod options;
 mod push;
 mod reload;
+mod run_as;
 mod security;
 mod session;
 mod show;
@@ -61,6 +62,7 @@ pub use push::{
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use run_as::RunAs;
 pub use security::{
     GroupRule, GroupRuleOptions, InvalidSecurityGroupId, SecurityGroup, SecurityGroupId,
     SecurityGroupOptions, SecurityPeer, SecurityPeerOptions, SecuritySettings,

@@ -27,8 +27,16 @@ option_table! {
     "cert" cert: PathBuf, restart;
     /// PEM file with the key of the server certificate.
     "key" key: PathBuf, restart;
+    /// PKCS#12 file with the server certificate, its key and, unless `ca` names them, the authorities of the clients.
+    "pkcs12" pkcs12: PathBuf, restart;
+    /// PEM file with certificates that are sent after the server certificate.
+    "extra-certs" extra_certs: PathBuf, restart;
     /// PEM file with the revocation list.
     "crl" crl: PathBuf, restart;
+    /// Directory in which files are called by revoked serial numbers.
+    "revoked-serials" revoked_serials: PathBuf, restart;
+    /// The name that certificates of clients must have, and what it is: `subject`, `name` or `name-prefix`.
+    "verify-x509-name" verify_x509_name: String, restart;
     /// File whose first line is the passphrase of the key.
     "askpass" askpass: PathBuf, restart;
     /// The key of tls-auth: `FILE[:DIRECTION]`.
@@ -121,6 +129,10 @@ option_table! {
     "connection-log" connection_log: PathBuf, restart;
     /// The directory that belongs to one running server.
     "state-dir" state_dir: PathBuf, restart;
+    /// The user that the server becomes once it is set up.
+    "user" user: String, restart;
+    /// The group that it then has.
+    "group" group: String, restart;
     /// Seconds for which an expired revocation list is still accepted.
     "crl-grace" crl_grace: u32, restart;
     /// The file with users and their hashed passwords.
@@ -261,7 +273,7 @@ impl Options {
             (self.pki, self.server_name) = (None, None);
         }
         if stronger.names_pki() && !stronger.names_files() {
-            (self.ca, self.cert, self.key, self.crl) = (None, None, None, None);
+            (self.ca, self.cert, self.key, self.crl, self.pkcs12) = (None, None, None, None, None);
         }
         let chooses_tunnel = [stronger.split_tunnel, stronger.full_tunnel, stronger.push_only];
         if chooses_tunnel.contains(&Some(true)) {
@@ -276,8 +288,9 @@ impl Options {
     }
 
     /// Whether the credentials are described as single files.
-    pub(super) const fn names_files(&self) -> bool {
-        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.crl.is_some()
+    pub(super) fn names_files(&self) -> bool {
+        let files = [&self.ca, &self.cert, &self.key, &self.crl, &self.pkcs12];
+        files.into_iter().any(Option::is_some)
     }
 }
 

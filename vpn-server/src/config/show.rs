@@ -32,6 +32,9 @@ impl From<&Config> for Options {
         let (security_group, security_peers) = live.security.options();
         Self {
             askpass: config.passphrase_file.clone(),
+            extra_certs: config.extra_certificates.clone(),
+            revoked_serials: config.revoked_serials.clone(),
+            verify_x509_name: config.client_name.as_ref().map(ToString::to_string),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
             auth: wrapping.tls_auth.as_ref().map(|_| wrapping.auth.name().to_owned()),
             tls_crypt: wrapping.tls_crypt.clone(),
@@ -73,6 +76,8 @@ impl From<&Config> for Options {
             no_nat: Some(!config.nat),
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
+            user: config.run_as.user.clone(),
+            group: config.run_as.group.clone(),
             crl_grace: Some(seconds(config.crl_grace)),
             duplicate_cn_policy: Some(print_duplicate_policy(limits.when_exceeded).to_owned()),
             username_as_common_name: limits.username_as_common_name.then_some(true),
@@ -175,6 +180,9 @@ impl From<&CredentialPaths> for Options {
             CredentialPaths::Files { ca, cert, key, crl } => {
                 Self { ca: Some(ca), cert: Some(cert), key: Some(key), crl, ..Self::default() }
             }
+            CredentialPaths::Container { file, ca, crl } => {
+                Self { pkcs12: Some(file), ca, crl, ..Self::default() }
+            }
         }
     }
 }
@@ -203,8 +211,11 @@ mod tests {
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
-             no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             user='nobody'\ngroup='daemon'\nno-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
              management-hold=true\nmanagement-client-auth=true\nmanagement-log-lines=9",
+            "pkcs12='p'\nclient-cidr='10.8.0.0/24'",
+            "pkcs12='p'\nca='c'\ncrl='r'\nextra-certs='x'\nrevoked-serials='d'\nverify-x509-name='CN=a b subject'\n\
+             client-cidr='10.8.0.0/24'",
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
              auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\

@@ -198,6 +198,11 @@ impl ControlHandle {
     pub(crate) fn set_live(&self, live: LiveSettings) {
         self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
+        self.look_clients_up_again();
+    }
+
+    /// Has every session follow what is decided about its client by now. Nobody is disturbed about whom nothing changed.
+    pub(crate) fn look_clients_up_again(&self) {
         self.shared.tell_all(|| Command::LiveSettingsChanged);
     }
 

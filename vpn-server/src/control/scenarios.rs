@@ -20,7 +20,7 @@ use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
 use crate::addr::{AddressBook, AddressPool};
 use crate::auth::login::Authenticator;
-use crate::auth::{Credentials, CrlReload, TrustKeeper};
+use crate::auth::{CredentialSource, Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
 use crate::config::{
     ClientCidrs, DuplicatePolicy, InsideSettings, LiveSettings, Network, PushSettings, SessionLimits,
@@ -437,9 +437,7 @@ impl World {
     ) -> Self {
         let pki = TestPki::new();
         let credentials = Credentials::load(
-            &pki.paths(),
-            None,
-            TlsVersion::Tls12,
+            CredentialSource::of_files(&pki.paths()),
             Timestamp::from(std::time::SystemTime::now()),
         )
         .unwrap();

@@ -5,6 +5,7 @@
 
 mod access;
 mod address_ledger;
+mod belongings;
 mod check;
 mod error;
 mod file_limit;
@@ -14,6 +15,7 @@ mod hardening;
 mod listeners;
 mod logins;
 mod managed;
+mod privileges;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -29,6 +31,7 @@ pub use access::{RuleOrigin, Simulation};
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
+pub use privileges::PrivilegeError;
 pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};

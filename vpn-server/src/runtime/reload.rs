@@ -71,8 +71,10 @@ impl Server {
             warn!(options = change.needs_restart.join(", "), "changed options that need a restart");
         }
         report.needs_restart = change.needs_restart;
-        if let Some(live) = change.live {
-            self.apply(live, report);
+        match change.live {
+            Some(live) => self.apply(live, report),
+            // Single clients may be decided about elsewhere, in files of their own.
+            None => self.control().look_clients_up_again(),
         }
     }
 
@@ -96,12 +98,7 @@ impl Server {
     }
 
     fn reload_credentials(&self, report: &mut ReloadReport) {
-        let loaded = Credentials::load(
-            &self.config.credentials,
-            self.config.passphrase_file.as_deref(),
-            self.config.sessions.minimum_tls_version,
-            Timestamp::from(SystemTime::now()),
-        );
+        let loaded = Credentials::load(&self.config, Timestamp::from(SystemTime::now()));
         match (loaded, load_wrapping(&self.config.wrapping)) {
             (Ok(credentials), Ok(wrapping)) => self.use_credentials(credentials, wrapping),
             (Err(error), _) => report.fail("certificates", &error),

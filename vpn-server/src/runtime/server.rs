@@ -11,19 +11,21 @@ use std::time::SystemTime;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pki_core::time::Timestamp;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use vpn_proto::{EndpointConfig, Farewell, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
 use super::access::{AccessDesk, CompiledAccess, Simulation};
 use super::address_ledger::AddressLedger;
+use super::belongings;
 use super::error::StartError;
 use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::listeners::Listeners;
 use super::logins::Logins;
+use super::privileges::ServiceAccount;
 use super::state_directory::StateDirectory;
 use crate::auth::login::{ClientNumber, LoginPlugins};
-use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
+use crate::auth::{Credentials, CrlReload, RevokedSerials, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{
     ClientCidr, ClientCidrV6, ClientCidrs, Config, EndpointStanding, InsideSettings, ListenAddress,
@@ -55,7 +57,7 @@ const MAXIMUM_SHARDS: usize = 4;
 pub struct Server {
     // Dropped in this order.
     status: Option<StatusFile>,
-    watch: Option<FileWatch>,
+    watches: [Option<FileWatch>; 2],
     control: ControlPlane,
     plane: Plane,
     programs: ServerHooks,
@@ -117,6 +119,7 @@ impl Server {
         if !config.waived.is_empty() {
             info!(without = %config.waived, "told to do without what the kernel may have");
         }
+        let account = ServiceAccount::find(&config.run_as)?;
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
         keeper.trust().name_clients_by(config.login.identity);
@@ -137,6 +140,11 @@ impl Server {
         log.set_translation(network.outside_addresses().translated);
         let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
         programs.started()?;
+        if let Some(account) = &account {
+            belongings::give(&config, state.path(), account.owner())?;
+            account.take_over()?;
+            belongings::remark_on_what_is_out_of_reach(&config);
+        }
 
         let clock = Clock::start();
         let ledger = AddressLedger::new(address_file(&config, &state));
@@ -170,13 +178,16 @@ impl Server {
         let control = mailroom
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
-        let watch = watch_revocations(&keeper, control.handle())?;
+        let watches = [
+            watch_revocations(&keeper, control.handle())?,
+            watch_revoked_serials(&config, &keeper, control.handle())?,
+        ];
         let status = start_status_file(&config, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ready.listen_addresses(), tun = ready.tun, addresses = ?ready.addresses, "the server is ready");
         Ok(Self {
             status,
-            watch,
+            watches,
             control,
             plane,
             programs,
@@ -268,7 +279,7 @@ impl Server {
     /// Tells clients to come back later and takes everything back.
     pub fn stop(mut self) {
         self.status = None;
-        self.watch = None;
+        self.watches = [None, None];
         info!(connections = self.connections().len(), "the server is stopping");
         self.ledger.write(|known| self.control.handle().address_history(known));
         let Self { control, plane, programs, network, log, .. } = self;
@@ -351,14 +362,14 @@ fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
 }
 
 fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, TrustKeeper), StartError> {
-    let credentials = Credentials::load(
-        &config.credentials,
-        config.passphrase_file.as_deref(),
-        config.sessions.minimum_tls_version,
-        Timestamp::from(SystemTime::now()),
-    )?;
+    let credentials = Credentials::load(config, Timestamp::from(SystemTime::now()))?;
     let keeper =
         TrustKeeper::start(&config.credentials, credentials.anchors, config.crl_grace, state_directory)?;
+    let revoked = config.revoked_serials.as_deref().map(RevokedSerials::read).transpose()?;
+    keeper.set_checks(|checks| {
+        checks.name.clone_from(&config.client_name);
+        checks.revoked = revoked.unwrap_or_default();
+    });
     Ok((credentials.tls, keeper))
 }
 
@@ -481,6 +492,31 @@ fn watch_revocations(
     };
     let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
     Ok(Some(watch))
+}
+
+fn watch_revoked_serials(
+    config: &Config,
+    keeper: &Arc<TrustKeeper>,
+    control: &ControlHandle,
+) -> Result<Option<FileWatch>, StartError> {
+    let Some(directory) = config.revoked_serials.clone() else {
+        return Ok(None);
+    };
+    let (keeper, control, path) = (Arc::clone(keeper), control.clone(), directory.clone());
+    let reread = move || match RevokedSerials::read(&path) {
+        Ok(revoked) => {
+            let count = revoked.count();
+            if keeper.set_checks(|checks| checks.revoked = revoked) {
+                info!(path = %path.display(), count, "another set of serial numbers is revoked");
+                control.check_revocations();
+            }
+        }
+        Err(error) => {
+            error!(code = error.code(), %error, help = error.help(), "what was revoked stays revoked")
+        }
+    };
+    let watch = FileWatch::start_on_directory(&directory, POLL_INTERVAL, reread);
+    watch.map(Some).map_err(StartError::system("a file watch"))
 }
 
 fn start_status_file(config: &Config, control: &ControlHandle) -> Result<Option<StatusFile>, StartError> {

@@ -130,6 +130,10 @@ impl Profile {
     /// Lines of a block are counted on from the line where it begins.
     fn read(&mut self, text: &str, lines_before: usize) {
         for entry in entries("", text) {
+            if self.report.explanations.len() + self.report.findings.len() > MOST_REMARKS {
+                let message = "the profile is longer than any real one; the rest was not judged".to_owned();
+                return self.missing(Severity::Error, "profile-too-large", message, "Do not use it.");
+            }
             match entry {
                 Ok(found) => {
                     let line = lines_before + line_of(&found.place);
@@ -191,6 +195,9 @@ impl Profile {
         self.report.findings.push(Finding { line: None, directive, severity, code, message, help });
     }
 }
+
+/// Real profiles have some dozens of directives.
+const MOST_REMARKS: usize = 10_000;
 
 /// A line and the directive that stands there.
 #[derive(Clone, Copy)]
@@ -261,6 +268,9 @@ mod tests {
         }
         let too_large = lint(&vec![b'\n'; MAXIMUM_SIZE + 1], CIRCUMSTANCES);
         assert_eq!(too_large.findings[0].code, "profile-too-large");
+        let too_long = lint("x\n".repeat(MAXIMUM_SIZE / 2).as_bytes(), CIRCUMSTANCES);
+        assert!(too_long.findings.len() < MOST_REMARKS + 10);
+        assert!(too_long.findings.iter().any(|finding| finding.code == "profile-too-large"));
     }
 
     #[test]

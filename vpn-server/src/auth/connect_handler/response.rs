@@ -219,13 +219,14 @@ mod tests {
         let routes =
             |count: usize| json!((0..count).map(|number| format!("10.{number}.0.0/16")).collect::<Vec<_>>());
         let servers = |count: usize| json!(vec!["10.7.0.53"; count]);
-        for (key, limit, value) in [
-            ("posture-compliance-statuses", MOST_STATUSES, &texts as &dyn Fn(usize) -> Value),
+        let cases: [(&str, usize, &dyn Fn(usize) -> Value); 5] = [
+            ("posture-compliance-statuses", MOST_STATUSES, &texts),
             ("groups", DirectorySettings::MOST_GROUPS, &groups),
             ("routes", MOST_ROUTES, &routes),
             ("dns", MOST_NAME_SERVERS, &servers),
             ("error-msg-on-denied-connection", LONGEST_TEXT, &|count| json!("ü".repeat(count))),
-        ] {
+        ];
+        for (key, limit, value) in cases {
             assert!(is_taken(key, value(limit)), "{key}");
             assert!(!is_taken(key, value(limit + 1)), "{key}");
         }

@@ -221,7 +221,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An entry with texts.
-    pub(crate) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
+    pub(in crate::auth::directory) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
         let attributes = attributes.iter().map(|(name, values)| {
             ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
         });
