@@ -22,12 +22,14 @@ use super::client_checks::ClientChecks;
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
+use crate::config::CertificateGroups;
 
 /// What is trusted, for whoever has to judge a chain.
 #[derive(Debug)]
 pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
+    group_attributes: ArcSwap<CertificateGroups>,
     identity: ArcSwap<IdentityField>,
 }
 
@@ -51,6 +53,7 @@ impl Trust {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             paths: PathMemory::default(),
+            group_attributes: ArcSwap::default(),
             identity: ArcSwap::default(),
         }
     }
@@ -86,6 +89,17 @@ impl Trust {
     #[must_use]
     pub fn chain_of(&self, fingerprint: &[u8; 32]) -> Option<CertificateChain> {
         self.paths.chain_of(fingerprint)
+    }
+
+    /// Takes groups of clients from these attributes of their certificates, from the next handshake on.
+    pub fn take_groups_from(&self, attributes: CertificateGroups) {
+        self.group_attributes.store(Arc::new(attributes));
+    }
+
+    /// The groups in the certificate of a client that was accepted a moment ago.
+    #[must_use]
+    pub fn groups_of(&self, fingerprint: &[u8; 32]) -> Arc<[String]> {
+        self.paths.groups_of(fingerprint).unwrap_or_default()
     }
 
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
@@ -127,7 +141,8 @@ impl Trust {
             return CertificateVerdict::Denied(identity, denial);
         }
         let certificates: CertificatePath = path.certificates.into();
-        self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
+        let groups = groups_in(chain.first(), **self.group_attributes.load());
+        self.paths.remember(path.fingerprint, Arc::clone(&certificates), groups, || {
             certificates_of(&certificates, &path.anchor_fingerprint, chain, &snapshot.anchors)
         });
         CertificateVerdict::Accepted(identity)
@@ -228,6 +243,16 @@ impl TrustSnapshot {
             }],
         })
     }
+}
+
+/// The groups that a verified leaf names.
+fn groups_in(leaf: Option<&CertificateDer<'_>>, attributes: CertificateGroups) -> Arc<[String]> {
+    if attributes == CertificateGroups::default() {
+        return Arc::from([]);
+    }
+    let leaf = leaf.and_then(|leaf| Certificate::parse(leaf).ok());
+    let fields = leaf.iter().flat_map(|leaf| leaf.subject().fields());
+    fields.filter(|(kind, _)| attributes.include(kind)).map(|(_, value)| value.to_owned()).collect()
 }
 
 /// The certificates of a path out of those that were shown, and its anchor.

@@ -31,7 +31,7 @@ impl Config {
                 },
             ),
             (
-                live.authorized.is_empty() && !live.client_to_client,
+                live.authorized.is_empty() && live.access.rules.is_empty() && !live.client_to_client,
                 Advice {
                     code: "nothing-authorized",
                     message: "without --authorize clients reach nothing: everything is denied by default",

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
+use super::access::AccessSettings;
+use super::association::{self, Association};
 use super::client::ClientTable;
 use super::connect_handler;
 use super::data_channel::DataChannelSettings;
@@ -19,7 +21,9 @@ use super::network::{Network, RoutedNetwork};
 use super::options::Options;
 use super::push::{MOST_PUSHED_OCTETS, PushSettings};
 use super::run_as::RunAs;
+use super::security::SecuritySettings;
 use super::session::{self, SessionSettings};
+use super::standing::EndpointStanding;
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
 use crate::auth::NameRule;
@@ -99,8 +103,14 @@ pub struct Config {
 pub struct LiveSettings {
     /// Networks behind the server.
     pub routes: Vec<RoutedNetwork>,
-    /// Networks that clients may reach; everything else is denied.
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
+    /// Networks that all clients may reach.
     pub authorized: Vec<Network>,
+    /// Who may reach what beside that; everything else is denied.
+    pub access: AccessSettings,
+    /// The security groups of the endpoint.
+    pub security: SecuritySettings,
     /// Whether clients may reach each other and what is behind them, without a rule that says so.
     pub client_to_client: bool,
     /// What clients are told beside routes.
@@ -113,6 +123,8 @@ pub struct LiveSettings {
     pub tunnel: TunnelMode,
     /// How many sessions at once; `None` is as many as there are addresses.
     pub max_sessions: Option<u32>,
+    /// Whether clients are taken at all. Always so where options say what is served; programs that embed the server decide.
+    pub standing: EndpointStanding,
 }
 
 /// What clients send through the tunnel.
@@ -312,7 +324,9 @@ impl LiveSettings {
     /// Whether a rule opens what is inside: only one about that alone does.
     #[must_use]
     pub fn lets_clients_meet(&self, inside: &InsideSettings) -> bool {
-        self.client_to_client || self.authorized.iter().any(|network| inside.is_about_clients(*network))
+        let of_rules = self.access.rules.iter().map(|rule| &rule.destination);
+        let mut opened = self.authorized.iter().chain(of_rules);
+        self.client_to_client || opened.any(|network| inside.is_about_clients(*network))
     }
 
     fn check(options: &Options, inside: &InsideSettings) -> Result<Self, ConfigError> {
@@ -324,13 +338,24 @@ impl LiveSettings {
         authorized.iter().try_for_each(|network| inside.refuse_foreign_family("authorize", *network))?;
         Ok(Self {
             routes,
+            associations: association::check_all(options.association.as_deref().unwrap_or_default())?,
             authorized,
+            access: AccessSettings::check(
+                options.rule.as_deref().unwrap_or_default(),
+                options.access.as_ref(),
+                inside,
+            )?,
+            security: SecuritySettings::check(
+                options.security_group.as_deref().unwrap_or_default(),
+                options.security_peers.as_ref(),
+            )?,
             client_to_client: options.client_to_client.unwrap_or(false),
             push: PushSettings::check(options)?,
             clients: ClientTable::check(options.client.as_ref(), inside)?,
             listed_clients_only: options.listed_clients_only.unwrap_or(false),
             tunnel: check_tunnel_mode(options)?,
             max_sessions: at_least_one("max-sessions", options.max_sessions)?,
+            standing: EndpointStanding::Available,
         })
     }
 }
@@ -371,7 +396,7 @@ fn check_port_share(options: &Options, listen: &[ListenAddress]) -> Result<Optio
 
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
-    match routes.iter().find(|route| !seen.insert(route.network)) {
+    match routes.iter().find(|route| !seen.insert((route.network, &route.interface))) {
         Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
         None => Ok(()),
     }

@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
+use super::access::{AccessOptions, RuleOptions};
+use super::association::AssociationOptions;
 use super::client::ClientOptions;
 use super::directory::DirectoryOptions;
 use super::option_table::{OptionValue, option_table};
+use super::security::{SecurityGroupOptions, SecurityPeerOptions};
 
 option_table! {
     /// A PKI directory as easy-rsa lays it out.
@@ -224,12 +227,25 @@ option_table! {
     "max-tcp-strangers-per-network" max_tcp_strangers_per_network: u32, restart;
     /// Seconds that such a connection has until its first packets are there.
     "tcp-stranger-timeout" tcp_stranger_timeout: u32, restart;
+    tables {
+        /// What is decided about single clients, by the common name of their certificates.
+        "client" client: BTreeMap<String, ClientOptions>;
+        /// The directory that decides about logins.
+        "directory" directory: DirectoryOptions;
+        /// Who may reach what, beside what everybody may.
+        "rule" rule: Vec<RuleOptions>;
+        /// How rules are read.
+        "access" access: AccessOptions;
+        /// How clients appear in the networks behind interfaces.
+        "association" association: Vec<AssociationOptions>;
+        /// The security groups of the endpoint.
+        "security-group" security_group: Vec<SecurityGroupOptions>;
+        /// The members of other security groups, by name.
+        "security-peers" security_peers: BTreeMap<String, SecurityPeerOptions>;
+    }
 }
 
 impl Options {
-    /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 2] = ["client", "directory"];
-
     /// These options where they are given, `fallback` elsewhere.
     ///
     /// Options that exclude each other replace each other: `--ca` on the command line beats `pki` in the file.
@@ -300,11 +316,11 @@ mod tests {
 
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
-        let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
+        let tables = "[client]\n[directory]\n[access]\n[[rule]]\n[[association]]\n[[security-group]]\n[security-peers]\n";
         let file: String = Options::NAMES.iter().map(|name| some_value_for(name)).collect();
-        let options: Options = toml::from_str(&(file + &tables)).unwrap();
+        let options: Options = toml::from_str(&(file + tables)).unwrap();
         let printed = toml::Table::try_from(&options).unwrap();
-        let known = Options::NAMES.iter().chain(&Options::TABLES);
+        let known = Options::NAMES.iter().chain(Options::TABLES);
         assert!(known.clone().all(|name| printed.contains_key(*name)), "{printed}");
         assert_eq!(printed.len(), known.count());
     }

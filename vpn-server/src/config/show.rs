@@ -1,5 +1,6 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
+use super::association::AssociationOptions;
 use super::check::{Config, CredentialPaths, TunnelMode};
 use super::directory::DirectoryTable;
 use super::hooks::{HookCommand, HookSettings};
@@ -28,6 +29,7 @@ impl Options {
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
         let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
+        let (security_group, security_peers) = live.security.options();
         Self {
             askpass: config.passphrase_file.clone(),
             extra_certs: config.extra_certificates.clone(),
@@ -104,6 +106,12 @@ impl From<&Config> for Options {
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             client: live.clients.options(),
+            rule: live.access.rule_options(),
+            access: live.access.access_options(),
+            association: (!live.associations.is_empty())
+                .then(|| live.associations.iter().map(AssociationOptions::from).collect()),
+            security_group,
+            security_peers,
             ..Self::from(&config.credentials)
                 .with_login(&config.login)
                 .with_hooks(&config.hooks)

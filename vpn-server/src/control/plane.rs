@@ -13,6 +13,7 @@ use vpn_proto::{EndpointConfig, Farewell, Transport};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
+use super::blocks::{Block, BlockList};
 use super::chronicle::Chronicle;
 use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
@@ -95,6 +96,7 @@ impl Mailroom {
                 limits: settings.limits,
                 authenticator: settings.authenticator,
                 next_number: AtomicU64::new(0),
+                blocks: BlockList::default(),
             },
             trust: settings.trust,
             hooks: settings.hooks,
@@ -173,6 +175,17 @@ impl ControlHandle {
     /// Has every shard close the sessions of certificates that are revoked by now.
     pub(crate) fn check_revocations(&self) {
         self.shared.tell_all(|| Command::CheckRevocations);
+    }
+
+    /// Refuses these identities from now on, in place of former ones, and closes their sessions.
+    pub(crate) fn set_blocks(&self, blocks: Vec<Block>) {
+        self.shared.admissions.blocks.replace(blocks);
+        self.shared.tell_all(|| Command::CheckBlocks);
+    }
+
+    /// The identities that are refused.
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        self.shared.admissions.blocks.all().to_vec()
     }
 
     /// Settings for handshakes from now on.

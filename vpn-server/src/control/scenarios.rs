@@ -1,6 +1,7 @@
 //! The whole control plane without a network: real shards, real certificates, and clients of the protocol core that
 //! talk to them through memory.
 
+mod decisions;
 mod logins;
 
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ use crate::config::{
 };
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{Policy, Ruleset, TunnelNetwork};
+use crate::policy::{Evaluation, Policy, Ruleset, TunnelNetwork};
 use crate::random::OperatingSystem;
 use crate::testing::pki::{Issued, TestPki};
 use crate::transport::tcp::Standing;
@@ -658,6 +659,8 @@ fn policy() -> Policy {
         client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
+        evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

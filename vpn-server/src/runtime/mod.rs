@@ -3,6 +3,7 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod access;
 mod address_ledger;
 mod belongings;
 mod check;
@@ -24,7 +25,9 @@ mod state_directory;
 mod systemd;
 #[cfg(test)]
 mod tcp_scenarios;
+mod terminate;
 
+pub use access::{RuleOrigin, Simulation};
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
@@ -33,3 +36,4 @@ pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
 pub use state_directory::{StateDirectory, StateError};
+pub use terminate::ConnectionSelector;

@@ -14,6 +14,7 @@ use pki_core::time::Timestamp;
 use tracing::{debug, error, info, warn};
 use vpn_proto::{EndpointConfig, Farewell, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
+use super::access::{AccessDesk, CompiledAccess, Simulation};
 use super::address_ledger::AddressLedger;
 use super::belongings;
 use super::error::StartError;
@@ -27,8 +28,8 @@ use crate::auth::login::{ClientNumber, LoginPlugins};
 use crate::auth::{Credentials, CrlReload, RevokedSerials, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{
-    ClientCidr, ClientCidrV6, ClientCidrs, Config, InsideSettings, ListenAddress, LiveSettings, Network,
-    StrangerSettings,
+    ClientCidr, ClientCidrV6, ClientCidrs, Config, EndpointStanding, InsideSettings, ListenAddress,
+    LiveSettings, Network, StrangerSettings,
 };
 use crate::control::{
     ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
@@ -38,7 +39,7 @@ use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter,
 use crate::hooks::ServerHooks;
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use crate::policy::{Service, Subject};
 use crate::random;
 use crate::status::{StatusFile, StatusReport, StatusVersion};
 use crate::transport::kernel::{KernelFeature, Waived};
@@ -64,6 +65,7 @@ pub struct Server {
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
     pub(super) tables: Arc<Tables>,
+    access: AccessDesk,
     ledger: AddressLedger,
     pub(super) config: Config,
     clock: Clock,
@@ -135,6 +137,7 @@ impl Server {
         let tun = TunDevice::create(&tun_settings(&config, workers))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+        log.set_translation(network.outside_addresses().translated);
         let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
         programs.started()?;
         if let Some(account) = &account {
@@ -145,9 +148,10 @@ impl Server {
 
         let clock = Clock::start();
         let ledger = AddressLedger::new(address_file(&config, &state));
-        let policy = policy(&config.live, &config.inside);
+        let access = CompiledAccess::new(&config.live, &config.inside, SystemTime::now().into());
+        keeper.trust().take_groups_from(config.live.access.certificate_groups);
         let sessions = capacity(config.inside.client_cidrs.v4);
-        let tables = Tables::new(sessions, policy).with_outer_limit(config.data_channel.outer_limit);
+        let tables = Tables::new(sessions, access.policy).with_outer_limit(config.data_channel.outer_limit);
         let tables = Arc::new(tables);
         let shards = shard_count();
         let reply_limiter = Arc::new(reply_limiter(&config)?);
@@ -191,6 +195,7 @@ impl Server {
             keeper,
             log,
             tables,
+            access: AccessDesk::new(access.record),
             ledger,
             config,
             clock,
@@ -219,6 +224,21 @@ impl Server {
         self.control.handle().close(client, farewell, reason)
     }
 
+    /// Takes clients, or not: those that are connected hear it, and those that try are told why they are refused.
+    pub fn set_standing(&mut self, standing: EndpointStanding) {
+        if self.config.live.standing != standing {
+            info!(standing = standing.name(), "the endpoint changes its standing");
+            self.config.live.standing = standing;
+            self.control.handle().set_live(self.config.live.clone());
+        }
+    }
+
+    /// Whether it takes clients.
+    #[must_use]
+    pub const fn standing(&self) -> EndpointStanding {
+        self.config.live.standing
+    }
+
     /// What its control plane counted.
     #[must_use]
     pub fn control_totals(&self) -> ControlTotals {
@@ -237,10 +257,21 @@ impl Server {
         self.keeper.reload_revocations(|| control.check_revocations())
     }
 
+    /// What would become of a packet from `who` to `destination`: to this service there, or to any. Judged by the policy in
+    /// force, with the code that judges packets.
+    #[must_use]
+    pub fn simulate(&self, who: &Subject, destination: IpAddr, service: Option<Service>) -> Simulation {
+        self.access.simulate(&self.tables, who, destination, service)
+    }
+
     /// Looks after what only time changes: call it about once a second. Answers whether the server still works.
     #[must_use]
     pub fn tick(&self) -> bool {
         self.keeper.watch_expiry();
+        if self.access.has_expired(SystemTime::now().into()) {
+            info!("a rule expired");
+            self.put_in_force(&self.config.live);
+        }
         self.ledger.keep_up(|known| self.control.handle().address_history(known));
         self.plane.is_running()
     }
@@ -266,6 +297,13 @@ impl Server {
         for line in StatusVersion::One.write(&report).lines() {
             info!(status = line);
         }
+    }
+
+    /// Judges packets by the rules of `live` that count now, from each worker's next turn on.
+    pub(super) fn put_in_force(&self, live: &LiveSettings) {
+        let compiled = CompiledAccess::new(live, &self.config.inside, SystemTime::now().into());
+        self.access.replace(compiled, &self.tables);
+        self.keeper.trust().take_groups_from(live.access.certificate_groups);
     }
 
     pub(super) fn control(&self) -> &ControlHandle {
@@ -315,27 +353,6 @@ impl SendDatagrams for Transmitter {
     fn set_standing(&self, path: vpn_proto::Path, standing: Standing) {
         Self::set_standing(self, &path, standing);
     }
-}
-
-/// The policy that the live part of a configuration asks for.
-pub(super) fn policy(live: &LiveSettings, inside: &InsideSettings) -> Policy {
-    let between_clients = inside.client_cidrs.networks().chain(inside.client_networks.iter().copied());
-    let between_clients = between_clients.filter(|_| live.client_to_client);
-    let rules = live.authorized.iter().copied().chain(between_clients).zip(0..);
-    let rules =
-        rules.map(|(network, number)| AuthorizationRule { id: RuleId(number), destination: network.net() });
-    Policy::compile(&Ruleset {
-        tunnel: tunnel_network(inside),
-        client_networks: inside.client_networks.iter().map(|network| network.net()).collect(),
-        routes: live.routes.iter().map(|route| route.network.net()).collect(),
-        rules: rules.collect(),
-    })
-}
-
-fn tunnel_network(inside: &InsideSettings) -> TunnelNetwork {
-    let ClientCidrs { v4, v6 } = inside.client_cidrs;
-    let ipv6 = v6.map(|v6| TunnelNetworkV6 { network: v6.net(), server: v6.server_address() });
-    TunnelNetwork { network: v4.net(), server: v4.server_address(), ipv6 }
 }
 
 fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
@@ -419,6 +436,8 @@ fn network_settings(
         inside: config.inside.clone(),
         routes: config.live.routes.clone(),
         forwards_between_clients: config.live.lets_clients_meet(&config.inside),
+        associations: config.live.associations.clone(),
+        security_groups: config.live.security.ids().cloned().collect(),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         forwarding: config.forwarding,
