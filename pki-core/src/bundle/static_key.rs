@@ -129,7 +129,7 @@ pub fn static_key_text(key: &[u8; STATIC_KEY]) -> Zeroizing<String> {
 /// A client's key of tls-crypt-v2: the key, and the same wrapped for the server, which alone can look inside.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ClientKey {
-    key: Zeroizing<[u8; STATIC_KEY]>,
+    key: Box<Zeroizing<[u8; STATIC_KEY]>>,
     wrapped: Vec<u8>,
 }
 
@@ -143,7 +143,7 @@ impl ClientKey {
             let (found, expected) = (wrapped.len(), *WRAPPED_KEY.start());
             return Err(StaticKeyError::BadLength { found, expected });
         }
-        Ok(Self { key, wrapped })
+        Ok(Self { key: Box::new(key), wrapped })
     }
 
     /// Reads a key file, or the inline block of a profile.
