@@ -38,13 +38,7 @@ fn a_client_comes_back_by_itself_when_the_server_was_restarted() {
     let implementation = Implementation::under_test(POSTERN).unwrap();
     let mut vpn = Vpn::start(&lab, &implementation, &["alice"], ServerPlan::default()).unwrap();
     let client = vpn.connect(lab.client(1), "alice", &[]).unwrap();
-    let mark = client.log().mark();
-
-    assert!(vpn.server().stop().unwrap().success());
-    // With the default keepalive the client would find out by itself after a minute: it was told.
-    client.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT).unwrap();
-    vpn.start_server_again().unwrap();
-    client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
+    vpn.restart_under(&client).unwrap();
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 

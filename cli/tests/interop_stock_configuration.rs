@@ -2,7 +2,7 @@
 //! their profiles.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Ipv4Addr;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
@@ -11,6 +11,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use test_support::lab::{SERVER, TARGET};
+use test_support::process::Signal;
 use test_support::traffic::ping;
 use test_support::{KeyKind, Lab, Pki, Result, Server, ServerPlan, StockClient, wait};
 
@@ -69,6 +70,23 @@ impl<'lab> Site<'lab> {
         command
     }
 
+    /// A list that everybody can read, replaced as a whole.
+    fn publish_crl(&self) {
+        fs::copy(self.pki.crl(), self.path("crl.new")).unwrap();
+        fs::set_permissions(self.path("crl.new"), fs::Permissions::from_mode(0o644)).unwrap();
+        fs::rename(self.path("crl.new"), self.path("crl.pem")).unwrap();
+    }
+
+    /// The serial number of a client's certificate in decimal digits, which has at most 128 bits here.
+    fn serial(&self, name: &str) -> String {
+        let certificate = self.pki.certificate(name);
+        let told =
+            Command::new("openssl").args(["x509", "-noout", "-serial", "-in"]).arg(certificate).output();
+        let told = String::from_utf8(told.unwrap().stdout).unwrap();
+        let hexadecimal = told.trim().trim_start_matches("serial=").to_owned();
+        u128::from_str_radix(&hexadecimal, 16).unwrap().to_string()
+    }
+
     fn start(&self, configuration: &str, options: &[&str]) -> Result<Server> {
         let command = self.command(configuration, options);
         Server::start_command("postern", self.lab.server(), command, &ServerPlan::default())
@@ -94,6 +112,19 @@ impl Manager {
 
     fn ask(&mut self, command: &str) {
         writeln!(self.reader.get_mut(), "{command}").unwrap_or_default();
+    }
+
+    /// Whatever comes next, as many octets.
+    fn read_octets(&mut self, count: usize) -> String {
+        let mut octets = vec![0; count];
+        self.reader.read_exact(&mut octets).unwrap();
+        String::from_utf8(octets).unwrap()
+    }
+
+    fn next_line(&mut self) -> String {
+        let mut line = String::new();
+        self.reader.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
     }
 
     /// The variables up to the end of the notice.
@@ -241,6 +272,64 @@ fn a_management_client_decides_about_logins() {
     assert!(server.stop().unwrap().success());
 }
 
+/// The whole conversation of openvpn-auth-oauth2, line by line as it sends and takes them, about a profile without user
+/// name: it asks for the version in three lines, releases the hold, sends a person to a page, gives the client a name to
+/// show with its token, and recognises by the state of the session that it need not ask again.
+#[test]
+fn the_conversation_of_a_program_for_single_sign_on() {
+    let lab = Lab::new(1).unwrap();
+    let site = Site::new(&lab, &["alice"]).unwrap();
+    fs::write(site.path("password"), "secret\n").unwrap();
+    let configuration = SERVER_CONF.replace("management.sock unix", "management.sock unix password");
+    let directives =
+        "management-hold\nmanagement-client-auth\nauth-user-pass-optional\nauth-gen-token 0 external-auth\n";
+    let command = site.command(&format!("{configuration}{directives}"), &[]);
+    let process = lab.server().start("postern", command).unwrap();
+    let mut manager = Manager::connect(&site.path("management.sock")).unwrap();
+    assert_eq!(manager.read_octets(15), "ENTER PASSWORD:");
+    manager.ask("secret\r");
+    manager.wait_for("SUCCESS: password is correct");
+    manager.ask("version\r");
+    assert!(manager.wait_for("OpenVPN Version: ").starts_with("OpenVPN Version: OpenVPN 2."));
+    assert!(manager.next_line().ends_with('5'), "the version of the interface is the last character");
+    assert_eq!(manager.next_line(), "END");
+    manager.ask("hold release\r");
+    manager.wait_for("SUCCESS: hold");
+    process.log().wait_for("ready: listening", LIMIT).unwrap();
+
+    let profile = site.pki.handmade_profile("alice", SERVER, 1194).unwrap();
+    let options = ["--setenv", "IV_SSO", "webauth", "--reneg-sec", "4", "--explicit-exit-notify", "1"];
+    let mut client = StockClient::start(lab.client(1), &profile, &options).unwrap();
+    manager.wait_for(">CLIENT:CONNECT,0,1");
+    let told = manager.environment();
+    let variable = |told: &[String], name: &str| {
+        told.iter().find_map(|line| line.strip_prefix(name)?.strip_prefix('=').map(ToOwned::to_owned))
+    };
+    assert_eq!(variable(&told, "username"), None, "{told:?}");
+    assert_eq!(variable(&told, "session_state").as_deref(), Some("Initial"));
+    let session = variable(&told, "session_id").unwrap();
+    manager.ask("client-pending-auth 0 1 \"WEB_AUTH::https://sso.test/oauth2/start?state=x\" 180\r");
+    manager.wait_for("SUCCESS: client-pending-auth command succeeded");
+    client.log().wait_for("WEB_AUTH::https://sso.test/oauth2/start?state=x", LIMIT).unwrap();
+    manager.ask("client-auth 0 1\r\npush \"auth-token-user dXNlckBzc28=\"\r\nEND\r");
+    manager.wait_for("SUCCESS: client-auth command succeeded");
+    manager.wait_for(">CLIENT:ESTABLISHED,0");
+    client.wait_connected().unwrap();
+
+    manager.wait_for(">CLIENT:REAUTH,0,2");
+    let told = manager.environment();
+    assert_eq!(variable(&told, "session_state").as_deref(), Some("AuthenticatedEmptyUser"), "{told:?}");
+    assert_eq!(variable(&told, "session_id"), Some(session));
+    manager.ask("client-auth-nt 0 2\r");
+    manager.wait_for("SUCCESS: client-auth command succeeded");
+    manager.wait_for(">CLIENT:REAUTH,0,3");
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+    manager.ask("client-kill 0\r");
+    manager.wait_for("SUCCESS: client-kill command succeeded");
+    manager.wait_for(">CLIENT:DISCONNECT,0");
+    client.stop().unwrap();
+}
+
 #[test]
 fn scripts_of_a_stock_configuration_are_run() {
     let lab = Lab::new(1).unwrap();
@@ -271,6 +360,77 @@ fn scripts_of_a_stock_configuration_are_run() {
     let profile = site.pki.handmade_profile("alice", SERVER, 1194).unwrap();
     let mut thief = StockClient::start(lab.client(1), &profile, &["--auth-user-pass", &login]).unwrap();
     thief.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    assert!(server.stop().unwrap().success());
+}
+
+/// With files that only root can write, as below `/etc/openvpn`.
+#[test]
+fn ops_04_a_server_that_became_nobody_goes_on_writing_and_revoking() {
+    let lab = Lab::new(2).unwrap();
+    let site = Site::new(&lab, &["alice", "bob"]).unwrap();
+    site.pki.gen_crl().unwrap();
+    site.publish_crl();
+    fs::set_permissions(lab.scratch(), fs::Permissions::from_mode(0o711)).unwrap();
+    fs::create_dir(site.path("told")).unwrap();
+    fs::set_permissions(site.path("told"), fs::Permissions::from_mode(0o777)).unwrap();
+    let script = site.path("connect");
+    fs::write(
+        &script,
+        "#!/bin/sh\n(id -u; grep CapEff /proc/self/status) > $(dirname $0)/told/$common_name\n",
+    )
+    .unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let directives = "user nobody\ngroup nogroup\ncrl-verify crl.pem\nifconfig-pool-persist ipp.txt\n\
+                      script-security 2\nclient-connect ./connect\nwritepid server.pid\n";
+    let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
+    server.log().wait_for("a reload cannot read this file any more", LIMIT).unwrap();
+
+    let number = fs::read_to_string(site.path("server.pid")).unwrap();
+    assert_eq!(number.trim(), server.process().id().to_string());
+    let process = fs::read_to_string(format!("/proc/{}/status", number.trim())).unwrap();
+    let line =
+        |name: &str| process.lines().find(|line| line.starts_with(name)).unwrap_or_default().to_owned();
+    assert_eq!(line("Uid:").split_whitespace().nth(1), Some("65534"), "{process}");
+    assert_eq!(line("CapEff:"), "CapEff:\t0000000000001400");
+    assert_eq!(line("Groups:").trim_end(), "Groups:\t65534");
+
+    let mut alice = site.connect(1, "alice", &[]).unwrap();
+    let bob = site.connect(2, "bob", &[]).unwrap();
+    ping::require(lab.client(2), TARGET, LIMIT).unwrap();
+    let told = fs::read_to_string(site.path("told/bob")).unwrap();
+    assert_eq!(told, "65534\nCapEff:\t0000000000000000\n", "programs have no powers");
+    wait::until("a status file that shows the client", LIMIT, || {
+        let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
+        Ok(status.contains("CLIENT_LIST,bob,").then_some(()))
+    })
+    .unwrap();
+
+    site.pki.revoke("alice").unwrap();
+    site.pki.gen_crl().unwrap();
+    site.publish_crl();
+    alice.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+
+    server.process().signal(Signal::HUP).unwrap();
+    server.log().wait_for("could not be reloaded and stays as it is", LIMIT).unwrap();
+    drop(bob);
+    site.connect(2, "bob", &[]).unwrap();
+    assert!(server.stop().unwrap().success());
+    assert!(fs::read_to_string(site.path("ipp.txt")).unwrap().contains("bob,10.8.0."));
+}
+
+#[test]
+fn crl_03_a_serial_number_in_a_directory_ends_the_session() {
+    let lab = Lab::new(2).unwrap();
+    let site = Site::new(&lab, &["alice", "bob"]).unwrap();
+    fs::create_dir(site.path("revoked")).unwrap();
+    let serial = site.serial("alice");
+    let mut server = site.start(&format!("{SERVER_CONF}crl-verify revoked dir\n"), &[]).unwrap();
+    let mut alice = site.connect(1, "alice", &[]).unwrap();
+    let bob = site.connect(2, "bob", &[]).unwrap();
+    fs::write(site.path("revoked").join(serial), "").unwrap();
+    alice.wait_refused("AUTH_FAILED", LIMIT).unwrap();
+    ping::require(lab.client(2), TARGET, LIMIT).unwrap();
+    drop(bob);
     assert!(server.stop().unwrap().success());
 }
 
@@ -309,7 +469,7 @@ fn files_of_single_clients_give_addresses_networks_and_routes() {
     assert_eq!(alice.tunnel_address().unwrap().to_string(), "10.8.0.50");
     assert!(alice.pushed_options().unwrap().contains(&"route 10.9.0.0 255.255.0.0".to_owned()));
     lab.client(1).namespace().ip(["address", "add", "10.20.0.1/24", "dev", "lo"]).unwrap();
-    let bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
+    let mut bob = site.connect(2, "bob", &["--route", "10.20.0.0", "255.255.255.0"]).unwrap();
     ping::require(lab.client(2), "10.20.0.1".parse::<Ipv4Addr>().unwrap(), LIMIT).unwrap();
     let status = wait::until("a status file with the network", LIMIT, || {
         let status = fs::read_to_string(site.path("openvpn-status.log")).unwrap_or_default();
@@ -320,7 +480,10 @@ fn files_of_single_clients_give_addresses_networks_and_routes() {
     let profile = site.pki.handmade_profile("carol", SERVER, 1194).unwrap();
     let mut carol = StockClient::start(lab.client(3), &profile, &[]).unwrap();
     carol.wait_refused("AUTH_FAILED", LIMIT).unwrap();
-    drop(bob);
+
+    fs::write(site.path("ccd/bob"), "disable\n").unwrap();
+    server.process().signal(Signal::HUP).unwrap();
+    bob.wait_refused("AUTH_FAILED,this client may not connect", LIMIT).unwrap();
     server.stop().unwrap();
     assert!(fs::read_to_string(site.path("ipp.txt")).unwrap().contains("bob,10.8.0."));
 }

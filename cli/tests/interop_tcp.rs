@@ -120,11 +120,7 @@ fn a_server_that_stops_tells_its_clients_which_come_back() {
     let lab = Lab::new(1).unwrap();
     let mut vpn = start(&lab, &["alice"], plan(&[])).unwrap();
     let client = connect(&vpn, lab.client(1), "alice", &[]).unwrap();
-    let mark = client.log().mark();
-    assert!(vpn.server().stop().unwrap().success());
-    client.log().wait_for_since(mark, "server-pushed-connection-reset", LIMIT).unwrap();
-    vpn.start_server_again().unwrap();
-    client.wait_connected_since(mark, Duration::from_secs(30)).unwrap();
+    vpn.restart_under(&client).unwrap();
     ping::require(lab.client(1), TARGET, LIMIT).unwrap();
 }
 

@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut context = Context {
         now: SystemTime::now().into(),
         random: &mut SystemSource::new(),
-        passphrases: &mut |key| Err(format!("this example knows no passphrase for {}", key.display())),
+        passphrases: &mut |key| Err(format!("this example knows no passphrase for {key}")),
     };
     if !directory.exists() {
         init(directory, &Init::default())?;

@@ -24,7 +24,10 @@ use vpn_server::dataplane::offload::{
     Frame, FrameHeader, MergeMemory, Merged, PartialChecksum, Segmentation, SegmentedProtocol,
 };
 use vpn_server::dataplane::{Peer, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::policy::{
+    Audience, AuthorizationRule, Evaluation, PROTOCOL_TCP, Policy, Port, RuleId, Ruleset, Service,
+    ServiceRange, Tag, Tags, TunnelNetwork,
+};
 use vpn_server::transport::Offload;
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
@@ -97,8 +100,27 @@ fn tables(criterion: &mut Criterion) {
     let policy = tables.policy();
     group.bench_function("decide among 1000 rules", |bencher| {
         let (source, target) = (IpAddr::V4(CLIENT), IpAddr::V4(TARGET));
-        bencher.iter(|| policy.decide(black_box(peer.principal(None)), source, black_box(target)));
+        bencher.iter(|| policy.decide(black_box(peer.principal(None)), source, black_box(target), HTTPS));
     });
+}
+
+/// What groups and ports in rules cost beside the same number of plain rules.
+fn policy_verdicts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("policy");
+    let (everybody, of_groups) = (policy(1000), Policy::compile(&ruleset_of_groups(1000)));
+    let tags =
+        |count: usize| (0..count).map(|number| Tag::group(&format!("group {number}"))).collect::<Tags>();
+    let target = IpAddr::V4(TARGET);
+    for (name, policy, tags) in [
+        ("1000 rules for everybody", &everybody, tags(0)),
+        ("1000 rules of groups and ports, session of 3 groups", &of_groups, tags(3)),
+        ("1000 rules of groups and ports, session of 200 groups", &of_groups, tags(200)),
+    ] {
+        assert!(policy.judge(&tags, target, HTTPS).is_allowed());
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| policy.judge(black_box(&tags), black_box(target), black_box(HTTPS)));
+        });
+    }
 }
 
 fn session() -> Session {
@@ -106,17 +128,41 @@ fn session() -> Session {
     Sessions::new().connect(vpn_proto::PeerId::FIRST, path(Transport::Udp, remote), CLIENT)
 }
 
+const HTTPS: Service = Service { protocol: PROTOCOL_TCP, port: Port::Number(443) };
+
 /// Rules for networks of 172.16.0.0/12, the target's among them.
 fn policy(rules: u16) -> Policy {
+    Policy::compile(&ruleset(rules))
+}
+
+/// The same rules for two groups each, and one port.
+fn ruleset_of_groups(rules: u16) -> Ruleset {
+    let mut ruleset = ruleset(rules);
+    for rule in &mut ruleset.rules {
+        rule.audience = Audience::AnyOf(["group 2", "group 500"].map(Tag::group).into_iter().collect());
+        rule.services = ServiceRange::Ports { protocol: PROTOCOL_TCP, first: 443, last: 443 };
+    }
+    ruleset
+}
+
+fn ruleset(rules: u16) -> Ruleset {
     let (network, server) = ("10.8.0.0/16".parse().unwrap(), Ipv4Addr::new(10, 8, 0, 1));
     let tunnel = TunnelNetwork { network, server, ipv6: None };
     let networks = (0..rules).map(|number| {
         let [high, low] = number.to_be_bytes();
         IpNet::V4(Ipv4Net::new(Ipv4Addr::new(172, 16 + high, low, 0), 24).unwrap())
     });
-    let rules = networks.zip(0..).map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination });
+    let rules =
+        networks.zip(0..).map(|(destination, id)| AuthorizationRule::for_everybody(RuleId(id), destination));
     let routes = vec!["172.16.0.0/12".parse().unwrap()];
-    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
+    Ruleset {
+        tunnel,
+        client_networks: vec![],
+        rules: rules.collect(),
+        routes,
+        evaluation: Evaluation::default(),
+        security: None,
+    }
 }
 
 fn udp_packets() -> Vec<Vec<u8>> {
@@ -137,5 +183,5 @@ fn super_frame() -> Vec<u8> {
     [&header.encode()[..], &packet].concat()
 }
 
-criterion_group!(benches, data_channel, offload, tables);
+criterion_group!(benches, data_channel, offload, tables, policy_verdicts);
 criterion_main!(benches);

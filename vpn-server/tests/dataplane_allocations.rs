@@ -29,7 +29,9 @@ use vpn_server::dataplane::offload::{
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use vpn_server::policy::{
+    AuthorizationRule, Evaluation, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6,
+};
 use vpn_server::transport::poller::{Poller, Token};
 use vpn_server::transport::tcp::{Connection, Precedence};
 use vpn_server::transport::{Offload, ReceiveBatch, Received, SUPER_BUFFER};
@@ -245,13 +247,15 @@ fn policy() -> Policy {
         ipv6: Some(TunnelNetworkV6 { network, server }),
     };
     let destinations = ["192.168.0.0/16", "fd07::/64"].map(|network| network.parse().unwrap());
-    let rules = destinations.map(|destination| AuthorizationRule { id: RuleId(0), destination });
+    let rules = destinations.map(|destination| AuthorizationRule::for_everybody(RuleId(0), destination));
     let client_networks = vec!["10.20.0.0/16".parse().unwrap()];
     Policy::compile(&Ruleset {
         tunnel,
         client_networks,
         routes: destinations.to_vec(),
         rules: rules.to_vec(),
+        evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

@@ -40,7 +40,7 @@ use vpn_server::clock::Clock;
 use vpn_server::dataplane::{
     ControlInput, ControlSink, DropReason, Edge, Event, Peer, PeerSlot, Plane, Tables, Transmitter,
 };
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork};
+use vpn_server::policy::{AuthorizationRule, Evaluation, Policy, RuleId, Ruleset, TunnelNetwork};
 use vpn_server::transport::Offload;
 use vpn_server::transport::tcp::{Standing, StrangerLimits};
 use vpn_server::transport::tun::{TunDevice, TunError, TunSettings};
@@ -662,9 +662,18 @@ fn tun_with(name: &str, offload: Offload, queues: usize) -> Result<TunDevice, Tu
 fn policy(authorized: &[&str]) -> Policy {
     let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: None };
     let routes: Vec<_> = authorized.iter().map(|network| network.parse().unwrap()).collect();
-    let rules =
-        routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
-    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
+    let rules = routes
+        .iter()
+        .zip(0..)
+        .map(|(&destination, id)| AuthorizationRule::for_everybody(RuleId(id), destination));
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks: vec![],
+        rules: rules.collect(),
+        routes,
+        evaluation: Evaluation::default(),
+        security: None,
+    })
 }
 
 /// Whether both checksums of a UDP packet are right.

@@ -23,7 +23,10 @@ use vpn_server::dataplane::counters::{DropReason, Event, PlaneCounters, WorkerCo
 use vpn_server::dataplane::pipeline::{Intake, Pipeline};
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM, Peer, PeerSlot, Tables};
-use vpn_server::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use vpn_server::policy::{
+    Audience, AuthorizationRule, Direction, Evaluation, PROTOCOL_UDP, Policy, RuleId, Ruleset, SecurityRule,
+    ServiceRange, Tag, Tags, TunnelNetwork, TunnelNetworkV6,
+};
 use vpn_server::transport::{ReceiveBatch, Received};
 
 const ALICE: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
@@ -312,6 +315,84 @@ fn acl_04_clients_reach_each_other_only_by_a_rule_about_the_tunnel_network() {
             assert_eq!(bob.open(world.sessions.now(), &datagrams[0]), packet);
         }
     }
+}
+
+#[test]
+fn acl_04_a_group_may_call_clients_that_may_only_answer() {
+    let rules = [rule("10.8.0.0/24", &["it"], ServiceRange::All)];
+    let mut world = World::new(&[]);
+    world.tables.set_policy(policy_of(&rules));
+    let (alice, bob) = (world.join_as(ALICE, &["it"]), world.join_as(BOB, &[]));
+    let (call, answer) = (udp_between(ALICE, 40_000, BOB, 9), udp_between(BOB, 9, ALICE, 40_000));
+
+    assert_eq!(world.client_sends(&bob, &answer), Err(DropReason::NotAuthorized), "nobody called");
+    assert_eq!(world.client_sends(&alice, &call), Ok(call.clone()));
+    assert_eq!(world.network_sends(std::slice::from_ref(&call)).len(), 1);
+    assert_eq!(world.client_sends(&bob, &answer), Ok(answer.clone()));
+    assert_eq!(world.network_sends(std::slice::from_ref(&answer)).len(), 1);
+    for (from, to) in [(9, 40_001), (10, 40_000)] {
+        let call_back = udp_between(BOB, from, ALICE, to);
+        assert_eq!(world.client_sends(&bob, &call_back), Err(DropReason::NotAuthorized), "{from} to {to}");
+    }
+    world.tables.set_policy(policy_of(&[rule("10.8.0.0/24", &["board"], ServiceRange::All)]));
+    assert_eq!(world.client_sends(&bob, &answer), Err(DropReason::NotAuthorized), "alice may call no longer");
+    assert!(world.network_sends(&[call]).is_empty());
+}
+
+#[test]
+fn acl_03_a_rule_for_one_group_and_port_opens_nothing_else() {
+    let dns = ServiceRange::Ports { protocol: PROTOCOL_UDP, first: 53, last: 53 };
+    let mut world = World::new(&[]);
+    world.tables.set_policy(policy_of(&[rule("192.168.0.0/16", &["it"], dns)]));
+    let (alice, bob) = (world.join_as(ALICE, &["sales", "it"]), world.join_as(BOB, &["sales"]));
+    let question = udp_between(ALICE, 40_000, TARGET, 53);
+    assert_eq!(world.client_sends(&alice, &question), Ok(question.clone()));
+    for packet in [udp_between(ALICE, 40_000, TARGET, 54), echo(ALICE, TARGET, b""), syn(ALICE, TARGET, 1460)]
+    {
+        assert_eq!(world.client_sends(&alice, &packet), Err(DropReason::NotAuthorized));
+    }
+    let of_bob = udp_between(BOB, 40_000, TARGET, 53);
+    assert_eq!(world.client_sends(&bob, &of_bob), Err(DropReason::NotAuthorized));
+    assert_eq!(world.network_sends(&[udp_between(TARGET, 53, ALICE, 40_000)]).len(), 1);
+    assert!(world.network_sends(&[udp_between(TARGET, 54, ALICE, 40_000)]).is_empty());
+    assert!(world.network_sends(&[udp_between(TARGET, 53, BOB, 40_000)]).is_empty());
+    let complaint = [&[0; 4][..], &question[..28]].concat();
+    let unreachable = ipv4(TARGET, ALICE, 1, &[&[3, 3, 0, 0][..], &complaint].concat());
+    assert_eq!(world.network_sends(&[unreachable]).len(), 1, "an error about an open service");
+}
+
+#[test]
+fn security_groups_decide_who_may_begin_and_answers_pass() {
+    let https = ServiceRange::Ports { protocol: PROTOCOL_UDP, first: 443, last: 443 };
+    let ssh = ServiceRange::Ports { protocol: PROTOCOL_UDP, first: 22, last: 22 };
+    let security =
+        |direction, services| SecurityRule { direction, services, peer: "192.168.7.0/24".parse().unwrap() };
+    let rules = [AuthorizationRule::for_everybody(RuleId(0), "192.168.0.0/16".parse().unwrap())];
+    let guarded = vec![security(Direction::Egress, https), security(Direction::Ingress, ssh)];
+    let mut world = World::new(&[]);
+    world.tables.set_policy(Policy::compile(&Ruleset { security: Some(guarded), ..ruleset_of(&rules) }));
+    let alice = world.join(ALICE);
+    let (out, back) = (udp_between(ALICE, 4000, TARGET, 443), udp_between(TARGET, 443, ALICE, 4000));
+    assert!(world.network_sends(std::slice::from_ref(&back)).is_empty(), "nobody asked");
+    assert_eq!(world.client_sends(&alice, &out), Ok(out));
+    assert_eq!(world.network_sends(std::slice::from_ref(&back)).len(), 1);
+    assert!(world.network_sends(&[udp_between(TARGET, 443, ALICE, 4001)]).is_empty(), "another port");
+    assert_eq!(
+        world.client_sends(&alice, &udp_between(ALICE, 4000, TARGET, 80)),
+        Err(DropReason::SecurityGroup)
+    );
+    let elsewhere = udp_between(ALICE, 4000, Ipv4Addr::new(192, 168, 8, 1), 443);
+    assert_eq!(world.client_sends(&alice, &elsewhere), Err(DropReason::SecurityGroup));
+
+    let (call, answer) = (udp_between(TARGET, 5000, ALICE, 22), udp_between(ALICE, 22, TARGET, 5000));
+    assert_eq!(world.client_sends(&alice, &answer), Err(DropReason::SecurityGroup), "nobody called");
+    assert_eq!(world.network_sends(&[call]).len(), 1);
+    assert_eq!(world.client_sends(&alice, &answer), Ok(answer.clone()));
+
+    let closed = Ruleset { security: Some(vec![]), ..ruleset_of(&rules) };
+    world.tables.set_policy(Policy::compile(&closed));
+    assert!(world.network_sends(&[back]).is_empty(), "what was open is closed at once");
+    assert_eq!(world.client_sends(&alice, &answer), Err(DropReason::SecurityGroup));
 }
 
 #[test]
@@ -775,6 +856,11 @@ impl World {
         session
     }
 
+    fn join_as(&mut self, address: Ipv4Addr, groups: &[&str]) -> Session {
+        let tags: Tags = groups.iter().map(|name| Tag::group(name)).collect();
+        self.join_with(address, |peer| peer.with_tags(tags))
+    }
+
     fn leave(&mut self, session: &Session) {
         let index = self.slots.iter().position(|slot| slot.peer_id() == session.channel.peer_id()).unwrap();
         assert!(self.tables.remove(self.slots.remove(index)).is_some());
@@ -861,12 +947,39 @@ fn framed(packets: &[Vec<u8>]) -> Vec<u8> {
     packets.iter().flat_map(frame).collect()
 }
 
+fn udp_between(source: Ipv4Addr, from: u16, destination: Ipv4Addr, to: u16) -> Vec<u8> {
+    let datagram = [&from.to_be_bytes()[..], &to.to_be_bytes(), &[0, 9, 0, 0, b'x']].concat();
+    ipv4(source, destination, 17, &datagram)
+}
+
+fn rule(destination: &str, groups: &[&str], services: ServiceRange) -> AuthorizationRule {
+    let audience = Audience::AnyOf(groups.iter().map(|name| Tag::group(name)).collect());
+    AuthorizationRule { id: RuleId(0), destination: destination.parse().unwrap(), audience, services }
+}
+
+/// A policy of these rules, which routes what they are about.
+fn policy_of(rules: &[AuthorizationRule]) -> Policy {
+    Policy::compile(&ruleset_of(rules))
+}
+
+fn ruleset_of(rules: &[AuthorizationRule]) -> Ruleset {
+    let ipv6 = TunnelNetworkV6 { network: "fd00:8::/64".parse().unwrap(), server: SERVER_V6 };
+    Ruleset {
+        tunnel: TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: Some(ipv6) },
+        client_networks: vec![],
+        routes: rules.iter().map(|rule| rule.destination).collect(),
+        rules: rules.to_vec(),
+        evaluation: Evaluation::default(),
+        security: None,
+    }
+}
+
 fn policy(authorized: &[&str]) -> Policy {
     let ipv6 = TunnelNetworkV6 { network: "fd00:8::/64".parse().unwrap(), server: SERVER_V6 };
     let tunnel = TunnelNetwork { network: "10.8.0.0/24".parse().unwrap(), server: SERVER, ipv6: Some(ipv6) };
     let rules = authorized.iter().zip(0..).map(|(network, id)| {
         let destination = network.parse().unwrap();
-        AuthorizationRule { id: RuleId(id), destination }
+        AuthorizationRule::for_everybody(RuleId(id), destination)
     });
     let routes = authorized.iter().map(|network| network.parse().unwrap()).collect();
     Policy::compile(&Ruleset {
@@ -874,6 +987,8 @@ fn policy(authorized: &[&str]) -> Policy {
         client_networks: vec!["10.20.0.0/16".parse().unwrap()],
         routes,
         rules: rules.collect(),
+        evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

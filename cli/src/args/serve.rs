@@ -42,9 +42,25 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     key: Option<PathBuf>,
 
+    /// A PKCS#12 file with the server certificate, its key and the authorities of the clients, instead of --pki
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    pkcs12: Option<PathBuf>,
+
+    /// Certificates to send after the server certificate
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
+    extra_certs: Option<PathBuf>,
+
     /// The revocation list; with --pki it is crl.pem in that directory
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Certificates")]
     crl: Option<PathBuf>,
+
+    /// A directory in which files are called by revoked serial numbers, in decimal digits
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Certificates")]
+    revoked_serials: Option<PathBuf>,
+
+    /// Refuse clients whose certificates have another name
+    #[arg(long, value_name = "NAME subject|name|name-prefix", help_heading = "Certificates")]
+    verify_x509_name: Option<String>,
 
     /// How long an expired revocation list is still accepted [default: 0]
     #[arg(long, value_name = "SECONDS", help_heading = "Certificates")]
@@ -369,6 +385,14 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
 
+    /// Become this user once everything is set up that only root can do
+    #[arg(long, value_name = "NAME", help_heading = "Operation")]
+    user: Option<String>,
+
+    /// Have this group then [default: that of --user]
+    #[arg(long, value_name = "NAME", help_heading = "Operation")]
+    group: Option<String>,
+
     /// Write who is connected into this file, in OpenVPN's form
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "Operation")]
     status: Option<PathBuf>,
@@ -425,7 +449,11 @@ impl ServeArgs {
             ca: self.ca.clone(),
             cert: self.cert.clone(),
             key: self.key.clone(),
+            pkcs12: self.pkcs12.clone(),
+            extra_certs: self.extra_certs.clone(),
             crl: self.crl.clone(),
+            revoked_serials: self.revoked_serials.clone(),
+            verify_x509_name: self.verify_x509_name.clone(),
             askpass: self.askpass.clone(),
             tls_auth: self.tls_auth.clone(),
             auth: self.auth.clone(),
@@ -468,6 +496,8 @@ impl ServeArgs {
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
+            user: self.user.clone(),
+            group: self.group.clone(),
             crl_grace: self.crl_grace,
             users: self.users.clone(),
             one_time_secrets: self.one_time_secrets.clone(),

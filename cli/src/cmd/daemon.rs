@@ -3,7 +3,8 @@
 //! Standard output gets one line (or JSON object) for each event that a caller may wait for: ready, reloaded, stopped.
 //! Standard error gets the log and errors.
 
-use std::fs;
+use std::fs::File;
+use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub(super) struct Daemon<Reread> {
     output: Output,
     tap: Arc<LogTap>,
     reread: Reread,
-    pid_file: Option<PathBuf>,
+    pid_file: Option<File>,
     keeps_stderr: bool,
     clients: Option<Arc<dyn ClientDirectory>>,
 }
@@ -36,9 +37,15 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
         Self { output, tap, reread, pid_file: None, keeps_stderr: true, clients: None }
     }
 
-    /// Writes the process id into a file once the server is ready.
+    /// Writes the process id into a file once the server is ready. It is opened before that: a server that becomes another
+    /// user may not be able to any more.
     pub(super) fn with_pid_file(mut self, path: Option<PathBuf>) -> Self {
-        self.pid_file = path;
+        self.pid_file = path.and_then(|path| {
+            let opened = File::options().write(true).create(true).truncate(false).open(&path);
+            opened
+                .inspect_err(|error| warn!(path = %path.display(), %error, "the process id is not written"))
+                .ok()
+        });
         self
     }
 
@@ -78,9 +85,10 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
     }
 
     fn write_pid(&self) {
-        let Some(path) = &self.pid_file else { return };
-        if let Err(error) = fs::write(path, format!("{}\n", std::process::id())) {
-            warn!(path = %path.display(), %error, "the process id was not written");
+        let Some(mut file) = self.pid_file.as_ref() else { return };
+        let number = format!("{}\n", std::process::id());
+        if let Err(error) = file.set_len(0).and_then(|()| file.write_all(number.as_bytes())) {
+            warn!(%error, "the process id was not written");
         }
     }
 }

@@ -85,8 +85,12 @@ fn take_up(translation: Translation) -> Result<Config, RereadError> {
     Ok(config)
 }
 
-/// Written aside and renamed, in a directory that only its owner may enter.
+/// Written aside and renamed, in a directory that only its owner may enter. A file that says so already is left alone: at
+/// a reload the server may be another user, who can only read it.
 fn write_private(path: &Path, text: &str) -> std::io::Result<()> {
+    if fs::read_to_string(path).is_ok_and(|present| present == text) {
+        return Ok(());
+    }
     let directory = path.parent().unwrap_or(Path::new("."));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let draft = path.with_extension("new");

@@ -83,13 +83,11 @@ fn new_one_time_secret(session: &Session, arguments: &OneTimeCodes) -> Result<An
     let is_new = secrets.set(username.clone(), secret.clone());
     secrets.save(path)?;
     let uri = secret.to_uri(&arguments.issuer, username.as_str());
-    let warnings = if is_new {
-        Vec::new()
-    } else {
-        vec![format!("The former secret of {username} makes no valid codes any longer.")]
-    };
+    if !is_new {
+        session.output.note(&format!("The former secret of {username} makes no valid codes any longer."));
+    }
     let value = json!({ "user": username.as_str(), "uri": uri.as_str(), "replaced": !is_new });
-    Ok(Answer { text: format!("{}\n", *uri), value, warnings })
+    Ok(Answer { text: format!("{}\n", *uri), value, warnings: Vec::new() })
 }
 
 fn secrets_or_none(path: &Path) -> Result<OneTimeSecrets, CliError> {

@@ -1,14 +1,19 @@
 //! A VPN in service: an authority, a server that trusts it, and profiles for its clients.
 
 use std::fs;
+use std::time::Duration;
 
-use crate::failure::{Context, Result};
+use crate::failure::{Context, Failure, Result};
 use crate::host::Host;
 use crate::lab::{Lab, SERVER};
 use crate::pki::{KeyKind, Pki};
 use crate::postern;
 use crate::server::{Implementation, Server, ServerPlan};
 use crate::stock::client::StockClient;
+
+/// How long a client that the server takes leave of has to hear of it, and to be back.
+const TOLD: Duration = Duration::from_secs(10);
+const BACK: Duration = Duration::from_secs(30);
 
 /// Everything on the administrator's side of one scenario.
 pub struct Vpn<'lab> {
@@ -70,6 +75,18 @@ impl<'lab> Vpn<'lab> {
     pub fn start_server_again(&mut self) -> Result<()> {
         self.server = Server::start(&self.implementation, self.lab.server(), &self.pki, &self.plan)?;
         Ok(())
+    }
+
+    /// Stops the server, which has to tell `client`, and starts it again; the client has to come back by itself.
+    pub fn restart_under(&mut self, client: &StockClient<'_>) -> Result<()> {
+        let mark = client.log().mark();
+        if !self.server.stop()?.success() {
+            return Err(Failure::new("the server did not end well"));
+        }
+        // With the default keepalive the client would find out by itself after a minute: it was told.
+        client.log().wait_for_since(mark, "server-pushed-connection-reset", TOLD)?;
+        self.start_server_again()?;
+        client.wait_connected_since(mark, BACK).map(drop)
     }
 
     /// The profile that the administrator hands to the holder of certificate `name`.

@@ -50,7 +50,7 @@ fn every_answer_is_also_one_line_of_json() {
     ];
     for (step, keys) in steps.into_iter().zip([
         &["directory"][..],
-        &["certificate", "key", "not_after", "serial"],
+        &["certificate", "key", "key_is_new", "not_after", "serial"],
         &["certificate", "key", "name", "not_after", "not_before", "request", "serial", "subject"],
         &["profile"],
         &["certificate", "name", "reason", "revoked_at", "serial", "subject"],

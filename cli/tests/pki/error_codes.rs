@@ -25,7 +25,9 @@ pub(crate) fn page() -> String {
         }
     }
     let row = |(code, meanings): (&String, &Vec<String>)| {
-        format!("| `{code}` | {} |\n", meanings.join(" / ").replace('|', "\\|"))
+        let meaning =
+            if meanings.is_empty() { "Its message says what.".into() } else { meanings.join(" / ") };
+        format!("| `{code}` | {} |\n", meaning.replace('|', "\\|"))
     };
     format!("{HEAD}{}", meanings.iter().map(row).collect::<String>())
 }

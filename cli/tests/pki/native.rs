@@ -102,7 +102,7 @@ fn peers_without_an_authority_know_each_other_by_fingerprint() {
     postern(&place, &["init-pki"]).succeeds();
     postern(&place, &["self-sign-server", "vpn", "nopass"]).succeeds();
     let made = place.json(&["self-sign-client", "laptop", "nopass", "--curve", "secp384r1"]);
-    let list = std::fs::read_to_string(made["fingerprints"].as_str().unwrap()).unwrap();
+    let list = place.read(made["fingerprints"].as_str().unwrap());
     let printed = openssl(&[
         "x509",
         "-noout",
@@ -121,7 +121,7 @@ fn containers_are_read_by_openssl_and_every_exported_key_is_on_record() {
     postern(&place, &["build-client-full", "alice", "nopass", "--algo", "rsa"]).succeeds();
     let exported =
         place.json(&["--passout", "pass:sesame", "export-p12", "alice", "--friendly-name", "Our VPN"]);
-    let container = exported["file"].as_str().unwrap();
+    let container = &path(&place, exported["file"].as_str().unwrap());
     let inside = openssl(&["pkcs12", "-in", container, "-passin", "pass:sesame", "-nodes"]);
     assert!(inside.contains("friendlyName: Our VPN") && inside.contains("PRIVATE KEY"), "{inside}");
     assert_eq!(inside.matches("BEGIN CERTIFICATE").count(), 2);
@@ -173,7 +173,7 @@ fn files_for_openvpn_are_made_and_taken_over() {
     postern(&place, &["gen-tls-crypt-key"]).succeeds();
     postern(&place, &["gen-tls-auth-key"]).fails_with(1).says("error[file-exists]");
     let inline = place.json(&["inline", "alice"]);
-    let text = std::fs::read_to_string(inline["file"].as_str().unwrap()).unwrap();
+    let text = place.read(inline["file"].as_str().unwrap());
     assert!(text.contains("<tls-crypt>") && text.contains("<key>"), "{text}");
     let other = Place::with_authority();
     postern(&other, &["import-tls-key", &path(&place, "pki/private/easyrsa-tls.key")]).succeeds();

@@ -18,6 +18,21 @@ pub enum BundleError {
         /// What the writer says.
         reason: String,
     },
+    /// A file is no PKCS#12 container, or one with something in it that is not understood.
+    #[error("the PKCS#12 file cannot be read: {reason}")]
+    Pkcs12Unreadable {
+        /// What the reader says.
+        reason: String,
+    },
+    /// A PKCS#12 file does not open with this passphrase.
+    #[error("the passphrase does not open the PKCS#12 file")]
+    WrongPassphrase,
+    /// A PKCS#12 file without a key and the certificate that belongs to it.
+    #[error("the PKCS#12 file does not hold exactly one key with its certificate")]
+    NoKeyPair,
+    /// A PKCS#12 file without a certificate authority where one is needed.
+    #[error("the PKCS#12 file holds no certificate authority")]
+    NoAuthority,
     /// The passphrase of a PKCS#12 file must be text.
     #[error("the passphrase of a PKCS#12 file must be UTF-8")]
     PassphraseNotText,
@@ -43,6 +58,10 @@ impl Explain for BundleError {
         match self {
             Self::Pkcs12 { .. } => "pkcs12-unwritable",
             Self::Archive { .. } => "archive-unwritable",
+            Self::Pkcs12Unreadable { .. } => "pkcs12-unreadable",
+            Self::WrongPassphrase => "pkcs12-wrong-passphrase",
+            Self::NoKeyPair => "pkcs12-without-key",
+            Self::NoAuthority => "pkcs12-without-authority",
             Self::PassphraseNotText => "passphrase-not-text",
             Self::NotRsa => "key-not-rsa",
             Self::NoGroup { .. } => "dh-group-unknown",
@@ -59,6 +78,10 @@ impl Explain for BundleError {
         match self {
             Self::Pkcs12 { .. } => "Export without a chain, or as PEM.".into(),
             Self::Archive { .. } => "Hand the files out one by one.".into(),
+            Self::Pkcs12Unreadable { .. } => "Write it again: openssl pkcs12 -export, or export-p12.".into(),
+            Self::WrongPassphrase => "Give the passphrase it was exported with.".into(),
+            Self::NoKeyPair => "Export one certificate together with its key.".into(),
+            Self::NoAuthority => "Export the CA certificate with it, or name it as 'ca'.".into(),
             Self::PassphraseNotText => "Choose a passphrase of ordinary characters.".into(),
             Self::NotRsa => "Export the key as PKCS#8 instead (export-p8).".into(),
             Self::NoGroup { .. } => "Choose 2048, 3072, 4096, 6144 or 8192 bits.".into(),

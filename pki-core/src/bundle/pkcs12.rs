@@ -3,16 +3,19 @@
 //! Encoding is the library's; this module decides the algorithms: AES-256 with HMAC-SHA256, or triple DES with SHA-1
 //! for importers that know nothing newer.
 
+use base64ct::{Base64, Encoding};
 use p12_keystore::{
-    Certificate as StoredCertificate, EncryptionAlgorithm, KeyStore, KeyStoreEntry, MacAlgorithm,
-    PrivateKey as StoredKey, PrivateKeyChain,
+    Certificate as StoredCertificate, CertificateBag, EncryptionAlgorithm, KeyStore, KeyStoreEntry,
+    MacAlgorithm, Pkcs12Archive, PrivateKey as StoredKey, PrivateKeyChain,
 };
 use sha1::{Digest, Sha1};
+use zeroize::Zeroizing;
 
 use super::BundleError;
 use crate::cert::Certificate;
 use crate::key::PrivateKey;
 use crate::secret::{Passphrase, SecretBytes};
+use crate::x509::Certificate as ParsedCertificate;
 
 /// What goes into a container.
 pub struct Contents<'a> {
@@ -44,8 +47,7 @@ pub fn write(
     compatibility: Compatibility,
 ) -> Result<SecretBytes, BundleError> {
     let refused = |cause: p12_keystore::error::Error| BundleError::Pkcs12 { reason: cause.to_string() };
-    let text = passphrase.map_or(Ok(""), |passphrase| std::str::from_utf8(passphrase.as_bytes()));
-    let text = text.map_err(|_| BundleError::PassphraseNotText)?;
+    let text = text_of(passphrase)?;
     let stored = |certificate: &&Certificate| StoredCertificate::from_der(certificate.der()).map_err(refused);
     let chain = contents.chain.iter().map(stored).collect::<Result<Vec<_>, _>>()?;
     let mut store = KeyStore::new();
@@ -73,5 +75,97 @@ pub fn write(
     writer.write().map(SecretBytes::new).map_err(refused)
 }
 
+/// What a container with one key holds.
+pub struct Opened {
+    /// The key.
+    pub key: PrivateKey,
+    /// The certificate that it belongs to.
+    pub certificate: ParsedCertificate,
+    /// All other certificates.
+    pub others: Vec<ParsedCertificate>,
+}
+
+/// Reads a container as `openssl pkcs12 -export` and [`write()`] make it, or its Base64 text as inline blocks have it.
+///
+/// # Errors
+/// [`BundleError::Pkcs12Unreadable`], [`BundleError::WrongPassphrase`], [`BundleError::PassphraseNotText`], and
+/// [`BundleError::NoKeyPair`] for containers with none or several keys.
+pub fn read(container: &[u8], passphrase: Option<&Passphrase>) -> Result<Opened, BundleError> {
+    let der = der_of(container);
+    let archive = Pkcs12Archive::from_pkcs12(&der, text_of(passphrase)?).map_err(unreadable)?;
+    let [key] = archive.keys.as_slice() else { return Err(BundleError::NoKeyPair) };
+    let damaged = |reason: String| BundleError::Pkcs12Unreadable { reason };
+    let key = PrivateKey::from_pkcs8(key.key.as_der()).map_err(|cause| damaged(cause.to_string()))?;
+    let parsed = |stored: &CertificateBag| ParsedCertificate::parse(stored.cert.as_der());
+    let certificates = archive.certs.iter().map(parsed).collect::<Result<Vec<_>, _>>();
+    let mut others = certificates.map_err(|cause| damaged(cause.to_string()))?;
+    let own = others.iter().position(|certificate| certificate.public_key_info() == key.public_key_info());
+    let certificate = others.remove(own.ok_or(BundleError::NoKeyPair)?);
+    Ok(Opened { key, certificate, others })
+}
+
+/// What is no Base64 is read as it is.
+fn der_of(container: &[u8]) -> Zeroizing<Vec<u8>> {
+    let text: Zeroizing<String> = Zeroizing::new(
+        container
+            .iter()
+            .filter(|octet| !octet.is_ascii_whitespace())
+            .map(|octet| char::from(*octet))
+            .collect(),
+    );
+    Zeroizing::new(Base64::decode_vec(&text).unwrap_or_else(|_| container.to_vec()))
+}
+
+fn unreadable(cause: p12_keystore::error::Error) -> BundleError {
+    if matches!(cause, p12_keystore::error::Error::MacError(_)) {
+        return BundleError::WrongPassphrase;
+    }
+    BundleError::Pkcs12Unreadable { reason: cause.to_string() }
+}
+
+fn text_of(passphrase: Option<&Passphrase>) -> Result<&str, BundleError> {
+    let text = passphrase.map_or(Ok(""), |passphrase| std::str::from_utf8(passphrase.as_bytes()));
+    text.map_err(|_| BundleError::PassphraseNotText)
+}
+
 /// Importers on phones derive the key twice; more rounds take them seconds.
 const ROUNDS: u32 = 100_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What easy-rsa's `export-p12` wrote, and the same as its inline file has it.
+    const CONTAINER: &[u8] = include_bytes!("../../../testdata/easyrsa/rsa/private/client2.p12");
+    const INLINE: &str = include_str!("../../../testdata/easyrsa/rsa/inline/private/client2.p12-inline");
+
+    #[test]
+    fn a_container_of_easy_rsa_is_opened_with_its_passphrase_only() {
+        let opened = open(CONTAINER, "p12pass").unwrap();
+        assert!(opened.certificate.subject().to_string().contains("CN=client2"));
+        assert_eq!(opened.certificate.public_key_info(), opened.key.public_key_info());
+        assert!(opened.others.iter().all(|certificate| certificate.is_ca()));
+        assert_eq!(open(CONTAINER, "wrong").err(), Some(BundleError::WrongPassphrase));
+    }
+
+    #[test]
+    fn a_container_may_come_as_text() {
+        let text = INLINE.split_once("<pkcs12>").unwrap().1.split_once("</pkcs12>").unwrap().0;
+        let (of_text, of_file) = (open(text.as_bytes(), "p12pass"), open(CONTAINER, "p12pass"));
+        assert_eq!(of_text.unwrap().key.pkcs8_der(), of_file.unwrap().key.pkcs8_der());
+    }
+
+    #[test]
+    fn what_is_no_container_or_has_no_key_is_named() {
+        for garbage in [&b""[..], b"garbage", &CONTAINER[..CONTAINER.len() / 2]] {
+            assert!(matches!(open(garbage, "p12pass").err(), Some(BundleError::Pkcs12Unreadable { .. })));
+        }
+        let contents = Contents { friendly_name: None, key: None, chain: &[] };
+        let empty = write(&contents, None, Compatibility::Modern).unwrap();
+        assert_eq!(read(empty.expose(), None).err(), Some(BundleError::NoKeyPair));
+    }
+
+    fn open(container: &[u8], passphrase: &str) -> Result<Opened, BundleError> {
+        read(container, Some(&Passphrase::new(passphrase.as_bytes().to_vec())))
+    }
+}

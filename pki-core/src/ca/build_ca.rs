@@ -218,7 +218,7 @@ impl Authority {
         &self,
         request: &Request,
         mut changes: ChangeSet,
-        context: &mut Context<'_>,
+        context: &Context<'_>,
     ) -> Result<BuiltSubCa, PkiError> {
         let locked = self.store.lock(&self.settings.lock)?;
         self.require_no_authority()?;

@@ -15,7 +15,7 @@ pub enum KeyPlace {
     /// In this file.
     File(PathBuf),
     /// In a token.
-    Token(Pkcs11Uri),
+    Token(Box<Pkcs11Uri>),
 }
 
 impl fmt::Display for KeyPlace {
@@ -35,7 +35,7 @@ impl Authority {
     /// another token, and with it another module to load, into the file.
     pub fn key_place(&self) -> Result<KeyPlace, PkiError> {
         match &self.key_in_token {
-            Some(uri) => Ok(KeyPlace::Token(uri.clone())),
+            Some(uri) => Ok(KeyPlace::Token(Box::new(uri.clone()))),
             None => self.reader().key_place(),
         }
     }
@@ -66,7 +66,7 @@ impl PkiReader<'_> {
     /// As [`Authority::key_place`].
     pub fn key_place(&self) -> Result<KeyPlace, PkiError> {
         if let Some(uri) = named_token(self.store())? {
-            return Ok(KeyPlace::Token(uri));
+            return Ok(KeyPlace::Token(Box::new(uri)));
         }
         let path = layout::authority_key();
         let full_path = self.store().full_path(&path);

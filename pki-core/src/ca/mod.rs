@@ -36,6 +36,7 @@ mod signing;
 mod support_files;
 mod token_key;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use build_ca::{BuildCa, BuildSubCa, BuiltCa, BuiltSubCa};
@@ -101,6 +102,15 @@ pub enum LockedKey<'a> {
         /// What the URI of the key says about the source of the PIN, uninterpreted.
         pin_source: Option<&'a str>,
     },
+}
+
+impl fmt::Display for LockedKey<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => path.display().fmt(out),
+            Self::Token { label, .. } => write!(out, "the token '{}'", label.escape_debug()),
+        }
+    }
 }
 
 /// How an authority behaves, beyond single operations.

@@ -140,12 +140,12 @@ mod tests {
     #[test]
     fn reads_a_principal_name_and_carries_other_other_names() {
         let name = |object: &[u8], text: &[u8]| {
-            let text = [&[0x0c, u8::try_from(text.len()).unwrap()], text].concat();
-            let value = [&[0xa0, u8::try_from(text.len()).unwrap()], &text[..]].concat();
-            let object = [&[0x06, u8::try_from(object.len()).unwrap()], object].concat();
+            let text = [&[0x0c, u8::try_from(text.len()).unwrap()][..], text].concat();
+            let value = [&[0xa0, u8::try_from(text.len()).unwrap()][..], &text].concat();
+            let object = [&[0x06, u8::try_from(object.len()).unwrap()][..], object].concat();
             let length = u8::try_from(object.len() + value.len()).unwrap();
-            let other = [&[0xa0, length], &object[..], &value].concat();
-            [&[0x30, length + 2], &other[..]].concat()
+            let other = [&[0xa0, length][..], &object, &value].concat();
+            [&[0x30, length + 2][..], &other].concat()
         };
         let principal = parse(&name(oid::USER_PRINCIPAL_NAME, b"alice@corp")).unwrap();
         assert_eq!(principal, [GeneralName::Principal("alice@corp".into())]);

@@ -7,13 +7,17 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 use vpn_proto::client::{Client, ClientConfig, ClientTls};
 use vpn_proto::{
     CertificateCheck, CertificateVerdict, Denial, Endpoint, EndpointConfig, Entropy, ListenerId, Moment,
     Path, TlsSettings, TlsVersion, Transport,
 };
+
+#[path = "support/credentials.rs"]
+mod credentials;
+
+use credentials::{certificate, key};
 
 const HANDSHAKES: usize = 256;
 const PROMISE: usize = 24 * 1024;
@@ -127,18 +131,6 @@ impl Entropy for Counter {
             self.0.to_be_bytes()[0]
         });
     }
-}
-
-fn certificate(name: &str) -> CertificateDer<'static> {
-    CertificateDer::from_pem_slice(&file(&format!("{name}.crt"))).unwrap()
-}
-
-fn key(name: &str) -> PrivateKeyDer<'static> {
-    PrivateKeyDer::from_pem_slice(&file(&format!("{name}.key"))).unwrap()
-}
-
-fn file(name: &str) -> Vec<u8> {
-    std::fs::read(format!("../../testdata/simulator/{name}")).unwrap()
 }
 
 fn server_tls() -> TlsSettings {

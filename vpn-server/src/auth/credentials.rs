@@ -8,6 +8,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use pki_core::bundle::{BundleError, pkcs12};
 use pki_core::chain::{self, ChainPolicy, Purpose, Rejection, Revocation, TrustAnchors, TrustAnchorsError};
 use pki_core::error::Explain;
 use pki_core::key::{EncodedKey, KeyError};
@@ -18,7 +19,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tracing::warn;
 use vpn_proto::{TlsSettings, TlsSettingsError, TlsVersion};
 
-use crate::config::CredentialPaths;
+use crate::config::{Config, CredentialPaths};
 
 /// No certificate or key file is larger.
 const MAXIMUM_FILE_SIZE: u64 = 16 << 20;
@@ -43,6 +44,47 @@ pub enum CredentialFile {
     Key,
     /// The passphrase of the key.
     Passphrase,
+    /// The file with the server certificate and its key in one.
+    Container,
+    /// Certificates that are sent after the server certificate.
+    ExtraCertificates,
+}
+
+/// Where a server's credentials are.
+#[derive(Clone, Copy, Debug)]
+pub struct CredentialSource<'a> {
+    /// Certificates and keys.
+    pub paths: &'a CredentialPaths,
+    /// The file whose first line is the passphrase of the key.
+    pub passphrase_file: Option<&'a Path>,
+    /// Certificates that are sent after the server certificate.
+    pub extra_certificates: Option<&'a Path>,
+    /// The oldest TLS version that is spoken.
+    pub minimum_tls_version: TlsVersion,
+}
+
+impl<'a> CredentialSource<'a> {
+    /// These files alone, for TLS 1.2 and later.
+    #[must_use]
+    pub const fn of_files(paths: &'a CredentialPaths) -> Self {
+        Self {
+            paths,
+            passphrase_file: None,
+            extra_certificates: None,
+            minimum_tls_version: TlsVersion::Tls12,
+        }
+    }
+}
+
+impl<'a> From<&'a Config> for CredentialSource<'a> {
+    fn from(config: &'a Config) -> Self {
+        Self {
+            paths: &config.credentials,
+            passphrase_file: config.passphrase_file.as_deref(),
+            extra_certificates: config.extra_certificates.as_deref(),
+            minimum_tls_version: config.sessions.minimum_tls_version,
+        }
+    }
 }
 
 /// Why a server cannot prove who it is.
@@ -72,6 +114,14 @@ pub enum CredentialsError {
         path: PathBuf,
         /// The operating system's answer.
         source: io::Error,
+    },
+    /// A file is larger than any that is meant.
+    #[error("{} {} is larger than 16 MiB", what.name(), path.display())]
+    TooLarge {
+        /// Which file.
+        what: CredentialFile,
+        /// Its path.
+        path: PathBuf,
     },
     /// The file with the authorities is not one.
     #[error("the CA certificate {} is not usable: {problem}", path.display())]
@@ -105,6 +155,14 @@ pub enum CredentialsError {
         /// What is wrong with it.
         problem: KeyError,
     },
+    /// The file with certificate and key in one cannot be read or unlocked.
+    #[error("the PKCS#12 file {} is not usable: {problem}", path.display())]
+    Container {
+        /// Its path.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: BundleError,
+    },
     /// Certificate and key cannot be used together.
     #[error("the server certificate and key cannot be used: {0}")]
     Tls(#[from] TlsSettingsError),
@@ -117,6 +175,8 @@ impl CredentialFile {
             Self::Certificate => "the server certificate",
             Self::Key => "the server key",
             Self::Passphrase => "the passphrase file",
+            Self::Container => "the PKCS#12 file",
+            Self::ExtraCertificates => "the file with further certificates",
         }
     }
 }
@@ -131,11 +191,15 @@ impl CredentialsError {
             Self::Missing { what: CredentialFile::Certificate, .. } => "server-certificate-missing",
             Self::Missing { what: CredentialFile::Key, .. } => "server-key-missing",
             Self::Missing { what: CredentialFile::Passphrase, .. } => "passphrase-missing",
+            Self::Missing { what: CredentialFile::Container, .. } => "pkcs12-missing",
+            Self::Missing { what: CredentialFile::ExtraCertificates, .. } => "extra-certificates-missing",
             Self::Unreadable { .. } => "credential-unreadable",
+            Self::TooLarge { .. } => "credential-too-large",
             Self::Authority { problem, .. } => problem.code(),
             Self::Certificate { .. } => "server-certificate-malformed",
             Self::NotForServers { rejection, .. } => rejection.code(),
             Self::Key { problem, .. } => problem.code(),
+            Self::Container { problem, .. } => problem.code(),
             Self::Tls(_) => "server-key-unusable",
         }
     }
@@ -152,7 +216,11 @@ impl CredentialsError {
                 "issue it: 'postern build-server-full NAME nopass', and give that NAME as --server-name"
             }
             Self::Missing { what: CredentialFile::Passphrase, .. } => "check the path of --askpass",
+            Self::Missing { what: CredentialFile::Container | CredentialFile::ExtraCertificates, .. } => {
+                "check the path"
+            }
             Self::Unreadable { .. } => "check owner and permissions of the file; the server starts as root",
+            Self::TooLarge { .. } => "name the right file; certificates and keys are a few thousand octets",
             Self::Authority { problem, .. } => problem.help(),
             Self::Certificate { .. } => "give the server's certificate in PEM, intermediates after it",
             Self::NotForServers { rejection, .. } => rejection.help(),
@@ -160,6 +228,7 @@ impl CredentialsError {
                 "put the passphrase into a file that only root can read, and name it with --askpass"
             }
             Self::Key { path, problem } => return problem.help_for(path),
+            Self::Container { problem, .. } => return problem.help(),
             Self::Tls(_) => "give the certificate and the key that were issued together",
         }
         .to_owned()
@@ -172,50 +241,98 @@ impl Credentials {
     /// # Errors
     ///
     /// The first [`CredentialsError`] that is found.
-    pub fn load(
-        paths: &CredentialPaths,
-        passphrase_file: Option<&Path>,
-        minimum_tls_version: TlsVersion,
+    pub fn load<'a>(
+        source: impl Into<CredentialSource<'a>>,
         now: Timestamp,
     ) -> Result<Self, CredentialsError> {
-        let Files { authority, certificate, key, is_one_pki } = Files::of(paths)?;
-        let anchors = read_authority(&authority)?;
-        let chain = read_certificates(&certificate)?;
-        check_certificate(&certificate, &chain, &anchors, is_one_pki, now)?;
-        let key = read_key(&key, passphrase_file)?;
+        let source = source.into();
+        let Material { authority, certificate, chain, key, is_one_pki } = Material::read(&source)?;
+        check_certificate(&certificate, &chain, &authority, is_one_pki, now)?;
         let chain = chain.into_iter().map(CertificateDer::from).collect();
-        Ok(Self { anchors, tls: TlsSettings::new(chain, key, minimum_tls_version)? })
+        Ok(Self { anchors: authority, tls: TlsSettings::new(chain, key, source.minimum_tls_version)? })
     }
 }
 
-struct Files {
-    authority: PathBuf,
+/// What the files hold, before it is known whether it fits together.
+struct Material {
+    authority: TrustAnchors,
+    /// The file that the server certificate comes from.
     certificate: PathBuf,
-    key: PathBuf,
+    chain: Vec<Vec<u8>>,
+    key: PrivateKeyDer<'static>,
     /// Whether the authority of clients has to be the server's own.
     is_one_pki: bool,
 }
 
-impl Files {
-    fn of(paths: &CredentialPaths) -> Result<Self, CredentialsError> {
-        match paths {
-            CredentialPaths::Pki { directory, .. } if !directory.is_dir() => {
-                Err(CredentialsError::NoPki { directory: directory.clone() })
-            }
-            CredentialPaths::Pki { directory, server_name } => Ok(Self {
-                authority: directory.join("ca.crt"),
-                certificate: directory.join("issued").join(format!("{server_name}.crt")),
-                key: directory.join("private").join(format!("{server_name}.key")),
-                is_one_pki: true,
-            }),
-            CredentialPaths::Files { ca, cert, key, .. } => Ok(Self {
-                authority: ca.clone(),
-                certificate: cert.clone(),
-                key: key.clone(),
-                is_one_pki: false,
-            }),
+impl Material {
+    fn read(source: &CredentialSource<'_>) -> Result<Self, CredentialsError> {
+        let mut material = Self::of_server(source)?;
+        if let Some(path) = source.extra_certificates {
+            material.chain.extend(read_certificates(CredentialFile::ExtraCertificates, path)?);
         }
+        Ok(material)
     }
+
+    fn of_server(source: &CredentialSource<'_>) -> Result<Self, CredentialsError> {
+        let files = match source.paths {
+            CredentialPaths::Pki { directory, .. } if !directory.is_dir() => {
+                return Err(CredentialsError::NoPki { directory: directory.clone() });
+            }
+            CredentialPaths::Pki { directory, server_name } => Files {
+                authority: &directory.join("ca.crt"),
+                certificate: &directory.join("issued").join(format!("{server_name}.crt")),
+                key: &directory.join("private").join(format!("{server_name}.key")),
+                is_one_pki: true,
+            },
+            CredentialPaths::Files { ca, cert, key, .. } => {
+                Files { authority: ca, certificate: cert, key, is_one_pki: false }
+            }
+            CredentialPaths::Container { file, ca, .. } => {
+                return Self::from_container(file, ca.as_deref(), source.passphrase_file);
+            }
+        };
+        Self::from_files(&files, source.passphrase_file)
+    }
+
+    fn from_files(files: &Files<'_>, passphrase_file: Option<&Path>) -> Result<Self, CredentialsError> {
+        Ok(Self {
+            authority: read_authority(files.authority)?,
+            chain: read_certificates(CredentialFile::Certificate, files.certificate)?,
+            key: read_key(files.key, passphrase_file)?,
+            certificate: files.certificate.to_owned(),
+            is_one_pki: files.is_one_pki,
+        })
+    }
+
+    fn from_container(
+        path: &Path,
+        ca: Option<&Path>,
+        passphrase_file: Option<&Path>,
+    ) -> Result<Self, CredentialsError> {
+        let unusable = |problem| CredentialsError::Container { path: path.to_owned(), problem };
+        let content = read(CredentialFile::Container, path)?;
+        refuse_exposed(path)?;
+        let passphrase = passphrase_file.map(read_passphrase).transpose()?;
+        let opened = pkcs12::read(content.expose(), passphrase.as_ref()).map_err(unusable)?;
+        let intermediates = opened.others.iter().filter(|certificate| !certificate.is_self_issued());
+        let chain = std::iter::once(&opened.certificate).chain(intermediates);
+        let chain = chain.map(|certificate| certificate.der().to_vec()).collect();
+        let key = PrivatePkcs8KeyDer::from(opened.key.pkcs8_der().to_vec()).into();
+        let authority = match ca {
+            Some(ca) => read_authority(ca)?,
+            None if opened.others.is_empty() => return Err(unusable(BundleError::NoAuthority)),
+            None => TrustAnchors::from_certificates(opened.others),
+        };
+        Ok(Self { authority, certificate: path.to_owned(), chain, key, is_one_pki: false })
+    }
+}
+
+/// Certificates and key in files of their own.
+struct Files<'a> {
+    authority: &'a Path,
+    certificate: &'a Path,
+    key: &'a Path,
+    is_one_pki: bool,
 }
 
 fn read_authority(path: &Path) -> Result<TrustAnchors, CredentialsError> {
@@ -224,8 +341,8 @@ fn read_authority(path: &Path) -> Result<TrustAnchors, CredentialsError> {
         .map_err(|problem| CredentialsError::Authority { path: path.to_owned(), problem })
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<Vec<u8>>, CredentialsError> {
-    let content = read(CredentialFile::Certificate, path)?;
+fn read_certificates(what: CredentialFile, path: &Path) -> Result<Vec<Vec<u8>>, CredentialsError> {
+    let content = read(what, path)?;
     pem::certificates(content.expose())
         .map_err(|problem| CredentialsError::Certificate { path: path.to_owned(), problem })
 }
@@ -297,7 +414,7 @@ fn read_passphrase(path: &Path) -> Result<Passphrase, CredentialsError> {
 
 fn read(what: CredentialFile, path: &Path) -> Result<SecretBytes, CredentialsError> {
     let mut content = Vec::new();
-    File::open(path).and_then(|file| file.take(MAXIMUM_FILE_SIZE).read_to_end(&mut content)).map_err(
+    File::open(path).and_then(|file| file.take(MAXIMUM_FILE_SIZE + 1).read_to_end(&mut content)).map_err(
         |source| {
             let path = path.to_owned();
             if source.kind() == io::ErrorKind::NotFound {
@@ -307,11 +424,15 @@ fn read(what: CredentialFile, path: &Path) -> Result<SecretBytes, CredentialsErr
             }
         },
     )?;
+    if content.len() as u64 > MAXIMUM_FILE_SIZE {
+        return Err(CredentialsError::TooLarge { what, path: path.to_owned() });
+    }
     Ok(SecretBytes::new(content))
 }
 
 #[cfg(test)]
 mod tests {
+    use base64ct::{Base64, Encoding};
     use rcgen::{ExtendedKeyUsagePurpose, KeyPair};
     use time::{Duration, OffsetDateTime};
 
@@ -390,6 +511,16 @@ mod tests {
     }
 
     #[test]
+    fn tls_02_a_file_of_16_mib_is_read_and_one_with_an_octet_more_is_refused() {
+        let pki = TestPki::new();
+        let ca = File::options().append(true).open(pki.directory().join("ca.crt")).unwrap();
+        ca.set_len(MAXIMUM_FILE_SIZE).unwrap();
+        load(&pki.paths()).unwrap();
+        ca.set_len(MAXIMUM_FILE_SIZE + 1).unwrap();
+        assert_eq!(load(&pki.paths()).unwrap_err().code(), "credential-too-large");
+    }
+
+    #[test]
     fn an_encrypted_key_needs_the_right_passphrase() {
         let pki = TestPki::new();
         let (key, file) = (pki.directory().join("private/server.key"), pki.directory().join("passphrase"));
@@ -397,8 +528,8 @@ mod tests {
         assert_eq!(load(&pki.paths()).unwrap_err().code(), "passphrase-needed");
         let with = |line: &str| {
             fs::write(&file, line).unwrap();
-            let now = Timestamp::from(std::time::SystemTime::now());
-            Credentials::load(&pki.paths(), Some(&file), TlsVersion::Tls12, now)
+            let paths = pki.paths();
+            Credentials::load(CredentialSource { passphrase_file: Some(&file), ..source(&paths) }, now())
         };
         assert_eq!(with("wrong horse").unwrap_err().code(), "wrong-passphrase");
         assert!(with("correct horse\nsecond line").is_ok());
@@ -419,8 +550,76 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_pkcs12_file_holds_certificate_key_and_authority() {
+        let pki = TestPki::new();
+        let (file, passphrase) = (pki.directory().join("server.p12"), pki.directory().join("passphrase"));
+        fs::write(&passphrase, "secret\n").unwrap();
+        export(&pki, &file, "secret");
+        let load = |ca: Option<PathBuf>, passphrase: Option<&Path>| {
+            let paths = CredentialPaths::Container { file: file.clone(), ca, crl: None };
+            Credentials::load(CredentialSource { passphrase_file: passphrase, ..source(&paths) }, now())
+        };
+        let credentials = load(None, Some(&passphrase)).unwrap();
+        assert_eq!(credentials.anchors.anchors().len(), 1);
+        let other = TestPki::new();
+        let foreign = load(Some(other.directory().join("ca.crt")), Some(&passphrase)).unwrap();
+        let of_other = fs::read(other.directory().join("ca.crt")).unwrap();
+        let expected = TrustAnchors::from_pem(&of_other).unwrap().anchors()[0].fingerprint();
+        assert_eq!(foreign.anchors.anchors()[0].fingerprint(), expected);
+        assert_eq!(load(None, None).unwrap_err().code(), "pkcs12-wrong-passphrase");
+        let text = Base64::encode_string(&fs::read(&file).unwrap());
+        fs::write(&file, format!("{}\n{}\n", &text[..64], &text[64..])).unwrap();
+        assert!(load(None, Some(&passphrase)).is_ok(), "as in an inline block");
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(load(None, Some(&passphrase)).unwrap_err().code(), "key-file-exposed");
+        fs::remove_file(&file).unwrap();
+        assert_eq!(load(None, Some(&passphrase)).unwrap_err().code(), "pkcs12-missing");
+    }
+
+    #[test]
+    fn further_certificates_are_sent_after_the_servers_own() {
+        let pki = TestPki::new();
+        let (paths, extra) = (pki.paths(), pki.directory().join("extra.pem"));
+        let with_extra = || {
+            Credentials::load(CredentialSource { extra_certificates: Some(&extra), ..source(&paths) }, now())
+        };
+        assert_eq!(with_extra().unwrap_err().code(), "extra-certificates-missing");
+        fs::copy(pki.directory().join("ca.crt"), &extra).unwrap();
+        assert!(with_extra().is_ok());
+        let sent = |extra| Material::read(&CredentialSource { extra_certificates: extra, ..source(&paths) });
+        assert_eq!(sent(Some(&extra)).unwrap().chain.len(), 2);
+        assert_eq!(sent(None).unwrap().chain.len(), 1);
+    }
+
     fn load(paths: &CredentialPaths) -> Result<Credentials, CredentialsError> {
-        Credentials::load(paths, None, TlsVersion::Tls12, Timestamp::from(std::time::SystemTime::now()))
+        Credentials::load(source(paths), now())
+    }
+
+    fn source(paths: &CredentialPaths) -> CredentialSource<'_> {
+        CredentialSource::of_files(paths)
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from(std::time::SystemTime::now())
+    }
+
+    /// What `openssl pkcs12 -export` writes.
+    fn export(pki: &TestPki, file: &Path, passphrase: &str) {
+        let path = |name: &str| pki.directory().join(name);
+        let status = std::process::Command::new("openssl")
+            .args(["pkcs12", "-export", "-passout", &format!("pass:{passphrase}"), "-in"])
+            .arg(path("issued/server.crt"))
+            .arg("-inkey")
+            .arg(path("private/server.key"))
+            .arg("-certfile")
+            .arg(path("ca.crt"))
+            .arg("-out")
+            .arg(file)
+            .status()
+            .unwrap();
+        assert!(status.success());
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
     }
 
     fn encrypt(key: &Path, passphrase: &str) {

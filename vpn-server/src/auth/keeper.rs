@@ -8,6 +8,7 @@ use pki_core::chain::TrustAnchors;
 use pki_core::time::Timestamp;
 use tracing::{error, info, warn};
 
+use super::client_checks::ClientChecks;
 use super::expiry::ExpiryStage;
 use super::revocation::{Reading, RevocationError, RevocationFile, RevocationState};
 use super::trust::{Trust, TrustSnapshot};
@@ -26,6 +27,7 @@ struct Kept {
     anchors: Arc<TrustAnchors>,
     file: Option<RevocationFile>,
     state: RevocationState,
+    checks: ClientChecks,
     announced: ExpiryStage,
 }
 
@@ -62,8 +64,9 @@ impl TrustKeeper {
         }
         announce(&state, file.as_ref());
         let anchors = Arc::new(anchors);
-        let trust = Arc::new(Trust::new(snapshot(&anchors, &state, grace)));
-        let kept = Mutex::new(Kept { anchors, file, state, announced: ExpiryStage::Fresh });
+        let checks = ClientChecks::default();
+        let trust = Arc::new(Trust::new(snapshot(&anchors, &state, &checks, grace)));
+        let kept = Mutex::new(Kept { anchors, file, state, checks, announced: ExpiryStage::Fresh });
         let keeper = Self { trust, grace, kept };
         keeper.watch_expiry();
         Ok(keeper)
@@ -113,12 +116,21 @@ impl TrustKeeper {
         }
     }
 
+    /// Asks more of clients from now on. Answers whether that is something else than before: live sessions have to be
+    /// checked then.
+    pub fn set_checks(&self, change: impl FnOnce(&mut ClientChecks)) -> bool {
+        let mut kept = self.lock();
+        let former = kept.checks.clone();
+        change(&mut kept.checks);
+        self.trust.replace(kept.snapshot(self.grace));
+        kept.checks != former
+    }
+
     /// Trusts other authorities from now on. The revocation list has to be reloaded afterwards: it may be theirs.
     pub fn set_anchors(&self, anchors: TrustAnchors) {
         let mut kept = self.lock();
         kept.anchors = Arc::new(anchors);
-        let state = kept.state.clone();
-        self.trust.replace(snapshot(&kept.anchors, &state, self.grace));
+        self.trust.replace(kept.snapshot(self.grace));
     }
 
     /// Says when the revocation list comes close to its expiry, once for each stage.
@@ -144,8 +156,8 @@ impl TrustKeeper {
     }
 
     fn publish(&self, kept: &mut Kept, state: RevocationState) {
-        self.trust.replace(snapshot(&kept.anchors, &state, self.grace));
         kept.state = state;
+        self.trust.replace(kept.snapshot(self.grace));
         announce(&kept.state, kept.file.as_ref());
     }
 
@@ -155,11 +167,23 @@ impl TrustKeeper {
     }
 }
 
-fn snapshot(anchors: &Arc<TrustAnchors>, state: &RevocationState, grace: Duration) -> TrustSnapshot {
+impl Kept {
+    fn snapshot(&self, grace: Duration) -> TrustSnapshot {
+        snapshot(&self.anchors, &self.state, &self.checks, grace)
+    }
+}
+
+fn snapshot(
+    anchors: &Arc<TrustAnchors>,
+    state: &RevocationState,
+    checks: &ClientChecks,
+    grace: Duration,
+) -> TrustSnapshot {
     TrustSnapshot {
         anchors: Arc::clone(anchors),
         revocation: state.clone(),
         policy: TrustSnapshot::client_policy(grace),
+        checks: checks.clone(),
     }
 }
 
@@ -198,6 +222,7 @@ mod tests {
 
     use vpn_proto::{CertificateCheck, CertificateVerdict};
 
+    use super::super::revoked_serials::RevokedSerials;
     use super::*;
     use crate::testing::pki::{Issued, TestPki};
 
@@ -368,6 +393,49 @@ mod tests {
         assert_eq!(verdict(&keeper, &expired), "denied expired: certificate expired");
         let stranger = TestPki::new().issue_client("alice");
         assert!(verdict(&keeper, &stranger).starts_with("untrusted"), "{}", verdict(&keeper, &stranger));
+    }
+
+    #[test]
+    fn crl_03_a_serial_number_in_the_directory_revokes_at_once_and_for_live_sessions() {
+        let mut pki = TestPki::new();
+        let (alice, bob) = (pki.issue_client("alice"), pki.issue_client("bob"));
+        let keeper = start(&pki).unwrap();
+        assert_eq!(verdict(&keeper, &alice), "accepted");
+        let CertificateVerdict::Accepted(identity) =
+            keeper.trust().check(std::slice::from_ref(&alice.certificate))
+        else {
+            panic!("not accepted");
+        };
+        let path = keeper.trust().path_of(&identity.fingerprint).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join(alice.serial.to_string()), "").unwrap();
+        let revoked = RevokedSerials::read(directory.path()).unwrap();
+        assert!(keeper.set_checks(|checks| checks.revoked = revoked.clone()));
+        assert!(!keeper.set_checks(|checks| checks.revoked = revoked));
+        assert_eq!(verdict(&keeper, &alice), "denied revoked: certificate revoked");
+        assert_eq!(verdict(&keeper, &bob), "accepted");
+        let snapshot = keeper.trust().snapshot();
+        assert_eq!(
+            snapshot.revocation_of(&path, Timestamp::from(SystemTime::now())).unwrap().code,
+            "revoked"
+        );
+    }
+
+    #[test]
+    fn crt_07_a_certificate_of_another_name_than_asked_for_is_refused() {
+        let mut pki = TestPki::new();
+        let alice = pki.issue_client("alice");
+        let keeper = start(&pki).unwrap();
+        let with = |rule: &str| {
+            keeper.set_checks(|checks| checks.name = Some(rule.parse().unwrap()));
+            verdict(&keeper, &alice)
+        };
+        for rule in ["alice name", "ali name-prefix", "CN=alice subject"] {
+            assert_eq!(with(rule), "accepted", "{rule}");
+        }
+        for rule in ["alic name", "alice name-prefixed name", "bob name-prefix", "alice subject"] {
+            assert_eq!(with(rule), "denied name-not-allowed: certificate not accepted", "{rule}");
+        }
     }
 
     #[test]

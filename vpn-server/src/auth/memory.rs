@@ -39,6 +39,7 @@ struct Paths {
 struct Remembered {
     path: CertificatePath,
     chain: Option<CertificateChain>,
+    groups: Arc<[String]>,
 }
 
 impl PathMemory {
@@ -51,12 +52,13 @@ impl PathMemory {
         &self,
         leaf: Fingerprint,
         path: CertificatePath,
+        groups: Arc<[String]>,
         certificates: impl FnOnce() -> Vec<CertificateDer<'static>>,
     ) {
         let keeps_chain = self.keeps_chains.load(Ordering::Relaxed);
         let chain = keeps_chain.then(|| CertificateChain::from(certificates()));
         let mut paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
-        if paths.by_leaf.insert(leaf, Remembered { path, chain }).is_none() {
+        if paths.by_leaf.insert(leaf, Remembered { path, chain, groups }).is_none() {
             paths.oldest_first.push_back(leaf);
         }
         if paths.oldest_first.len() > CAPACITY
@@ -69,6 +71,11 @@ impl PathMemory {
     pub(super) fn path_of(&self, leaf: &Fingerprint) -> Option<CertificatePath> {
         let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
         paths.by_leaf.get(leaf).map(|remembered| Arc::clone(&remembered.path))
+    }
+
+    pub(super) fn groups_of(&self, leaf: &Fingerprint) -> Option<Arc<[String]>> {
+        let paths = self.paths.lock().unwrap_or_else(PoisonError::into_inner);
+        paths.by_leaf.get(leaf).map(|remembered| Arc::clone(&remembered.groups))
     }
 
     pub(super) fn chain_of(&self, leaf: &Fingerprint) -> Option<CertificateChain> {
@@ -90,8 +97,8 @@ mod tests {
             leaf
         };
         for number in 0..=CAPACITY {
-            memory.remember(leaf(number), Arc::from([]), || vec![certificate()]);
-            memory.remember(leaf(number), Arc::from([]), || vec![certificate()]);
+            memory.remember(leaf(number), Arc::from([]), Arc::from([]), || vec![certificate()]);
+            memory.remember(leaf(number), Arc::from([]), Arc::from([]), || vec![certificate()]);
         }
         assert!(memory.path_of(&leaf(0)).is_none());
         assert!(memory.path_of(&leaf(1)).is_some());
@@ -102,9 +109,9 @@ mod tests {
     #[test]
     fn certificates_are_remembered_only_where_somebody_needs_them() {
         let memory = PathMemory::default();
-        memory.remember([1; 32], Arc::from([]), || vec![certificate()]);
+        memory.remember([1; 32], Arc::from([]), Arc::from([]), || vec![certificate()]);
         memory.keep_chains();
-        memory.remember([2; 32], Arc::from([]), || vec![certificate()]);
+        memory.remember([2; 32], Arc::from([]), Arc::from([]), || vec![certificate()]);
         assert_eq!(memory.chain_of(&[1; 32]), None);
         assert_eq!(memory.chain_of(&[2; 32]).unwrap()[..], [certificate()]);
     }

@@ -148,10 +148,8 @@ impl RevocationFile {
         state_directory: &Path,
         anchors: &TrustAnchors,
     ) -> Option<Self> {
-        let (path, may_be_missing) = match credentials {
-            CredentialPaths::Pki { directory, .. } => (directory.join("crl.pem"), true),
-            CredentialPaths::Files { crl, .. } => (crl.clone()?, false),
-        };
+        let path = credentials.revocation_list()?;
+        let may_be_missing = matches!(credentials, CredentialPaths::Pki { .. });
         let remembered = state_directory.join("crl-in-force.pem");
         let in_force = recall(&remembered, anchors).map(Arc::new);
         Some(Self { path, may_be_missing, remembered, in_force, is_lost: false })

@@ -18,15 +18,18 @@ use rustls::pki_types::CertificateDer;
 use tracing::warn;
 use vpn_proto::{CertificateCheck, CertificateRef, CertificateVerdict, Denial, PeerIdentity};
 
+use super::client_checks::ClientChecks;
 use super::memory::{CertificateChain, CertificatePath, PathMemory};
 use super::refusal::public_reason;
 use super::revocation::RevocationState;
+use crate::config::CertificateGroups;
 
 /// What is trusted, for whoever has to judge a chain.
 #[derive(Debug)]
 pub struct Trust {
     snapshot: ArcSwap<TrustSnapshot>,
     paths: PathMemory,
+    group_attributes: ArcSwap<CertificateGroups>,
     identity: ArcSwap<IdentityField>,
 }
 
@@ -39,6 +42,8 @@ pub struct TrustSnapshot {
     pub revocation: RevocationState,
     /// How strict chains are judged.
     pub policy: ChainPolicy,
+    /// What certificates have to pass beside that.
+    pub checks: ClientChecks,
 }
 
 impl Trust {
@@ -48,6 +53,7 @@ impl Trust {
         Self {
             snapshot: ArcSwap::from_pointee(snapshot),
             paths: PathMemory::default(),
+            group_attributes: ArcSwap::default(),
             identity: ArcSwap::default(),
         }
     }
@@ -85,10 +91,21 @@ impl Trust {
         self.paths.chain_of(fingerprint)
     }
 
+    /// Takes groups of clients from these attributes of their certificates, from the next handshake on.
+    pub fn take_groups_from(&self, attributes: CertificateGroups) {
+        self.group_attributes.store(Arc::new(attributes));
+    }
+
+    /// The groups in the certificate of a client that was accepted a moment ago.
+    #[must_use]
+    pub fn groups_of(&self, fingerprint: &[u8; 32]) -> Arc<[String]> {
+        self.paths.groups_of(fingerprint).unwrap_or_default()
+    }
+
     fn judge(&self, chain: &[CertificateDer<'_>], now: Timestamp) -> CertificateVerdict {
         let snapshot = self.snapshot.load();
         match snapshot.verify(chain, **self.identity.load(), now) {
-            Ok(path) => self.accept(path, chain, &snapshot.anchors),
+            Ok(path) => self.accept(path, chain, &snapshot),
             Err(rejection) => snapshot.refuse(chain, &rejection),
         }
     }
@@ -97,8 +114,9 @@ impl Trust {
         &self,
         path: VerifiedPath,
         chain: &[CertificateDer<'_>],
-        anchors: &TrustAnchors,
+        snapshot: &TrustSnapshot,
     ) -> CertificateVerdict {
+        let objection = snapshot.checks.objection(&path);
         let Some(common_name) = path.common_name else {
             return CertificateVerdict::Untrusted(Denial {
                 code: "no-identity",
@@ -119,9 +137,13 @@ impl Trust {
             fingerprint: path.fingerprint,
             path: path.certificates.iter().map(reference).collect(),
         };
+        if let Some(denial) = objection {
+            return CertificateVerdict::Denied(identity, denial);
+        }
         let certificates: CertificatePath = path.certificates.into();
-        self.paths.remember(path.fingerprint, Arc::clone(&certificates), || {
-            certificates_of(&certificates, &path.anchor_fingerprint, chain, anchors)
+        let groups = groups_in(chain.first(), **self.group_attributes.load());
+        self.paths.remember(path.fingerprint, Arc::clone(&certificates), groups, || {
+            certificates_of(&certificates, &path.anchor_fingerprint, chain, &snapshot.anchors)
         });
         CertificateVerdict::Accepted(identity)
     }
@@ -147,6 +169,9 @@ impl TrustSnapshot {
     /// renegotiations, and thereby ends sessions at their own pace.
     #[must_use]
     pub fn revocation_of(&self, path: &[CertificateId], now: Timestamp) -> Option<Denial> {
+        if let Some(denial) = self.checks.revocation(path) {
+            return Some(denial);
+        }
         let index = self.revocation.latest_index()?;
         path.iter().find_map(|certificate| match index.status(certificate, now, self.policy.freshness) {
             RevocationStatus::Revoked { at, reason } => {
@@ -218,6 +243,16 @@ impl TrustSnapshot {
             }],
         })
     }
+}
+
+/// The groups that a verified leaf names.
+fn groups_in(leaf: Option<&CertificateDer<'_>>, attributes: CertificateGroups) -> Arc<[String]> {
+    if attributes == CertificateGroups::default() {
+        return Arc::from([]);
+    }
+    let leaf = leaf.and_then(|leaf| Certificate::parse(leaf).ok());
+    let fields = leaf.iter().flat_map(|leaf| leaf.subject().fields());
+    fields.filter(|(kind, _)| attributes.include(kind)).map(|(_, value)| value.to_owned()).collect()
 }
 
 /// The certificates of a path out of those that were shown, and its anchor.

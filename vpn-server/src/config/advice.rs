@@ -1,6 +1,6 @@
 //! What a valid configuration probably does not mean: said at start and by `serve --check`, never refused.
 
-use super::check::{Config, CredentialPaths, TunnelMode};
+use super::check::{Config, TunnelMode};
 
 /// A remark on a configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,14 +24,14 @@ impl Config {
         let carries_ipv6 = self.inside.client_cidrs.v6.is_some();
         let checks = [
             (
-                matches!(self.credentials, CredentialPaths::Files { crl: None, .. }),
+                self.credentials.revocation_list().is_none() && self.revoked_serials.is_none(),
                 Advice {
                     code: "revocation-unchecked",
                     message: "without --crl a revoked certificate keeps working until it expires",
                 },
             ),
             (
-                live.authorized.is_empty() && !live.client_to_client,
+                live.authorized.is_empty() && live.access.rules.is_empty() && !live.client_to_client,
                 Advice {
                     code: "nothing-authorized",
                     message: "without --authorize clients reach nothing: everything is denied by default",

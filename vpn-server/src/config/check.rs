@@ -1,12 +1,14 @@
 //! Makes a configuration of options: every value parsed, every contradiction refused.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 
+use super::access::AccessSettings;
+use super::association::{self, Association};
 use super::client::ClientTable;
 use super::connect_handler;
 use super::data_channel::DataChannelSettings;
@@ -18,9 +20,13 @@ use super::login::{LoginSettings, SessionLimits};
 use super::network::{Network, RoutedNetwork};
 use super::options::Options;
 use super::push::{MOST_PUSHED_OCTETS, PushSettings};
+use super::run_as::RunAs;
+use super::security::SecuritySettings;
 use super::session::{self, SessionSettings};
+use super::standing::EndpointStanding;
 use super::strangers::StrangerSettings;
 use super::wrapping::WrappingPaths;
+use crate::auth::NameRule;
 use crate::auth::connect_handler::ConnectHandlerSettings;
 use crate::management::ManagementSettings;
 use crate::status::StatusFileSettings;
@@ -40,6 +46,12 @@ pub struct Config {
     pub credentials: CredentialPaths,
     /// The file whose first line is the passphrase of the server key.
     pub passphrase_file: Option<PathBuf>,
+    /// Certificates that are sent after the server certificate.
+    pub extra_certificates: Option<PathBuf>,
+    /// The name that certificates of clients must have.
+    pub client_name: Option<NameRule>,
+    /// The directory in which files are called by revoked serial numbers.
+    pub revoked_serials: Option<PathBuf>,
     /// How control packets are wrapped.
     pub wrapping: WrappingPaths,
     /// Where clients connect to; never empty.
@@ -68,6 +80,8 @@ pub struct Config {
     pub connection_log: Option<PathBuf>,
     /// The directory that belongs to this server.
     pub state_directory: PathBuf,
+    /// Whom the server becomes once it is set up.
+    pub run_as: RunAs,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
     /// Whether forwarding of packets is switched on where it is needed.
@@ -89,8 +103,14 @@ pub struct Config {
 pub struct LiveSettings {
     /// Networks behind the server.
     pub routes: Vec<RoutedNetwork>,
-    /// Networks that clients may reach; everything else is denied.
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
+    /// Networks that all clients may reach.
     pub authorized: Vec<Network>,
+    /// Who may reach what beside that; everything else is denied.
+    pub access: AccessSettings,
+    /// The security groups of the endpoint.
+    pub security: SecuritySettings,
     /// Whether clients may reach each other and what is behind them, without a rule that says so.
     pub client_to_client: bool,
     /// What clients are told beside routes.
@@ -103,6 +123,8 @@ pub struct LiveSettings {
     pub tunnel: TunnelMode,
     /// How many sessions at once; `None` is as many as there are addresses.
     pub max_sessions: Option<u32>,
+    /// Whether clients are taken at all. Always so where options say what is served; programs that embed the server decide.
+    pub standing: EndpointStanding,
 }
 
 /// What clients send through the tunnel.
@@ -138,6 +160,15 @@ pub enum CredentialPaths {
         /// The revocation list; `None` means that revocation is not checked.
         crl: Option<PathBuf>,
     },
+    /// A PKCS#12 file with the server certificate and its key.
+    Container {
+        /// The file.
+        file: PathBuf,
+        /// The certificate authorities of the clients, if those of the file do not count.
+        ca: Option<PathBuf>,
+        /// The revocation list; `None` means that revocation is not checked.
+        crl: Option<PathBuf>,
+    },
 }
 
 impl Config {
@@ -148,6 +179,7 @@ impl Config {
     /// The first [`ConfigError`] that is found.
     pub fn check(options: Options) -> Result<Self, ConfigError> {
         let credentials = CredentialPaths::check(&options)?;
+        let client_name = parse("verify-x509-name", options.verify_x509_name.as_deref())?;
         let listen: Vec<ListenAddress> = parse_all("listen", options.listen.as_deref())?;
         let port_share = check_port_share(&options, &listen)?;
         let inside = InsideSettings::check(&options)?;
@@ -164,12 +196,16 @@ impl Config {
         let status = StatusFileSettings::check(&options)?;
         let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
+        let run_as = RunAs::check(&options)?;
         Ok(Self {
             forwarding: !options.no_forwarding.unwrap_or(false),
             status,
             management,
             credentials,
             passphrase_file: options.askpass,
+            extra_certificates: options.extra_certs,
+            client_name,
+            revoked_serials: options.revoked_serials,
             wrapping,
             listen: if listen.is_empty() { vec![ListenAddress::DEFAULT] } else { listen },
             port_share,
@@ -185,6 +221,7 @@ impl Config {
             state_directory: options.state_dir.unwrap_or_else(|| Options::default_state_dir(tun.as_str())),
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             strangers,
+            run_as,
             waived: Waived::default(),
             live,
             tun,
@@ -193,11 +230,42 @@ impl Config {
 }
 
 impl CredentialPaths {
+    /// All these files.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Pki { directory, server_name } => vec![
+                directory.join("ca.crt"),
+                directory.join("issued").join(format!("{server_name}.crt")),
+                directory.join("private").join(format!("{server_name}.key")),
+                directory.join("crl.pem"),
+            ],
+            Self::Files { ca, cert, key, crl } => {
+                [Some(ca), Some(cert), Some(key), crl.as_ref()].into_iter().flatten().cloned().collect()
+            }
+            Self::Container { file, ca, crl } => {
+                [Some(file), ca.as_ref(), crl.as_ref()].into_iter().flatten().cloned().collect()
+            }
+        }
+    }
+
+    /// The revocation list, if one is named. That of a PKI directory may not have been written yet.
+    #[must_use]
+    pub fn revocation_list(&self) -> Option<PathBuf> {
+        match self {
+            Self::Pki { directory, .. } => Some(directory.join("crl.pem")),
+            Self::Files { crl, .. } | Self::Container { crl, .. } => crl.clone(),
+        }
+    }
+
     fn check(options: &Options) -> Result<Self, ConfigError> {
         match (options.names_pki(), options.names_files()) {
             (true, true) => Err(ConfigError::Exclusive { first: "pki", second: options.first_file_option() }),
             (true, false) => Self::check_pki(options),
-            (false, true) => Self::check_files(options),
+            (false, true) => match &options.pkcs12 {
+                Some(file) => Self::check_container(options, file),
+                None => Self::check_files(options),
+            },
             (false, false) => Err(ConfigError::NoCredentials),
         }
     }
@@ -214,6 +282,14 @@ impl CredentialPaths {
             return Err(ConfigError::InvalidValue { option: "server-name", value: server_name, problem });
         }
         Ok(Self::Pki { directory, server_name })
+    }
+
+    fn check_container(options: &Options, file: &Path) -> Result<Self, ConfigError> {
+        let second = [("cert", &options.cert), ("key", &options.key)];
+        if let Some((second, _)) = second.into_iter().find(|(_, given)| given.is_some()) {
+            return Err(ConfigError::Exclusive { first: "pkcs12", second });
+        }
+        Ok(Self::Container { file: file.to_owned(), ca: options.ca.clone(), crl: options.crl.clone() })
     }
 
     fn check_files(options: &Options) -> Result<Self, ConfigError> {
@@ -234,11 +310,12 @@ impl Options {
     }
 
     const fn first_file_option(&self) -> &'static str {
-        match (&self.ca, &self.cert, &self.key) {
-            (Some(_), _, _) => "ca",
-            (None, Some(_), _) => "cert",
-            (None, None, Some(_)) => "key",
-            (None, None, None) => "crl",
+        match (&self.pkcs12, &self.ca, &self.cert, &self.key) {
+            (Some(_), ..) => "pkcs12",
+            (None, Some(_), _, _) => "ca",
+            (None, None, Some(_), _) => "cert",
+            (None, None, None, Some(_)) => "key",
+            (None, None, None, None) => "crl",
         }
     }
 }
@@ -247,7 +324,9 @@ impl LiveSettings {
     /// Whether a rule opens what is inside: only one about that alone does.
     #[must_use]
     pub fn lets_clients_meet(&self, inside: &InsideSettings) -> bool {
-        self.client_to_client || self.authorized.iter().any(|network| inside.is_about_clients(*network))
+        let of_rules = self.access.rules.iter().map(|rule| &rule.destination);
+        let mut opened = self.authorized.iter().chain(of_rules);
+        self.client_to_client || opened.any(|network| inside.is_about_clients(*network))
     }
 
     fn check(options: &Options, inside: &InsideSettings) -> Result<Self, ConfigError> {
@@ -259,13 +338,24 @@ impl LiveSettings {
         authorized.iter().try_for_each(|network| inside.refuse_foreign_family("authorize", *network))?;
         Ok(Self {
             routes,
+            associations: association::check_all(options.association.as_deref().unwrap_or_default())?,
             authorized,
+            access: AccessSettings::check(
+                options.rule.as_deref().unwrap_or_default(),
+                options.access.as_ref(),
+                inside,
+            )?,
+            security: SecuritySettings::check(
+                options.security_group.as_deref().unwrap_or_default(),
+                options.security_peers.as_ref(),
+            )?,
             client_to_client: options.client_to_client.unwrap_or(false),
             push: PushSettings::check(options)?,
             clients: ClientTable::check(options.client.as_ref(), inside)?,
             listed_clients_only: options.listed_clients_only.unwrap_or(false),
             tunnel: check_tunnel_mode(options)?,
             max_sessions: at_least_one("max-sessions", options.max_sessions)?,
+            standing: EndpointStanding::Available,
         })
     }
 }
@@ -306,7 +396,7 @@ fn check_port_share(options: &Options, listen: &[ListenAddress]) -> Result<Optio
 
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
     let mut seen = BTreeSet::new();
-    match routes.iter().find(|route| !seen.insert(route.network)) {
+    match routes.iter().find(|route| !seen.insert((route.network, &route.interface))) {
         Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
         None => Ok(()),
     }

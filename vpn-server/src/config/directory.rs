@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::{ConfigError, InvalidValue};
 use super::login::UnknownWord;
+use super::option_table::OptionValue;
 use super::options::one_or_many;
 use crate::auth::directory::{
     DirectorySettings, GroupIdentifier, GroupSettings, GroupSource, InvalidServerUrl, InvalidTemplate,
@@ -100,16 +101,16 @@ impl InvalidDirectory {
     }
 }
 
-impl DirectoryOptions {
-    /// The same with relative paths taken from `directory`.
-    #[must_use]
-    pub(super) fn relative_to(mut self, directory: &Path) -> Self {
+impl OptionValue for DirectoryOptions {
+    fn taken_from(mut self, directory: &Path) -> Self {
         for path in [&mut self.ca, &mut self.bind_password_file].into_iter().flatten() {
             *path = directory.join(&*path);
         }
         self
     }
+}
 
+impl DirectoryOptions {
     fn sign_on(&self) -> Result<SignOn, ConfigError> {
         match (&self.user_name, &self.bind_dn) {
             (Some(_), Some(_)) => {
@@ -375,7 +376,7 @@ mod tests {
     #[test]
     fn paths_are_taken_from_the_directory_of_the_file() {
         let options: DirectoryOptions = toml::from_str("ca='ca.pem'\nbind-password-file='/p'").unwrap();
-        let options = options.relative_to(Path::new("/etc/postern"));
+        let options = options.taken_from(Path::new("/etc/postern"));
         assert_eq!(options.ca.unwrap(), Path::new("/etc/postern/ca.pem"));
         assert_eq!(options.bind_password_file.unwrap(), Path::new("/p"));
     }

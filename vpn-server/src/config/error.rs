@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pki_core::chain::UnknownIdentityField;
 
+use super::access::InvalidRule;
 use super::data_channel::InvalidDataChannelOption;
 use super::directory::InvalidDirectory;
 use super::hooks::InvalidHook;
@@ -13,8 +14,10 @@ use super::login::UnknownWord;
 use super::network::{InvalidNetwork, Network, RoutedNetwork};
 use super::operation::InvalidOperationOption;
 use super::push::InvalidPush;
+use super::security::{InvalidSecurityGroupId, SecurityGroupId};
 use super::session::InvalidSessionOption;
 use super::wrapping::InvalidWrappingOption;
+use crate::auth::InvalidNameRule;
 use crate::auth::connect_handler::InvalidHandler;
 use crate::management::InvalidManagementAddress;
 use crate::transport::port_share::InvalidBackend;
@@ -150,7 +153,10 @@ pub enum ConfigError {
         other: String,
     },
     /// An IPv6 network where the tunnel carries IPv4 only.
-    #[error("--{option} {value}: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network")]
+    #[error(
+        "{} {value}: the tunnel carries IPv4 only, as --client-cidr has no IPv6 network",
+        written(option)
+    )]
     NeedsIpv6 {
         /// The option.
         option: &'static str,
@@ -172,6 +178,28 @@ pub enum ConfigError {
         client: String,
         /// What is wrong.
         problem: Box<ConfigError>,
+    },
+    /// Something in a rule.
+    #[error("rule {number}: {problem}")]
+    InRule {
+        /// Which rule it is, from 1.
+        number: usize,
+        /// What is wrong.
+        problem: Box<ConfigError>,
+    },
+    /// Something in a security group.
+    #[error("security group '{}': {problem}", group.escape_debug())]
+    InSecurityGroup {
+        /// The name of the group, or its number if it has none.
+        group: String,
+        /// What is wrong.
+        problem: Box<ConfigError>,
+    },
+    /// A security group of which nothing is known.
+    #[error("the members of the security group '{group}' are not known")]
+    UnknownSecurityGroup {
+        /// The group.
+        group: SecurityGroupId,
     },
     /// A network behind one client that is not among those behind clients.
     #[error("{network} is behind a client, but in no --client-route")]
@@ -230,6 +258,12 @@ pub enum InvalidValue {
     /// Not a way to operate a server.
     #[error(transparent)]
     Operation(#[from] InvalidOperationOption),
+    /// Not a rule about access.
+    #[error(transparent)]
+    Rule(#[from] InvalidRule),
+    /// Not the name of a security group.
+    #[error(transparent)]
+    SecurityGroup(#[from] InvalidSecurityGroupId),
     /// Not an IP address.
     #[error("not an IP address")]
     NotIpAddress,
@@ -239,6 +273,12 @@ pub enum InvalidValue {
     /// A name of a server certificate that would leave the PKI directory.
     #[error("not a name of a certificate")]
     NotCertificateName,
+    /// A text that is no rule about names of clients.
+    #[error(transparent)]
+    NameRule(#[from] InvalidNameRule),
+    /// A text that no user or group is called.
+    #[error("not a name of a user or group")]
+    NotAccountName,
 }
 
 impl ConfigError {
@@ -264,7 +304,10 @@ impl ConfigError {
             Self::NetworksOverlap { .. } => "config-networks-overlap",
             Self::NeedsIpv6 { .. } => "config-needs-ipv6",
             Self::OutsideClientCidr { .. } => "config-outside-client-cidr",
-            Self::InClient { problem, .. } => problem.code(),
+            Self::InClient { problem, .. }
+            | Self::InRule { problem, .. }
+            | Self::InSecurityGroup { problem, .. } => problem.code(),
+            Self::UnknownSecurityGroup { .. } => "config-security-group-unknown",
             Self::NotClientRoute { .. } => "config-not-client-route",
         }
     }
@@ -308,12 +351,17 @@ impl ConfigError {
                     .to_owned()
             }
             Self::NeedsIpv6 { option, .. } => {
-                format!("add an IPv6 network to --client-cidr, e.g. fd00:8::/64, or remove --{option}")
+                format!("add an IPv6 network to --client-cidr, e.g. fd00:8::/64, or remove {}", written(option))
             }
             Self::OutsideClientCidr { .. } => {
                 "choose addresses of the client network that are neither its first nor its last".to_owned()
             }
-            Self::InClient { problem, .. } => problem.help(),
+            Self::InClient { problem, .. }
+            | Self::InRule { problem, .. }
+            | Self::InSecurityGroup { problem, .. } => problem.help(),
+            Self::UnknownSecurityGroup { group } => {
+                format!("add [security-peers.{group}] with the addresses of its members")
+            }
             Self::NotClientRoute { network } => {
                 format!("add --client-route {network}: the host sends it into the tunnel then")
             }
@@ -351,9 +399,13 @@ impl InvalidValue {
             Self::Word(_) | Self::Identity(_) => "use one of these words",
             Self::Management(_) => "write unix:/run/postern/management.sock or 127.0.0.1:7505",
             Self::Operation(problem) => problem.help(),
+            Self::Rule(problem) => problem.help(),
+            Self::SecurityGroup(_) => "use letters, digits, - and _, a letter first",
             Self::NotIpAddress => "write an address such as 10.7.0.53",
             Self::Zero => "choose a number of 1 or more",
             Self::NotCertificateName => "use the name that was given to 'postern build-server-full'",
+            Self::NameRule(_) => "write for example 'client- name-prefix' or 'C=US, CN=client subject'",
+            Self::NotAccountName => "name a user or group of this host, or its number",
         }
     }
 }

@@ -4,7 +4,9 @@
 //! file. [`Config::check`] parses them into a [`Config`], in which nothing is left to be checked. Reads no file but the
 //! one it is told to load.
 
+mod access;
 mod advice;
+mod association;
 mod check;
 mod client;
 mod client_directives;
@@ -23,12 +25,20 @@ mod option_table;
 mod options;
 mod push;
 mod reload;
+mod run_as;
+mod security;
 mod session;
 mod show;
+mod standing;
 mod strangers;
 mod wrapping;
 
+pub use access::{
+    AccessOptions, AccessRule, AccessSettings, Allowed, CertificateGroups, InvalidRule, LONGEST_GROUP,
+    MOST_GROUPS, RuleOptions,
+};
 pub use advice::Advice;
+pub use association::{Association, AssociationOptions, Translation};
 pub use check::{Config, CredentialPaths, LiveSettings, TunnelMode};
 pub use client::{ClientOptions, ClientPush, ClientSettings, ClientTable, MOST_CLIENT_NETWORKS};
 pub use client_directives::{ClientDirectives, IgnoredLine};
@@ -52,6 +62,12 @@ pub use push::{
     parse_option,
 };
 pub use reload::ConfigChange;
+pub use run_as::RunAs;
+pub use security::{
+    GroupRule, GroupRuleOptions, InvalidSecurityGroupId, SecurityGroup, SecurityGroupId,
+    SecurityGroupOptions, SecurityPeer, SecurityPeerOptions, SecuritySettings,
+};
 pub use session::{InvalidSessionOption, SessionSettings};
+pub use standing::EndpointStanding;
 pub use strangers::StrangerSettings;
 pub use wrapping::{InvalidWrappingOption, TlsAuthFile, WrappingPaths};

@@ -1,31 +1,38 @@
 //! How the table of options becomes [`Options`](super::Options): everything that is the same for each of them.
 //!
 //! Knows no single option. A line of the table is a documentation comment, the option's name as a flag and in a file, its
-//! field, the type of its value, and whether a running server takes on a new value (`live`) or not (`restart`).
+//! field, the type of its value, and whether a running server takes on a new value (`live`) or not (`restart`). Tables of a file
+//! stand at the end; they are no flags.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Declares [`Options`](super::Options) with its names, its merge and what a reload needs to know.
 macro_rules! option_table {
     (@is_live live) => { true };
     (@is_live restart) => { false };
-    ($($(#[$attribute:meta])* $name:literal $field:ident: $value:ty, $reload:ident;)*) => {
+    (
+        $($(#[$attribute:meta])* $name:literal $field:ident: $value:ty, $reload:ident;)*
+        tables { $($(#[$table_attribute:meta])* $table_name:literal $table:ident: $table_value:ty;)* }
+    ) => {
         /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
         #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
         #[serde(default)]
         pub struct Options {
             $($(#[$attribute])* #[serde(rename = $name)] pub $field: Option<$value>,)*
-            /// What is decided about single clients, by the common name of their certificates. A table of a file, no flag.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pub client: Option<BTreeMap<String, ClientOptions>>,
-            /// The directory that decides about logins. A table of a file, no flag.
-            #[serde(skip_serializing_if = "Option::is_none")]
-            pub directory: Option<DirectoryOptions>,
+            $(
+                $(#[$table_attribute])*
+                #[serde(rename = $table_name, skip_serializing_if = "Option::is_none")]
+                pub $table: Option<$table_value>,
+            )*
         }
 
         impl Options {
             /// The names of all options, as flags and in a file.
             pub const NAMES: &'static [&'static str] = &[$($name),*];
+
+            /// The tables that a file can have beside options.
+            pub const TABLES: &'static [&'static str] = &[$($table_name),*];
 
             /// Whether a reload can change the option `name` while clients are connected.
             pub(super) fn is_live(name: &str) -> bool {
@@ -39,8 +46,7 @@ macro_rules! option_table {
             fn each_or(self, fallback: Self) -> Self {
                 Self {
                     $($field: self.$field.or(fallback.$field),)*
-                    client: self.client.or(fallback.client),
-                    directory: self.directory.or(fallback.directory),
+                    $($table: self.$table.or(fallback.$table),)*
                 }
             }
 
@@ -48,8 +54,7 @@ macro_rules! option_table {
             fn with_paths_in(self, directory: &Path) -> Self {
                 Self {
                     $($field: self.$field.map(|value| value.taken_from(directory)),)*
-                    client: self.client,
-                    directory: self.directory.map(|table| table.relative_to(directory)),
+                    $($table: self.$table.map(|value| value.taken_from(directory)),)*
                 }
             }
         }
@@ -72,7 +77,8 @@ impl OptionValue for PathBuf {
 }
 
 impl OptionValue for String {}
-impl OptionValue for Vec<String> {}
+impl<T> OptionValue for Vec<T> {}
+impl<T> OptionValue for BTreeMap<String, T> {}
 impl OptionValue for bool {}
 impl OptionValue for u16 {}
 impl OptionValue for u32 {}

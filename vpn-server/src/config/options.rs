@@ -9,9 +9,12 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Deserializer};
 
+use super::access::{AccessOptions, RuleOptions};
+use super::association::AssociationOptions;
 use super::client::ClientOptions;
 use super::directory::DirectoryOptions;
 use super::option_table::{OptionValue, option_table};
+use super::security::{SecurityGroupOptions, SecurityPeerOptions};
 
 option_table! {
     /// A PKI directory as easy-rsa lays it out.
@@ -24,8 +27,16 @@ option_table! {
     "cert" cert: PathBuf, restart;
     /// PEM file with the key of the server certificate.
     "key" key: PathBuf, restart;
+    /// PKCS#12 file with the server certificate, its key and, unless `ca` names them, the authorities of the clients.
+    "pkcs12" pkcs12: PathBuf, restart;
+    /// PEM file with certificates that are sent after the server certificate.
+    "extra-certs" extra_certs: PathBuf, restart;
     /// PEM file with the revocation list.
     "crl" crl: PathBuf, restart;
+    /// Directory in which files are called by revoked serial numbers.
+    "revoked-serials" revoked_serials: PathBuf, restart;
+    /// The name that certificates of clients must have, and what it is: `subject`, `name` or `name-prefix`.
+    "verify-x509-name" verify_x509_name: String, restart;
     /// File whose first line is the passphrase of the key.
     "askpass" askpass: PathBuf, restart;
     /// The key of tls-auth: `FILE[:DIRECTION]`.
@@ -118,6 +129,10 @@ option_table! {
     "connection-log" connection_log: PathBuf, restart;
     /// The directory that belongs to one running server.
     "state-dir" state_dir: PathBuf, restart;
+    /// The user that the server becomes once it is set up.
+    "user" user: String, restart;
+    /// The group that it then has.
+    "group" group: String, restart;
     /// Seconds for which an expired revocation list is still accepted.
     "crl-grace" crl_grace: u32, restart;
     /// The file with users and their hashed passwords.
@@ -212,12 +227,25 @@ option_table! {
     "max-tcp-strangers-per-network" max_tcp_strangers_per_network: u32, restart;
     /// Seconds that such a connection has until its first packets are there.
     "tcp-stranger-timeout" tcp_stranger_timeout: u32, restart;
+    tables {
+        /// What is decided about single clients, by the common name of their certificates.
+        "client" client: BTreeMap<String, ClientOptions>;
+        /// The directory that decides about logins.
+        "directory" directory: DirectoryOptions;
+        /// Who may reach what, beside what everybody may.
+        "rule" rule: Vec<RuleOptions>;
+        /// How rules are read.
+        "access" access: AccessOptions;
+        /// How clients appear in the networks behind interfaces.
+        "association" association: Vec<AssociationOptions>;
+        /// The security groups of the endpoint.
+        "security-group" security_group: Vec<SecurityGroupOptions>;
+        /// The members of other security groups, by name.
+        "security-peers" security_peers: BTreeMap<String, SecurityPeerOptions>;
+    }
 }
 
 impl Options {
-    /// The tables that a file can have beside options.
-    pub const TABLES: [&'static str; 2] = ["client", "directory"];
-
     /// These options where they are given, `fallback` elsewhere.
     ///
     /// Options that exclude each other replace each other: `--ca` on the command line beats `pki` in the file.
@@ -245,7 +273,7 @@ impl Options {
             (self.pki, self.server_name) = (None, None);
         }
         if stronger.names_pki() && !stronger.names_files() {
-            (self.ca, self.cert, self.key, self.crl) = (None, None, None, None);
+            (self.ca, self.cert, self.key, self.crl, self.pkcs12) = (None, None, None, None, None);
         }
         let chooses_tunnel = [stronger.split_tunnel, stronger.full_tunnel, stronger.push_only];
         if chooses_tunnel.contains(&Some(true)) {
@@ -260,8 +288,9 @@ impl Options {
     }
 
     /// Whether the credentials are described as single files.
-    pub(super) const fn names_files(&self) -> bool {
-        self.ca.is_some() || self.cert.is_some() || self.key.is_some() || self.crl.is_some()
+    pub(super) fn names_files(&self) -> bool {
+        let files = [&self.ca, &self.cert, &self.key, &self.crl, &self.pkcs12];
+        files.into_iter().any(Option::is_some)
     }
 }
 
@@ -287,12 +316,13 @@ mod tests {
 
     #[test]
     fn every_name_is_a_key_of_the_file_and_every_key_has_a_name() {
-        let tables: String = Options::TABLES.iter().map(|name| format!("[{name}]\n")).collect();
+        let tables = "[client]\n[directory]\n[access]\n[[rule]]\n[[association]]\n[[security-group]]\n[security-peers]\n";
         let file: String = Options::NAMES.iter().map(|name| some_value_for(name)).collect();
-        let options: Options = toml::from_str(&(file + &tables)).unwrap();
-        let debug = format!("{options:?}");
-        assert!(!debug.contains("None"), "{debug}");
-        assert_eq!(debug.matches("Some(").count(), Options::NAMES.len() + Options::TABLES.len());
+        let options: Options = toml::from_str(&(file + tables)).unwrap();
+        let printed = toml::Table::try_from(&options).unwrap();
+        let known = Options::NAMES.iter().chain(Options::TABLES);
+        assert!(known.clone().all(|name| printed.contains_key(*name)), "{printed}");
+        assert_eq!(printed.len(), known.count());
     }
 
     #[test]

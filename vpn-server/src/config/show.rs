@@ -1,5 +1,6 @@
 //! The way back from a configuration to options: what `serve --check` prints is a configuration file.
 
+use super::association::AssociationOptions;
 use super::check::{Config, CredentialPaths, TunnelMode};
 use super::directory::DirectoryTable;
 use super::hooks::{HookCommand, HookSettings};
@@ -28,8 +29,12 @@ impl Options {
 impl From<&Config> for Options {
     fn from(config: &Config) -> Self {
         let Config { sessions, limits, live, wrapping, inside, data_channel, .. } = config;
+        let (security_group, security_peers) = live.security.options();
         Self {
             askpass: config.passphrase_file.clone(),
+            extra_certs: config.extra_certificates.clone(),
+            revoked_serials: config.revoked_serials.clone(),
+            verify_x509_name: config.client_name.as_ref().map(ToString::to_string),
             tls_auth: wrapping.tls_auth.as_ref().map(ToString::to_string),
             auth: wrapping.tls_auth.as_ref().map(|_| wrapping.auth.name().to_owned()),
             tls_crypt: wrapping.tls_crypt.clone(),
@@ -71,6 +76,8 @@ impl From<&Config> for Options {
             no_nat: Some(!config.nat),
             connection_log: config.connection_log.clone(),
             state_dir: Some(config.state_directory.clone()),
+            user: config.run_as.user.clone(),
+            group: config.run_as.group.clone(),
             crl_grace: Some(seconds(config.crl_grace)),
             duplicate_cn_policy: Some(print_duplicate_policy(limits.when_exceeded).to_owned()),
             username_as_common_name: limits.username_as_common_name.then_some(true),
@@ -99,6 +106,12 @@ impl From<&Config> for Options {
             max_tcp_strangers_per_network: Some(config.strangers.connections_per_network),
             tcp_stranger_timeout: Some(seconds(config.strangers.connection_timeout)),
             client: live.clients.options(),
+            rule: live.access.rule_options(),
+            access: live.access.access_options(),
+            association: (!live.associations.is_empty())
+                .then(|| live.associations.iter().map(AssociationOptions::from).collect()),
+            security_group,
+            security_peers,
             ..Self::from(&config.credentials)
                 .with_login(&config.login)
                 .with_hooks(&config.hooks)
@@ -167,6 +180,9 @@ impl From<&CredentialPaths> for Options {
             CredentialPaths::Files { ca, cert, key, crl } => {
                 Self { ca: Some(ca), cert: Some(cert), key: Some(key), crl, ..Self::default() }
             }
+            CredentialPaths::Container { file, ca, crl } => {
+                Self { pkcs12: Some(file), ca, crl, ..Self::default() }
+            }
         }
     }
 }
@@ -195,8 +211,11 @@ mod tests {
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
-             no-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             user='nobody'\ngroup='daemon'\nno-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
              management-hold=true\nmanagement-client-auth=true\nmanagement-log-lines=9",
+            "pkcs12='p'\nclient-cidr='10.8.0.0/24'",
+            "pkcs12='p'\nca='c'\ncrl='r'\nextra-certs='x'\nrevoked-serials='d'\nverify-x509-name='CN=a b subject'\n\
+             client-cidr='10.8.0.0/24'",
             "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/24'\nusers='u'\nverify-client-cert='optional'\n\
              auth-user-pass-verify='/bin/x \"a b\" via-env'\nauth-user-pass-optional=true\nusername-as-common-name=true\n\
              auth-gen-token=0\nauth-gen-token-renewal=60\nauth-gen-token-external=true\nauth-gen-token-secret='k'\n\

@@ -7,11 +7,12 @@ use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
 use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo, PushOption};
 
+use super::blocks::BlockList;
 use super::clients::{ClientDirectory, address_wish, look_up, networks_behind};
 use super::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
 use super::push::{Audience, options_for};
 use super::registry::{Admission, Applicant, ClientKey, Limits, NoPlace, Registry, SessionKey};
-use crate::auth::login::{Authenticator, ClientFacts, ClientNumber, Username};
+use crate::auth::login::{Acceptance, Authenticator, ClientFacts, ClientNumber, Username};
 use crate::config::{ClientDirectives, ClientSettings, InsideSettings, LiveSettings, SessionLimits};
 use crate::random;
 
@@ -25,12 +26,24 @@ pub(super) struct Admissions {
     pub(super) limits: SessionLimits,
     pub(super) authenticator: Arc<Authenticator>,
     pub(super) next_number: AtomicU64,
+    pub(super) blocks: BlockList,
 }
 
 /// A client that has a place.
 pub(super) struct Admitted {
     pub(super) connection: Arc<Connection>,
     pub(super) admission: Admission,
+}
+
+impl Admitted {
+    /// The same with what a program said that was told of the connection.
+    pub(super) fn with_more_from(self: Box<Self>, introduction: &Acceptance) -> Self {
+        let Self { connection, admission } = *self;
+        let mut connection = Arc::unwrap_or_clone(connection);
+        connection.groups.extend_from_slice(&introduction.groups);
+        connection.posture_statuses.extend_from_slice(&introduction.posture_statuses);
+        Self { connection: Arc::new(connection), admission }
+    }
 }
 
 impl Admissions {
@@ -46,9 +59,11 @@ impl Admissions {
         request: &AuthorizationRequest,
         facts: &ClientFacts,
         username: Option<&Username>,
+        login: &Acceptance,
         now: Timestamp,
     ) -> Result<Admitted, Denial> {
         let live = self.live.load();
+        self.refuse_blocked(&request.identity, username, now)?;
         let client = self.client_key(&request.identity, username);
         let settings = self.settings_of(&live, &client.common_name)?;
         let id = random::bytes().map_err(|error| internal(&format!("no random numbers: {error}")))?;
@@ -67,6 +82,10 @@ impl Admissions {
             address: admission.lease.v4,
             address_v6: admission.lease.v6,
             client: certificate_facts(&request.identity),
+            identity: facts.common_name.clone(),
+            groups: facts.certificate_groups.iter().chain(&login.groups).cloned().collect(),
+            posture_statuses: login.posture_statuses.clone(),
+            transport: request.path.transport,
             username: username.map(ToString::to_string),
             device: device_facts(&request.peer_info),
             negotiated: Negotiated {
@@ -76,6 +95,17 @@ impl Admissions {
             },
         });
         Ok(Admitted { connection, admission })
+    }
+
+    fn refuse_blocked(
+        &self,
+        identity: &PeerIdentity,
+        username: Option<&Username>,
+        now: Timestamp,
+    ) -> Result<(), Denial> {
+        let username = username.map(ToString::to_string);
+        let refusal = self.blocks.refusal(&certificate_facts(identity), username.as_deref(), now);
+        refusal.map_or(Ok(()), Err)
     }
 
     /// What a client with a place is told, as things stand now.

@@ -6,9 +6,10 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use pki_core::time::Timestamp;
-use vpn_proto::PeerInfo;
+use vpn_proto::{PeerInfo, Transport};
 
 use crate::auth::login::ClientNumber;
+use crate::policy::Subject;
 
 /// Names one connection for ever: `cvpn-connection-` and 17 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,6 +36,15 @@ pub struct Connection {
     pub address_v6: Option<Ipv6Addr>,
     /// Whom the certificate names.
     pub client: CertificateFacts,
+    /// The name by which rules and settings mean the client: the common name of its certificate, or the user name where that
+    /// counts instead.
+    pub identity: String,
+    /// The groups that it is in, by certificate or by whoever decided about its login.
+    pub groups: Vec<String>,
+    /// What was found out about the state of the device.
+    pub posture_statuses: Vec<String>,
+    /// What carries its packets.
+    pub transport: Transport,
     /// The user name whose password or token was checked; a name that nobody checked is not kept.
     pub username: Option<String>,
     /// What the client says about itself.
@@ -89,6 +99,14 @@ pub struct Usage {
     pub egress_packets: u64,
     /// Bytes to the client.
     pub egress_bytes: u64,
+}
+
+impl Connection {
+    /// Who it is, as far as rules ask.
+    #[must_use]
+    pub fn subject(&self) -> Subject {
+        Subject { common_name: Some(self.identity.clone()), groups: self.groups.clone() }
+    }
 }
 
 impl ConnectionId {

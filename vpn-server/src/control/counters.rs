@@ -11,6 +11,7 @@ pub(super) struct ControlCounters {
     refused: AtomicU64,
     closed: AtomicU64,
     revoked: AtomicU64,
+    unavailable: AtomicU64,
     datagrams_dropped: AtomicU64,
     send_failures: AtomicU64,
     floats_refused: AtomicU64,
@@ -30,6 +31,8 @@ pub struct ControlTotals {
     pub closed: u64,
     /// Connections that ended because a certificate was revoked; counted in `closed` too.
     pub revoked: u64,
+    /// Attempts that were refused because the endpoint takes no clients; counted in `refused` too.
+    pub unavailable: u64,
     /// Control datagrams dropped because a mailbox was full.
     pub datagrams_dropped: u64,
     /// Datagrams that could not be sent.
@@ -51,6 +54,7 @@ pub(super) enum Counted {
     Refused,
     Closed,
     Revoked,
+    Unavailable,
     DatagramDropped,
     SendFailure,
     FloatRefused,
@@ -75,6 +79,7 @@ impl ControlCounters {
             refused: total(Counted::Refused),
             closed: total(Counted::Closed),
             revoked: total(Counted::Revoked),
+            unavailable: total(Counted::Unavailable),
             datagrams_dropped: total(Counted::DatagramDropped),
             send_failures: total(Counted::SendFailure),
             floats_refused: total(Counted::FloatRefused),
@@ -90,6 +95,7 @@ impl ControlCounters {
             Counted::Refused => &self.refused,
             Counted::Closed => &self.closed,
             Counted::Revoked => &self.revoked,
+            Counted::Unavailable => &self.unavailable,
             Counted::DatagramDropped => &self.datagrams_dropped,
             Counted::SendFailure => &self.send_failures,
             Counted::FloatRefused => &self.floats_refused,

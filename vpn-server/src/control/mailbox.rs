@@ -252,6 +252,30 @@ mod tests {
         assert!(position(guest) < KINDS && position(connection) < KINDS);
     }
 
+    /// A second of 500 handshakes, each of a network of its own with a reset and five further packets, and a client that
+    /// sends one packet in each hundredth of it, while hardly more than half of all that can be served: none of its
+    /// packets is refused, and each is in the next delivery.
+    #[test]
+    fn net_05_five_hundred_handshakes_a_second_keep_no_client_waiting() {
+        let mailbox = Mailbox::<()>::new();
+        let guest = Path { remote: "203.0.113.1:1000".parse().unwrap(), ..path() };
+        let stranger = |number: u32| {
+            let [_, high, low, _] = (number << 8).to_be_bytes();
+            Path { remote: (std::net::Ipv4Addr::new(198, 18 ^ high, low, 7), 1194).into(), ..path() }
+        };
+        for hundredth in 0..100 {
+            for number in hundredth * 5..hundredth * 5 + 5 {
+                let packets = [RESET, CONTROL, CONTROL, CONTROL, CONTROL, CONTROL];
+                for octet in packets {
+                    mailbox.post_datagram(stranger(number), vec![octet], Acquaintance::Stranger);
+                }
+            }
+            assert!(mailbox.post_datagram(guest, vec![CONTROL], Acquaintance::Guest));
+            let arrivals = mailbox.take(Duration::ZERO).arrivals;
+            assert!(arrivals.iter().any(|arrival| *arrival.path() == guest), "in {hundredth}/100 s");
+        }
+    }
+
     #[test]
     fn the_end_of_a_connection_finds_room_and_comes_after_its_packets() {
         let mailbox = Mailbox::new();

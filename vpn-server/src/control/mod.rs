@@ -15,6 +15,7 @@
 //! whatever carries them.
 
 mod admission;
+mod blocks;
 mod chronicle;
 mod clients;
 pub mod connection;
@@ -27,6 +28,7 @@ mod registry;
 #[cfg(test)]
 mod scenarios;
 mod shard;
+mod standing;
 mod whereabouts;
 
 use std::io;
@@ -35,6 +37,7 @@ use vpn_proto::Path;
 
 use crate::transport::tcp::Standing;
 
+pub use blocks::{Block, BlockedIdentity};
 pub use clients::{ClientDirectory, ClientLookupError};
 pub use counters::ControlTotals;
 pub(crate) use plane::{ControlHandle, ControlPlane, ControlSettings, Mailroom};

@@ -13,6 +13,7 @@ use vpn_proto::{EndpointConfig, Farewell, Transport};
 
 use super::SendDatagrams;
 use super::admission::Admissions;
+use super::blocks::{Block, BlockList};
 use super::chronicle::Chronicle;
 use super::clients::ClientDirectory;
 use super::counters::{ControlTotals, Counted};
@@ -95,6 +96,7 @@ impl Mailroom {
                 limits: settings.limits,
                 authenticator: settings.authenticator,
                 next_number: AtomicU64::new(0),
+                blocks: BlockList::default(),
             },
             trust: settings.trust,
             hooks: settings.hooks,
@@ -175,6 +177,17 @@ impl ControlHandle {
         self.shared.tell_all(|| Command::CheckRevocations);
     }
 
+    /// Refuses these identities from now on, in place of former ones, and closes their sessions.
+    pub(crate) fn set_blocks(&self, blocks: Vec<Block>) {
+        self.shared.admissions.blocks.replace(blocks);
+        self.shared.tell_all(|| Command::CheckBlocks);
+    }
+
+    /// The identities that are refused.
+    pub(crate) fn blocks(&self) -> Vec<Block> {
+        self.shared.admissions.blocks.all().to_vec()
+    }
+
     /// Settings for handshakes from now on.
     pub(crate) fn set_endpoint_config(&self, config: &Arc<EndpointConfig>) {
         self.shared.tell_all(|| Command::SetEndpointConfig(Arc::clone(config)));
@@ -185,6 +198,11 @@ impl ControlHandle {
     pub(crate) fn set_live(&self, live: LiveSettings) {
         self.shared.admissions.registry.keep_addresses(live.clients.addresses());
         self.shared.admissions.live.store(Arc::new(live));
+        self.look_clients_up_again();
+    }
+
+    /// Has every session follow what is decided about its client by now. Nobody is disturbed about whom nothing changed.
+    pub(crate) fn look_clients_up_again(&self) {
         self.shared.tell_all(|| Command::LiveSettingsChanged);
     }
 

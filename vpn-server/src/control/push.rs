@@ -3,6 +3,8 @@
 //! Addresses, ciphers and timers are pushed by the protocol core; here is what the configuration says: for all clients,
 //! and for the one that asks.
 
+use std::collections::BTreeSet;
+
 use tracing::warn;
 use vpn_proto::{PeerInfo, PushOption};
 
@@ -59,11 +61,13 @@ fn redirection(push: &PushSettings, audience: &Audience<'_>) -> Vec<PushOption> 
 fn routes(live: &LiveSettings, audience: &Audience<'_>) -> Vec<PushOption> {
     let behind_clients = audience.inside.client_networks.iter().copied().filter(|_| live.client_to_client);
     let all = live.routes.iter().map(|route| route.network).chain(behind_clients);
+    let mut told = BTreeSet::new();
     let is_own = |network: Network| {
         let mut own = audience.settings.networks.iter();
         own.any(|own| own.net().contains(&network.net()))
     };
     all.filter(|network| !is_own(*network) && (audience.has_ipv6 || !network.is_ipv6()))
+        .filter(|network| told.insert(*network))
         .map(Network::to_push_option)
         .collect()
 }

@@ -171,13 +171,15 @@ impl Registry {
         connection: Arc<Connection>,
         channel: Arc<DataChannel>,
     ) -> Result<(), InsertError> {
+        let tags = connection.subject().tags();
         let mut state = self.lock();
         let Some(place) = state.places.get_mut(&key) else {
             return Err(InsertError::StaleSlot(slot.peer_id()));
         };
         let peer = Peer::new(key.session, key.shard, Arc::clone(&channel), place.lease.v4)
             .with_ipv6(place.lease.v6)
-            .with_networks(place.networks.clone());
+            .with_networks(place.networks.clone())
+            .with_tags(tags);
         self.tables.insert(slot, peer)?;
         place.live = Some(Live { connection, channel });
         Ok(())

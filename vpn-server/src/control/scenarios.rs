@@ -1,6 +1,7 @@
 //! The whole control plane without a network: real shards, real certificates, and clients of the protocol core that
 //! talk to them through memory.
 
+mod decisions;
 mod logins;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use super::connection::EndpointId;
 use super::{ControlPlane, ControlSettings, Mailroom, SendDatagrams};
 use crate::addr::{AddressBook, AddressPool};
 use crate::auth::login::Authenticator;
-use crate::auth::{Credentials, CrlReload, TrustKeeper};
+use crate::auth::{CredentialSource, Credentials, CrlReload, TrustKeeper};
 use crate::clock::Clock;
 use crate::config::{
     ClientCidrs, DuplicatePolicy, InsideSettings, LiveSettings, Network, PushSettings, SessionLimits,
@@ -27,7 +28,7 @@ use crate::config::{
 };
 use crate::dataplane::{ControlInput, ControlSink, Tables};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{Policy, Ruleset, TunnelNetwork};
+use crate::policy::{Evaluation, Policy, Ruleset, TunnelNetwork};
 use crate::random::OperatingSystem;
 use crate::testing::pki::{Issued, TestPki};
 use crate::transport::tcp::Standing;
@@ -436,9 +437,7 @@ impl World {
     ) -> Self {
         let pki = TestPki::new();
         let credentials = Credentials::load(
-            &pki.paths(),
-            None,
-            TlsVersion::Tls12,
+            CredentialSource::of_files(&pki.paths()),
             Timestamp::from(std::time::SystemTime::now()),
         )
         .unwrap();
@@ -660,6 +659,8 @@ fn policy() -> Policy {
         client_networks: Vec::new(),
         routes: Vec::new(),
         rules: Vec::new(),
+        evaluation: Evaluation::default(),
+        security: None,
     })
 }
 

@@ -65,6 +65,8 @@ pub(super) enum Command {
     LiveSettingsChanged,
     /// Revocations changed: close whoever is affected.
     CheckRevocations,
+    /// Blocks changed: close whoever is affected.
+    CheckBlocks,
     /// For handshakes from now on.
     SetEndpointConfig(Arc<EndpointConfig>),
     /// Say good-bye to everybody and end once all have heard it, or at that moment.
@@ -187,6 +189,7 @@ impl Shard {
             }
             Command::LiveSettingsChanged => shard.follow_live_settings(now),
             Command::CheckRevocations => shard.check_revocations(now),
+            Command::CheckBlocks => shard.check_blocks(now),
             Command::SetEndpointConfig(config) => {
                 shard.endpoint.set_config(Arc::clone(&config));
                 shard.endpoint_config = config;
@@ -420,6 +423,19 @@ impl Shard {
             .collect();
         for (handle, denial) in revoked {
             self.shared.chronicle.counters.count(Counted::Revoked);
+            self.close(now, handle, Farewell::AuthFailed(denial.public), denial.code);
+        }
+    }
+
+    fn check_blocks(&mut self, now: Moment) {
+        let (blocks, today) = (&self.shared.admissions.blocks, wall_clock());
+        let refusal = |connection: &Connection| {
+            blocks.refusal(&connection.client, connection.username.as_deref(), today)
+        };
+        let sessions = self.sessions.iter();
+        let blocked: Vec<(SessionHandle, Denial)> =
+            sessions.filter_map(|(handle, session)| Some((*handle, refusal(&session.connection)?))).collect();
+        for (handle, denial) in blocked {
             self.close(now, handle, Farewell::AuthFailed(denial.public), denial.code);
         }
     }

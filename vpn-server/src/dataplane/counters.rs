@@ -74,8 +74,12 @@ counted! {
         NoRoute = "no-route",
         /// An address that no rule covers.
         NoRule = "no-rule",
+        /// An address that only rules for others, or for other services, cover.
+        NotAuthorized = "not-authorized",
         /// Another client or what is behind it, without a rule that is about clients.
         ClientToClient = "client-to-client",
+        /// A packet that the security groups of the endpoint do not allow.
+        SecurityGroup = "security-group",
         /// A packet from the network for a tunnel address that nobody holds.
         NoSession = "no-session",
         /// A packet from the network that is too long to be sealed into one datagram.
@@ -160,7 +164,9 @@ impl From<DenyReason> for DropReason {
             DenyReason::DestinationUnroutable => Self::DestinationUnroutable,
             DenyReason::NoRoute => Self::NoRoute,
             DenyReason::NoRule => Self::NoRule,
+            DenyReason::NotAuthorized => Self::NotAuthorized,
             DenyReason::ClientToClient => Self::ClientToClient,
+            DenyReason::SecurityGroup => Self::SecurityGroup,
         }
     }
 }

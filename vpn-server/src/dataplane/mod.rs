@@ -31,6 +31,7 @@ mod streams;
 pub mod tables;
 #[cfg(test)]
 mod testing;
+mod verdict;
 mod worker;
 
 pub use counters::{DropReason, Event, PlaneCounters, WorkerCounters};

@@ -12,7 +12,7 @@ use vpn_proto::wire::opcode::{Class, classify};
 use vpn_proto::wire::tcp::{FrameError, Frames};
 use vpn_proto::{ListenerId, Moment, Path, PeerId, Transport};
 
-use crate::policy::{Policy, Verdict};
+use crate::policy::Policy;
 use crate::transport::ReceiveBatch;
 
 use super::counters::{DropReason, Event, WorkerCounters};
@@ -22,6 +22,7 @@ use super::packet::InnerHeader;
 use super::send_queue::SendQueue;
 use super::sink::{ControlInput, ControlSink, LONGEST_CONTROL_DATAGRAM};
 use super::tables::{Leaving, Peer, Tables};
+use super::verdict::Judge;
 
 /// The steps of a packet, with what they look up and count in.
 #[derive(Clone, Copy)]
@@ -94,7 +95,8 @@ impl Pipeline<'_> {
         let seal = |peer: &Peer, header: &InnerHeader, packet: &[u8]| {
             self.seal_into(queue, now, peer, header, packet)
         };
-        self.outbound_as(policy, packet, 1, seal);
+        let judge = Judge { tables: self.tables, policy, now };
+        self.outbound_as(judge, packet, 1, seal);
     }
 
     /// Takes a super-packet from the TUN device and, if it may pass, queues the packets it stands for, sealed: judged
@@ -111,26 +113,27 @@ impl Pipeline<'_> {
     ) {
         let seal =
             |peer: &Peer, _: &InnerHeader, _: &[u8]| self.seal_segments(now, peer, packet, queue, flush);
-        self.outbound_as(policy, packet.packet(), packet.count() as u64, seal);
+        let judge = Judge { tables: self.tables, policy, now };
+        self.outbound_as(judge, packet.packet(), packet.count() as u64, seal);
     }
 
     /// `count`: how many packets `packet` is.
     fn outbound_as(
         &self,
-        policy: &Policy,
+        judge: Judge<'_>,
         packet: &[u8],
         count: u64,
         seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
     ) {
         self.counters.happened_many(Event::PacketFromNetwork, count);
-        if let Err(reason) = self.try_outbound(policy, packet, count, seal) {
+        if let Err(reason) = self.try_outbound(judge, packet, count, seal) {
             self.counters.dropped_many(reason, count);
         }
     }
 
     fn try_outbound(
         &self,
-        policy: &Policy,
+        judge: Judge<'_>,
         packet: &[u8],
         count: u64,
         seal: impl FnOnce(&Peer, &InnerHeader, &[u8]) -> Result<(), DropReason>,
@@ -142,7 +145,8 @@ impl Pipeline<'_> {
         let packet = &packet[..header.total_length()];
         let guard = self.tables.peer_toward(header.destination).ok_or(DropReason::NoSession)?;
         let peer = guard.get().ok_or(DropReason::NoSession)?;
-        self.permit_return(policy, peer, &header, packet)
+        judge
+            .to_peer(peer, &header, packet)
             .and_then(|()| seal(peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer(count))
     }
@@ -258,7 +262,7 @@ impl<'p, 't> InboundPass<'p, 't> {
             Inbound::Packet(packet) => {
                 let segments = pipeline.tables.outer_limit().segment_limit(&path, peer.channel.layout());
                 pipeline
-                    .permit(policy, peer, packet, segments)
+                    .permit(now, policy, peer, packet, segments)
                     .map(Some)
                     .inspect_err(|_| peer.counters.count_from_peer())
             }
@@ -303,6 +307,7 @@ impl Pipeline<'_> {
     /// Judges a packet from a peer and prepares it for the network: form, source, routes, rules, segment size.
     fn permit<'b>(
         &self,
+        now: Moment,
         policy: &Policy,
         peer: &Peer,
         packet: &'b mut [u8],
@@ -312,33 +317,10 @@ impl Pipeline<'_> {
         if header.is_link_chatter() {
             return Err(DropReason::Ipv6LinkChatter);
         }
-        let network = self.tables.network_behind(peer, header.source);
-        refuse(policy.decide(peer.principal(network), header.source, header.destination))?;
         let packet = &mut packet[..header.total_length()];
+        Judge { tables: self.tables, policy, now }.from_peer(peer, &header, packet)?;
         segments.apply(&header, packet);
         Ok(packet)
-    }
-
-    /// Judges a packet from the network to a peer.
-    ///
-    /// An ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
-    fn permit_return(
-        &self,
-        policy: &Policy,
-        peer: &Peer,
-        header: &InnerHeader,
-        packet: &[u8],
-    ) -> Result<(), DropReason> {
-        let verdict = policy.decide_return(header.source);
-        if verdict.is_allowed() {
-            return Ok(());
-        }
-        let is_of_peer =
-            |source| peer.has_address(source) || self.tables.network_behind(peer, source).is_some();
-        match header.quoted_by_icmp_error(packet) {
-            Some((source, destination)) if is_of_peer(source) => refuse(policy.decide_return(destination)),
-            Some(_) | None => refuse(verdict),
-        }
     }
 
     fn seal_into(
@@ -375,13 +357,6 @@ fn queue_sealed(
     seal(datagram).map_err(unsealed)?;
     room.commit();
     Ok(())
-}
-
-fn refuse(verdict: Verdict) -> Result<(), DropReason> {
-    match verdict {
-        Verdict::Allow { .. } => Ok(()),
-        Verdict::Deny { reason } => Err(reason.into()),
-    }
 }
 
 fn unopened(error: OpenError) -> DropReason {

@@ -9,7 +9,7 @@ pub(super) mod sessions;
 
 use std::net::Ipv4Addr;
 
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use crate::policy::{AuthorizationRule, Evaluation, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
 
 /// A policy for 10.8.0.0/24 and fd00:8::/64 that routes and opens `networks`.
 pub(super) fn policy(networks: &[&str]) -> Policy {
@@ -20,7 +20,16 @@ pub(super) fn policy(networks: &[&str]) -> Policy {
         ipv6: Some(TunnelNetworkV6 { network, server }),
     };
     let routes: Vec<_> = networks.iter().map(|network| network.parse().unwrap()).collect();
-    let rules =
-        routes.iter().zip(0..).map(|(&destination, id)| AuthorizationRule { id: RuleId(id), destination });
-    Policy::compile(&Ruleset { tunnel, client_networks: vec![], rules: rules.collect(), routes })
+    let rules = routes
+        .iter()
+        .zip(0..)
+        .map(|(&destination, id)| AuthorizationRule::for_everybody(RuleId(id), destination));
+    Policy::compile(&Ruleset {
+        tunnel,
+        client_networks: vec![],
+        rules: rules.collect(),
+        routes,
+        evaluation: Evaluation::default(),
+        security: None,
+    })
 }

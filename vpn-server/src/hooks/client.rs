@@ -249,7 +249,8 @@ mod tests {
 
     use super::super::runner::tests::script;
     use super::*;
-    use crate::auth::login::LoginUpdate;
+    use crate::auth::connect_handler::{ConnectHandlerSettings, HandlerTarget};
+    use crate::control::connection::EndpointId;
     use crate::testing::connection::connection;
     use crate::testing::login::facts;
 
@@ -269,6 +270,7 @@ mod tests {
             let mut server = Environment::default();
             server.set("dev", "tun7");
             let hooks = Arc::new(ClientHooks {
+                handler: None,
                 connect: Some(command.clone()),
                 disconnect: Some(command.clone()),
                 learn_address: Some(command),
@@ -282,11 +284,27 @@ mod tests {
             Self { hooks, directory }
         }
 
+        /// The same, with a handler that answers this.
+        fn with_handler(text: &str, answer: &str) -> Self {
+            let mut world = Self::new(text);
+            let handler = script(world.directory.path(), "handler", &format!("echo '{answer}'"));
+            let settings = ConnectHandlerSettings {
+                target: HandlerTarget::Program(handler.program),
+                timeout: LONG,
+                limit: 1,
+                authorities: None,
+            };
+            let handler = ConnectHandler::start(&settings, EndpointId::from_random([1; 9])).unwrap();
+            let hooks = Arc::get_mut(&mut world.hooks).unwrap();
+            hooks.handler = Some(Arc::new(handler));
+            world
+        }
+
         /// The directives of the script, or why it refuses.
         fn introduce(&self) -> Result<Vec<String>, &'static str> {
             let (sender, updates) = channel();
             let answer = Answer::new(move |update| sender.send(update).unwrap());
-            self.hooks.introduce(&facts(true), &connection(), answer);
+            self.hooks.introduce(&Arc::new(facts(true)), &Arc::new(connection()), &[], answer);
             updates
                 .iter()
                 .find_map(|update| match update {
@@ -316,6 +334,19 @@ mod tests {
     fn a_client_is_pushed_what_the_program_writes() {
         let world = World::new("echo \"push \\\"echo $common_name $ifconfig_pool_remote_ip $dev\\\"\" > $1");
         assert_eq!(world.introduce(), Ok(vec!["push \"echo client1 10.8.0.2 tun7\"".to_owned()]));
+    }
+
+    #[test]
+    fn a_handler_is_asked_before_the_program_and_both_count() {
+        let answer = "{\"allow\":true,\"error-msg-on-denied-connection\":\"\",\"posture-compliance-statuses\":[],\
+                      \"schema-version\":\"v2\",\"dns\":[\"10.7.0.53\"]}";
+        let world = World::with_handler("echo disable > $1", answer);
+        let directives = ["push \"dhcp-option DNS 10.7.0.53\"", "disable"].map(ToOwned::to_owned);
+        assert_eq!(world.introduce(), Ok(directives.to_vec()));
+        let refusing = World::with_handler("touch asked", &answer.replace("true", "false"));
+        assert_eq!(refusing.introduce(), Err("client-connect-failed"));
+        assert!(!refusing.directory.path().join("asked").exists());
+        assert_eq!(World::with_handler("exit 1", answer).introduce(), Err("hook-refused"));
     }
 
     #[test]

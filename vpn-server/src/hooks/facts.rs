@@ -10,6 +10,7 @@ use super::Environment;
 use crate::auth::CertificateChain;
 use crate::auth::login::{ClientFacts, LoginAttempt};
 use crate::control::connection::Connection;
+use crate::observe::decimal;
 
 /// All variables about a client that wants in, but for its password.
 #[must_use]
@@ -93,24 +94,6 @@ fn colons(octets: &[u8]) -> String {
     octets.iter().map(|octet| format!("{octet:02x}")).collect::<Vec<_>>().join(":")
 }
 
-/// A big-endian number of any size in decimal digits.
-fn decimal(octets: &[u8]) -> String {
-    let mut digits = vec![0_u8];
-    for octet in octets {
-        let mut carry = u32::from(*octet);
-        for digit in &mut digits {
-            carry += u32::from(*digit) * 256;
-            *digit = u8::try_from(carry % 10).unwrap_or_default();
-            carry /= 10;
-        }
-        while carry > 0 {
-            digits.push(u8::try_from(carry % 10).unwrap_or_default());
-            carry /= 10;
-        }
-    }
-    digits.iter().rev().map(|digit| char::from(b'0' + digit)).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -121,20 +104,6 @@ mod tests {
     use crate::auth::login::TokenStanding;
     use crate::testing::login::{attempt, facts};
     use crate::testing::pki::TestPki;
-
-    #[test]
-    fn serial_numbers_are_told_in_decimal_digits() {
-        for (octets, digits) in [
-            (&[][..], "0"),
-            (&[0], "0"),
-            (&[7], "7"),
-            (&[1, 0], "256"),
-            (&[0xff; 8], "18446744073709551615"),
-            (&[1, 0, 0, 0, 0, 0, 0, 0, 0], "18446744073709551616"),
-        ] {
-            assert_eq!(decimal(octets), digits);
-        }
-    }
 
     #[test]
     fn a_client_that_wants_in_is_described_and_its_password_is_not() {

@@ -7,9 +7,10 @@ use tracing::{debug, info, warn};
 use super::client_routes::{self, ClientRouteError};
 use super::firewall::chains_that_drop;
 use super::forwarding::{Forwarding, ForwardingError};
+use super::members::OutsideAddresses;
 use super::nft::{self, NftError};
 use super::ruleset::{Family, Removal, Ruleset, table_name};
-use crate::config::{InsideSettings, RoutedNetwork};
+use crate::config::{Association, InsideSettings, RoutedNetwork, SecurityGroupId, Translation};
 use crate::transport::tun::DeviceName;
 
 /// What the host's network has to do for the server.
@@ -23,6 +24,10 @@ pub struct HostNetworkSettings {
     pub routes: Vec<RoutedNetwork>,
     /// Whether clients may reach each other: their packets take the way through the host's routing too.
     pub forwards_between_clients: bool,
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
+    /// The security groups whose members are made known.
+    pub security_groups: Vec<SecurityGroupId>,
     /// Ports that the server listens on, of either transport.
     pub listening_ports: Vec<u16>,
     /// Whether client addresses are translated towards the routed networks.
@@ -31,6 +36,19 @@ pub struct HostNetworkSettings {
     pub forwarding: bool,
     /// Where to note what was changed.
     pub state_directory: PathBuf,
+}
+
+/// What can change while the server runs.
+#[derive(Clone, Debug, Default)]
+pub struct HostNetworkChange {
+    /// The networks behind the server.
+    pub routes: Vec<RoutedNetwork>,
+    /// Whether clients may reach each other.
+    pub forwards_between_clients: bool,
+    /// How clients appear behind interfaces.
+    pub associations: Vec<Association>,
+    /// The security groups whose members are made known.
+    pub security_groups: Vec<SecurityGroupId>,
 }
 
 /// The host's network while it serves. Dropping it puts everything back.
@@ -102,14 +120,12 @@ impl HostNetwork {
     /// # Errors
     ///
     /// [`NetworkError`]; the NAT rules are then the former ones.
-    pub fn change(
-        &mut self,
-        routes: Vec<RoutedNetwork>,
-        forwards_between_clients: bool,
-    ) -> Result<(), NetworkError> {
+    pub fn change(&mut self, change: HostNetworkChange) -> Result<(), NetworkError> {
         let former = self.settings.clone();
-        self.settings.routes = routes;
-        self.settings.forwards_between_clients = forwards_between_clients;
+        self.settings.routes = change.routes;
+        self.settings.forwards_between_clients = change.forwards_between_clients;
+        self.settings.associations = change.associations;
+        self.settings.security_groups = change.security_groups;
         self.apply().inspect_err(|_| self.settings = former)
     }
 
@@ -128,14 +144,37 @@ impl HostNetwork {
                 }
             }
         }
-        if self.settings.nat && (self.table_is_installed || !routes.is_empty()) {
+        let HostNetworkSettings { associations, security_groups, nat: translates, .. } = &self.settings;
+        let needs_table = *translates && !routes.is_empty()
+            || associations.iter().any(|association| association.translation != Translation::None)
+            || !security_groups.is_empty();
+        if self.table_is_installed || needs_table {
             let (client_cidrs, client_networks) = (inside.client_cidrs, &*inside.client_networks);
-            let ruleset = Ruleset { tun, client_cidrs, client_networks, routes, listening_ports };
+            let members =
+                if security_groups.is_empty() { vec![] } else { self.outside_addresses().members() };
+            let ruleset = Ruleset {
+                tun,
+                client_cidrs,
+                client_networks,
+                routes,
+                listening_ports,
+                translates: *translates,
+                associations,
+                security_groups,
+                members: &members,
+            };
             nft::apply(&ruleset.to_string())?;
             self.table_is_installed = true;
-            info!(table = %table_name(tun), routes = routes.len(), "address translation is in place");
+            info!(table = %table_name(tun), routes = routes.len(), "the packet filter's table is in place");
         }
         Ok(())
+    }
+
+    /// Under which addresses clients are seen in the networks behind the server.
+    #[must_use]
+    pub fn outside_addresses(&self) -> OutsideAddresses {
+        let HostNetworkSettings { inside, routes, associations, nat, .. } = &self.settings;
+        OutsideAddresses::find(inside, routes, associations, *nat)
     }
 
     fn remark_on_firewall(&self) {
@@ -278,15 +317,35 @@ mod tests {
             let state = host_with_interfaces();
             let mut network = HostNetwork::set_up(settings(&state, &[])).unwrap();
             assert_eq!(run("nft", &["list", "ruleset"]), "");
-            network.change(routes(&["10.9.0.0/24@eth2"]), false).unwrap();
+            network.change(to(&["10.9.0.0/24@eth2"])).unwrap();
             assert!(run("nft", &["list", "ruleset"]).contains("10.9.0.0/24"));
             assert_eq!(switches(), ["0", "0", "1", "1"]);
-            assert!(network.change(routes(&["10.9.0.0/24@eth9"]), false).is_err());
+            assert!(network.change(to(&["10.9.0.0/24@eth9"])).is_err());
             assert!(run("nft", &["list", "ruleset"]).contains("eth2"));
-            network.change(Vec::new(), false).unwrap();
+            network.change(to(&[])).unwrap();
             assert!(!run("nft", &["list", "ruleset"]).contains("masquerade"));
             drop(network);
             assert_eq!(switches(), ["0", "0", "0", "0"]);
+        });
+    }
+
+    #[test]
+    fn members_of_security_groups_are_made_known_and_forgotten_at_the_end() {
+        in_namespace(|| {
+            let state = host_with_interfaces();
+            let groups: Vec<SecurityGroupId> = vec!["sg-0a1b".parse().unwrap()];
+            let settings = settings(&state, &["10.7.0.0/24@eth1"]);
+            let translating = HostNetworkSettings { security_groups: groups.clone(), ..settings.clone() };
+            let network = HostNetwork::set_up(translating).unwrap();
+            let members = || run("nft", &["list", "set", "ip", "postern_tun0", "cvpn_sg_sg-0a1b_members"]);
+            assert!(members().contains("elements = { 10.7.0.1 }"), "{}", members());
+            drop(network);
+            let mut network = HostNetwork::set_up(HostNetworkSettings { nat: false, ..settings }).unwrap();
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
+            network.change(HostNetworkChange { security_groups: groups, ..to(&[]) }).unwrap();
+            assert!(members().contains("elements = { 10.8.0.0/24 }"), "{}", members());
+            drop(network);
+            assert_eq!(run("nft", &["list", "ruleset"]), "");
         });
     }
 
@@ -329,6 +388,8 @@ mod tests {
             inside: inside(&["10.8.0.0/24"]),
             routes: routes(given),
             forwards_between_clients: false,
+            associations: vec![],
+            security_groups: vec![],
             listening_ports: vec![1194],
             nat: true,
             forwarding: true,
@@ -345,6 +406,10 @@ mod tests {
             client_networks: vec![],
             address_file: None,
         }
+    }
+
+    fn to(given: &[&str]) -> HostNetworkChange {
+        HostNetworkChange { routes: routes(given), ..HostNetworkChange::default() }
     }
 
     fn routes(given: &[&str]) -> Vec<RoutedNetwork> {

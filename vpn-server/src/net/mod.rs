@@ -7,11 +7,13 @@ mod client_routes;
 mod firewall;
 mod forwarding;
 mod host;
+mod members;
 mod nft;
 mod program;
 mod ruleset;
 
 pub use client_routes::ClientRouteError;
 pub use forwarding::ForwardingError;
-pub use host::{HostNetwork, HostNetworkSettings, NetworkError};
+pub use host::{HostNetwork, HostNetworkChange, HostNetworkSettings, NetworkError};
+pub use members::OutsideAddresses;
 pub use nft::NftError;

@@ -3,6 +3,9 @@
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 
+use rustix::thread::{CapabilitySet, capability_is_in_ambient_set, configure_capability_in_ambient_set};
+use tracing::warn;
+
 /// The only directories in which programs are looked for.
 const SEARCH_PATH: &str = "/usr/local/sbin:/usr/sbin:/sbin:/usr/local/bin:/usr/bin:/bin";
 
@@ -21,21 +24,17 @@ pub(super) enum Failure {
 
 /// Runs `program` with `input` and answers with what it printed.
 pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Result<String, Failure> {
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .env("PATH", SEARCH_PATH)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|error| {
-            if error.kind() == io::ErrorKind::NotFound {
-                Failure::Missing
-            } else {
-                Failure::NotRunnable(error)
-            }
-        })?;
+        .stderr(Stdio::piped());
+    let mut child = with_the_right_to_set_up_networks(|| command.spawn()).map_err(|error| {
+        if error.kind() == io::ErrorKind::NotFound { Failure::Missing } else { Failure::NotRunnable(error) }
+    })?;
     if let Some(mut stdin) = child.stdin.take() {
         match stdin.write_all(input.as_bytes()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
@@ -52,6 +51,18 @@ pub(super) fn run(program: &str, arguments: &[&str], input: &str) -> Result<Stri
 }
 
 /// The first line of what a program says; the rest points into its input.
+/// A server that became another user keeps `CAP_NET_ADMIN` for itself; a program that it starts has it only if this is
+/// said of the thread that starts it. Other programs are started by other threads.
+fn with_the_right_to_set_up_networks<T>(start: impl FnOnce() -> T) -> T {
+    let is_lent = capability_is_in_ambient_set(CapabilitySet::NET_ADMIN) == Ok(false)
+        && configure_capability_in_ambient_set(CapabilitySet::NET_ADMIN, true).is_ok();
+    let started = start();
+    if is_lent && let Err(error) = configure_capability_in_ambient_set(CapabilitySet::NET_ADMIN, false) {
+        warn!(%error, "the right to set up networks could not be taken back from programs");
+    }
+    started
+}
+
 fn refusal(stderr: &str) -> Failure {
     if stderr.contains("Operation not permitted") {
         return Failure::NotPermitted;

@@ -8,8 +8,11 @@
 //! same protection from being called.
 
 use std::fmt;
+use std::net::IpAddr;
 
-use crate::config::{ClientCidrs, Network, RoutedNetwork};
+use ipnet::IpNet;
+
+use crate::config::{Association, ClientCidrs, Network, RoutedNetwork, SecurityGroupId, Translation};
 use crate::transport::tun::DeviceName;
 
 /// Everything the tables depend on.
@@ -21,6 +24,12 @@ pub(super) struct Ruleset<'a> {
     pub(super) client_networks: &'a [Network],
     pub(super) routes: &'a [RoutedNetwork],
     pub(super) listening_ports: &'a [u16],
+    /// Whose addresses packets have that leave through interfaces without association.
+    pub(super) translates: bool,
+    pub(super) associations: &'a [Association],
+    pub(super) security_groups: &'a [SecurityGroupId],
+    /// Where packets of clients come from, as others see them.
+    pub(super) members: &'a [IpNet],
 }
 
 /// The name of the tables that belong to a TUN device.
@@ -44,19 +53,38 @@ impl Ruleset<'_> {
         let Self { tun, .. } = self;
         write!(out, "{}", Removal(tun, family))?;
         writeln!(out, "table {family} {} {{", table_name(tun))?;
+        self.write_members(out, family)?;
+        let Some(callers) = self.callers() else {
+            return writeln!(out, "}}");
+        };
         if self.is_translated(family) {
             writeln!(out, "  chain postrouting {{")?;
             writeln!(out, "    type nat hook postrouting priority srcnat; policy accept;")?;
-            for route in self.routes.iter().filter(|route| family.has(route.network)) {
-                self.write_masquerade(out, family, route)?;
+            for route in self.routes.iter().filter(|route| family.has(route.network.net())) {
+                self.write_translation(out, family, route)?;
             }
             writeln!(out, "  }}")?;
         }
         writeln!(out, "  chain forward {{")?;
         writeln!(out, "    type filter hook forward priority filter; policy accept;")?;
-        writeln!(out, "    iifname != \"{tun}\" oifname \"{tun}\" ct state new,invalid drop")?;
+        writeln!(out, "    {callers} oifname \"{tun}\" ct state new,invalid drop")?;
         writeln!(out, "  }}")?;
         writeln!(out, "}}")
+    }
+
+    /// One set for each security group, for those who want to know its members.
+    fn write_members(&self, out: &mut fmt::Formatter<'_>, family: Family) -> fmt::Result {
+        let members = self.members.iter().filter(|member| family.has(**member)).map(ToString::to_string);
+        let members = members.collect::<Vec<_>>().join(", ");
+        for group in self.security_groups {
+            writeln!(out, "  set cvpn_sg_{group}_members {{")?;
+            writeln!(out, "    type {}; flags interval", family.address_type())?;
+            if !members.is_empty() {
+                writeln!(out, "    elements = {{ {members} }}")?;
+            }
+            writeln!(out, "  }}")?;
+        }
+        Ok(())
     }
 
     fn is_translated(&self, family: Family) -> bool {
@@ -68,12 +96,13 @@ impl Ruleset<'_> {
 
     /// UDP and TCP get ports that we do not listen on: otherwise a client that sends from our own port number could take
     /// over the translation entry that answers to other clients need (CVE-2021-3773, NET-13).
-    fn write_masquerade(
+    fn write_translation(
         &self,
         out: &mut fmt::Formatter<'_>,
         family: Family,
         route: &RoutedNetwork,
     ) -> fmt::Result {
+        let Some((how, to)) = self.translation_of(route, family) else { return Ok(()) };
         let leaving = match &route.interface {
             Some(interface) => format!("oifname \"{interface}\""),
             None => format!("oifname != \"{}\"", self.tun),
@@ -82,16 +111,60 @@ impl Ruleset<'_> {
         for source in self.sources(family) {
             let matching = format!("{family} saddr {source} {family} daddr {} {leaving}", route.network);
             for protocol in ["udp", "tcp"] {
-                writeln!(out, "    {matching} meta l4proto {protocol} masquerade to :{low}-{high}")?;
+                writeln!(out, "    {matching} meta l4proto {protocol} {how} to {to}:{low}-{high}")?;
             }
-            writeln!(out, "    {matching} masquerade")?;
+            match &*to {
+                "" => writeln!(out, "    {matching} {how}")?,
+                to => writeln!(out, "    {matching} {how} to {to}")?,
+            }
         }
         Ok(())
     }
 
+    /// The statement that translates packets which leave by `route`, and the address it translates to, if it is told.
+    fn translation_of(&self, route: &RoutedNetwork, family: Family) -> Option<(&'static str, String)> {
+        match self.translation_behind(route.interface.as_ref()) {
+            Translation::None => None,
+            Translation::Masquerade => Some(("masquerade", String::new())),
+            Translation::Source(addresses) => addresses.iter().find_map(|address| match (address, family) {
+                (IpAddr::V4(v4), Family::Ipv4) => Some(("snat", v4.to_string())),
+                (IpAddr::V6(v6), Family::Ipv6) => Some(("snat", format!("[{v6}]"))),
+                _ => None,
+            }),
+        }
+    }
+
+    fn translation_behind(&self, interface: Option<&DeviceName>) -> Translation {
+        let own = self.associations.iter().find(|association| Some(&association.interface) == interface);
+        match own {
+            Some(association) => association.translation.clone(),
+            None if self.translates => Translation::Masquerade,
+            None => Translation::None,
+        }
+    }
+
+    /// From where nobody can call clients, since their addresses are translated on the way there; `None` if that is nowhere.
+    fn callers(&self) -> Option<String> {
+        let translates = |association: &&Association| association.translation != Translation::None;
+        let names = |translating: bool| {
+            let some = self.associations.iter().filter(move |own| translates(own) == translating);
+            some.map(|association| format!("\"{}\"", association.interface)).collect::<Vec<_>>()
+        };
+        let set = |names: Vec<String>| match &*names {
+            [name] => name.clone(),
+            names => format!("{{ {} }}", names.join(", ")),
+        };
+        if self.translates {
+            let own = vec![format!("\"{}\"", self.tun)];
+            return Some(format!("iifname != {}", set([own, names(false)].concat())));
+        }
+        let translating = names(true);
+        (!translating.is_empty()).then(|| format!("iifname {}", set(translating)))
+    }
+
     fn sources(&self, family: Family) -> impl Iterator<Item = Network> {
         let all = self.client_cidrs.networks().chain(self.client_networks.iter().copied());
-        all.filter(move |network| family.has(*network))
+        all.filter(move |network| family.has(network.net()))
     }
 }
 
@@ -103,8 +176,15 @@ pub(super) enum Family {
 }
 
 impl Family {
-    const fn has(self, network: Network) -> bool {
-        network.is_ipv6() == matches!(self, Self::Ipv6)
+    const fn has(self, network: IpNet) -> bool {
+        matches!((self, network), (Self::Ipv4, IpNet::V4(_)) | (Self::Ipv6, IpNet::V6(_)))
+    }
+
+    const fn address_type(self) -> &'static str {
+        match self {
+            Self::Ipv4 => "ipv4_addr",
+            Self::Ipv6 => "ipv6_addr",
+        }
     }
 }
 
@@ -192,6 +272,71 @@ table ip postern_tun0 {
     }
 
     #[test]
+    fn an_association_says_how_packets_are_translated_behind_its_interface() {
+        let association = |interface: &str, translation| Association {
+            id: interface.to_owned(),
+            interface: interface.parse().unwrap(),
+            translation,
+        };
+        let associations = [
+            association("eth1", Translation::Source(vec!["10.7.0.99".parse().unwrap()])),
+            association("eth2", Translation::None),
+        ];
+        let routes = ["10.7.0.0/24@eth1", "10.9.0.0/24@eth2", "10.6.0.0/24@eth3"];
+        let text = |translates| {
+            let inside = inside(&["10.8.0.0/24"], &[]);
+            let routes: Vec<RoutedNetwork> = routes.iter().map(|route| route.parse().unwrap()).collect();
+            Ruleset {
+                tun: &"tun0".parse().unwrap(),
+                client_cidrs: inside.0,
+                client_networks: &[],
+                routes: &routes,
+                listening_ports: &[1194],
+                translates,
+                associations: &associations,
+                security_groups: &[],
+                members: &[],
+            }
+            .to_string()
+        };
+        let translating = text(true);
+        for (line, expected) in [
+            ("ip daddr 10.7.0.0/24 oifname \"eth1\" meta l4proto udp snat to 10.7.0.99:1195-65535\n", true),
+            ("ip daddr 10.7.0.0/24 oifname \"eth1\" snat to 10.7.0.99\n", true),
+            ("oifname \"eth2\"", false),
+            ("ip daddr 10.6.0.0/24 oifname \"eth3\" masquerade\n", true),
+            ("iifname != { \"tun0\", \"eth2\" } oifname \"tun0\" ct state new,invalid drop", true),
+        ] {
+            assert_eq!(translating.contains(line), expected, "{line}\n{translating}");
+        }
+        let plain = text(false);
+        assert!(!plain.contains("eth3"), "{plain}");
+        assert!(plain.contains("iifname \"eth1\" oifname \"tun0\" ct state new,invalid drop"), "{plain}");
+    }
+
+    #[test]
+    fn members_of_security_groups_stand_in_sets_of_each_family() {
+        let inside = inside(&["10.8.0.0/24", "2001:db8:8::/64"], &[]);
+        let text = Ruleset {
+            tun: &"tun0".parse().unwrap(),
+            client_cidrs: inside.0,
+            client_networks: &[],
+            routes: &[],
+            listening_ports: &[],
+            translates: false,
+            associations: &[],
+            security_groups: &["sg-1".parse().unwrap()],
+            members: &["10.8.0.0/24".parse().unwrap()],
+        }
+        .to_string();
+        let expected = "table ip postern_tun0 {\n  set cvpn_sg_sg-1_members {\n    type ipv4_addr; flags interval\n    \
+                        elements = { 10.8.0.0/24 }\n  }\n}\n";
+        assert!(text.contains(expected), "{text}");
+        let expected = "table ip6 postern_tun0 {\n  set cvpn_sg_sg-1_members {\n    type ipv6_addr; flags interval\n  }\n}\n";
+        assert!(text.contains(expected), "{text}");
+    }
+
+    #[test]
     fn without_ipv6_inside_there_is_no_table_for_it() {
         assert!(!ruleset(&["0.0.0.0/0"], &[1194]).contains("ip6"));
     }
@@ -243,6 +388,10 @@ table ip postern_tun0 {
             client_networks: &inside.1,
             routes: &routes,
             listening_ports,
+            translates: true,
+            associations: &[],
+            security_groups: &[],
+            members: &[],
         }
         .to_string()
     }

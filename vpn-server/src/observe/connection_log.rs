@@ -12,10 +12,11 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use pki_core::time::Timestamp;
 use rustix::fs::{Mode, OFlags};
 use tracing::{error, warn};
@@ -33,6 +34,7 @@ const QUEUE: usize = 8192;
 pub struct ConnectionLog {
     endpoint: EndpointId,
     throttle: Mutex<LogThrottle>,
+    translation: ArcSwap<Vec<IpAddr>>,
     writer: Option<Writer>,
 }
 
@@ -85,18 +87,26 @@ impl ConnectionLog {
         Ok(Self {
             endpoint,
             throttle: Mutex::new(LogThrottle::new(Instant::now(), seed)),
+            translation: ArcSwap::default(),
             writer: path.map(Writer::start).transpose()?,
         })
     }
 
+    /// Records say from now on that the networks behind the server see clients under these addresses.
+    pub fn set_translation(&self, addresses: Vec<IpAddr>) {
+        self.translation.store(Arc::new(addresses));
+    }
+
     /// A client was let in.
     pub fn established(&self, connection: &Connection) {
-        self.write(|| Record::established(self.endpoint, connection));
+        self.write(|| Record::established(self.endpoint, connection).seen_as(&self.translation.load()));
     }
 
     /// The counters of a connection moved on.
     pub fn updated(&self, connection: &Connection, now: Timestamp, duration: Duration, usage: Usage) {
-        self.write(|| Record::updated(self.endpoint, connection, now, duration, usage));
+        self.write(|| {
+            Record::updated(self.endpoint, connection, now, duration, usage).seen_as(&self.translation.load())
+        });
     }
 
     /// A connection ended.
@@ -108,7 +118,10 @@ impl ConnectionLog {
         usage: Usage,
         reason: &str,
     ) {
-        self.write(|| Record::closed(self.endpoint, connection, now, duration, usage, reason));
+        self.write(|| {
+            Record::closed(self.endpoint, connection, now, duration, usage, reason)
+                .seen_as(&self.translation.load())
+        });
     }
 
     /// An attempt was refused. Answers whether the line was admitted: a source prefix has ten of them per second,

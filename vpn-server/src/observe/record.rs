@@ -7,12 +7,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use pki_core::time::{Calendar, Timestamp};
 use serde::Serialize;
 use serde_json::ser::{CompactFormatter, Formatter, Serializer};
+use vpn_proto::Transport;
 
 use crate::control::connection::{CertificateFacts, Connection, DeviceFacts, EndpointId, Usage};
 
@@ -42,7 +43,7 @@ pub(super) struct Record {
     egress_packets: String,
     connection_end_time: String,
     username: String,
-    posture_compliance_statuses: &'static str,
+    posture_compliance_statuses: String,
     connection_duration_seconds: String,
     event: &'static str,
     reason: String,
@@ -55,6 +56,8 @@ pub(super) struct Record {
     data_cipher: &'static str,
     client_version: String,
     client_ipv6: String,
+    groups: String,
+    nat_addresses: String,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     peer_info: BTreeMap<String, String>,
 }
@@ -134,6 +137,13 @@ impl Record {
         .about_device(attempt.remote, &attempt.device)
     }
 
+    /// The same about a client whose packets have one of these addresses behind the server: with its own address and the time
+    /// that is enough to tell whose a connection was, together with the kernel's own log of translations.
+    pub(super) fn seen_as(self, addresses: &[IpAddr]) -> Self {
+        let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        Self { nat_addresses: listed(&addresses), ..self }
+    }
+
     /// The record as one line with its newline.
     pub(super) fn to_line(&self) -> Vec<u8> {
         let mut line = Vec::with_capacity(1024);
@@ -160,7 +170,10 @@ impl Record {
             egress_bytes: usage.egress_bytes.to_string(),
             ingress_packets: usage.ingress_packets.to_string(),
             egress_packets: usage.egress_packets.to_string(),
+            transport_protocol: transport_name(connection.transport),
             username: or_not_available(connection.username.as_ref()),
+            posture_compliance_statuses: listed(&connection.posture_statuses),
+            groups: listed(&connection.groups),
             connection_duration_seconds: duration.as_secs().to_string(),
             tls_version: connection.negotiated.tls_version,
             tls_cipher_suite: connection.negotiated.tls_cipher_suite,
@@ -195,7 +208,7 @@ impl Record {
             egress_packets: "0".to_owned(),
             connection_end_time: absent(),
             username: absent(),
-            posture_compliance_statuses: NOT_AVAILABLE,
+            posture_compliance_statuses: absent(),
             connection_duration_seconds: "0".to_owned(),
             event: NOT_AVAILABLE,
             reason: absent(),
@@ -208,6 +221,8 @@ impl Record {
             data_cipher: NOT_AVAILABLE,
             client_version: absent(),
             client_ipv6: absent(),
+            groups: absent(),
+            nat_addresses: absent(),
             peer_info: BTreeMap::new(),
         }
     }
@@ -246,6 +261,19 @@ fn peer_info(device: &DeviceFacts) -> BTreeMap<String, String> {
 
 fn or_not_available(value: Option<&impl Display>) -> String {
     value.map_or_else(|| NOT_AVAILABLE.to_owned(), ToString::to_string)
+}
+
+/// As AWS has it.
+const fn transport_name(transport: Transport) -> &'static str {
+    match transport {
+        Transport::Udp => "udp",
+        Transport::Tcp => "tcp",
+    }
+}
+
+/// Several values in one text. Names of groups may contain commas: those of directories do.
+fn listed(values: &[String]) -> String {
+    if values.is_empty() { NOT_AVAILABLE.to_owned() } else { values.join(";") }
 }
 
 /// JSON in which everything outside of printable text is escaped, so that a reader of the raw file is as safe as a
@@ -326,6 +354,8 @@ mod tests {
         assert_eq!(record["device-ip"], "192.0.2.2");
         assert_eq!(record["port"], "59974");
         assert_eq!(record["username"], "NA");
+        assert_eq!(record["groups"], "it;board");
+        assert_eq!(record["transport-protocol"], "udp");
         assert_eq!(record["cert-serial"], "0A1B");
         assert_eq!(record["data-cipher"], "AES-256-GCM");
     }

@@ -7,6 +7,10 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use prefix_trie::joint::map::JointPrefixMap;
 use prefix_trie::joint::set::JointPrefixSet;
 
+use super::audience::{Audience, Tags};
+use super::security::{Direction, SecurityFilter, SecurityRule};
+use super::service::{Service, ServiceRange};
+
 /// Everything a policy is made of, as configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ruleset {
@@ -18,6 +22,21 @@ pub struct Ruleset {
     pub routes: Vec<IpNet>,
     /// Who may reach what.
     pub rules: Vec<AuthorizationRule>,
+    /// Which of several rules about a destination decide.
+    pub evaluation: Evaluation,
+    /// What security groups allow between clients and the networks behind the server; `None` if there are none.
+    pub security: Option<Vec<SecurityRule>>,
+}
+
+/// Which of the rules whose networks contain a destination decide about it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Evaluation {
+    /// Those with the longest prefix among all, whomever they are for; there is no falling back to shorter ones. So a rule
+    /// for one machine and one group takes that machine out of what a wider rule opens to others.
+    #[default]
+    LongestPrefix,
+    /// All of them: one that is for the session is enough.
+    Additive,
 }
 
 /// The network inside the tunnel.
@@ -40,13 +59,17 @@ pub struct TunnelNetworkV6 {
     pub server: Ipv6Addr,
 }
 
-/// Lets every session reach `destination`.
+/// Lets sessions reach services at `destination`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuthorizationRule {
     /// Names the rule in verdicts and logs.
     pub id: RuleId,
     /// The addresses it opens.
     pub destination: IpNet,
+    /// Whom it opens them to.
+    pub audience: Audience,
+    /// The services that it opens there.
+    pub services: ServiceRange,
 }
 
 /// Names one authorization rule; chosen by the control side.
@@ -58,24 +81,58 @@ pub struct Policy {
     tunnel: TunnelNetwork,
     client_networks: JointPrefixSet<IpNet>,
     routes: JointPrefixSet<IpNet>,
-    rules: JointPrefixMap<IpNet, RuleId>,
+    rules: JointPrefixMap<IpNet, Vec<Entry>>,
+    evaluation: Evaluation,
+    lets_clients_meet: bool,
+    security: Option<SecurityFilter>,
+}
+
+/// A rule among those of one prefix.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) id: RuleId,
+    pub(super) audience: Audience,
+    pub(super) services: ServiceRange,
+}
+
+/// The way that packets for a destination take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// To the server itself, another client, or what is behind one.
+    Inside,
+    /// By the route to this network.
+    Network(IpNet),
+}
+
+impl AuthorizationRule {
+    /// A rule that opens all of `destination` to everybody.
+    #[must_use]
+    pub const fn for_everybody(id: RuleId, destination: IpNet) -> Self {
+        Self { id, destination, audience: Audience::Everybody, services: ServiceRange::All }
+    }
 }
 
 impl Policy {
-    /// Compiles a rule set. Of several rules for one prefix the first listed is the one that verdicts name.
+    /// Compiles a rule set. Of several rules for one prefix the first listed that fits is the one that verdicts name.
     #[must_use]
     pub fn compile(ruleset: &Ruleset) -> Self {
-        let mut rules = JointPrefixMap::new();
-        for rule in ruleset.rules.iter().rev() {
-            rules.insert(rule.destination.trunc(), rule.id);
+        let mut rules: JointPrefixMap<IpNet, Vec<Entry>> = JointPrefixMap::new();
+        for AuthorizationRule { id, destination, audience, services } in &ruleset.rules {
+            let entry = Entry { id: *id, audience: audience.clone(), services: *services };
+            rules.entry(destination.trunc()).or_default().push(entry);
         }
         let set = |networks: &[IpNet]| networks.iter().map(IpNet::trunc).collect();
-        Self {
+        let policy = Self {
             tunnel: ruleset.tunnel,
             client_networks: set(&ruleset.client_networks),
             routes: set(&ruleset.routes),
             rules,
-        }
+            evaluation: ruleset.evaluation,
+            lets_clients_meet: false,
+            security: ruleset.security.as_deref().map(SecurityFilter::compile),
+        };
+        let lets_clients_meet = ruleset.rules.iter().any(|rule| policy.is_about_clients(rule.destination));
+        Self { lets_clients_meet, ..policy }
     }
 
     /// The network inside the tunnel that this policy was compiled for.
@@ -84,20 +141,68 @@ impl Policy {
         self.tunnel
     }
 
+    /// Whether there is a rule about clients. Such a rule may let one client call another that may not call it, but has to
+    /// answer: somebody has to remember who called whom.
+    #[must_use]
+    pub const fn lets_clients_meet(&self) -> bool {
+        self.lets_clients_meet
+    }
+
+    /// Whether who began decides about what answers, so that somebody has to remember it.
+    #[must_use]
+    pub const fn asks_who_began(&self) -> bool {
+        self.lets_clients_meet || self.security.is_some()
+    }
+
+    /// Whether security groups have a say about packets between clients and `address`.
+    #[must_use]
+    pub fn is_guarded(&self, address: IpAddr) -> bool {
+        self.security.is_some() && !self.is_inside(address)
+    }
+
+    /// Whether the security groups let a session begin with `service` at `address`, or `address` with `service` of a session.
+    #[must_use]
+    pub fn permits(&self, direction: Direction, address: IpAddr, service: Service) -> bool {
+        self.permits_some(direction, address, Some(service))
+    }
+
+    pub(super) fn permits_some(
+        &self,
+        direction: Direction,
+        address: IpAddr,
+        service: Option<Service>,
+    ) -> bool {
+        let guard = self.security.as_ref().filter(|_| !self.is_inside(address));
+        guard.is_none_or(|guard| guard.permits(direction, address, service))
+    }
+
     /// Whether `address` can be at another client: inside, and not the server's.
-    pub(super) fn is_client(&self, address: IpAddr) -> bool {
+    #[must_use]
+    pub fn is_client(&self, address: IpAddr) -> bool {
         self.is_inside(address) && !self.tunnel.is_server(address)
     }
 
-    /// Whether packets for `destination` are forwarded at all.
-    pub(super) fn is_routed(&self, destination: IpAddr) -> bool {
-        self.is_inside(destination) || self.routes.get_lpm(&IpNet::from(destination)).is_some()
+    /// The way to `destination`, if its packets are forwarded at all.
+    pub(super) fn route_to(&self, destination: IpAddr) -> Option<Route> {
+        if self.is_inside(destination) {
+            return Some(Route::Inside);
+        }
+        self.routes.get_lpm(&IpNet::from(destination)).map(Route::Network)
     }
 
-    /// The rule with the longest prefix that contains `destination`, and that prefix.
-    pub(super) fn deciding_rule(&self, destination: IpAddr) -> Option<(IpNet, RuleId)> {
-        let (prefix, rule) = self.rules.get_lpm(&IpNet::from(destination))?;
-        Some((prefix, *rule))
+    pub(super) const fn evaluation(&self) -> Evaluation {
+        self.evaluation
+    }
+
+    /// The rules with the longest prefix that contains `destination`, and that prefix.
+    pub(super) fn closest_rules(&self, destination: IpAddr) -> Option<(IpNet, &[Entry])> {
+        let (prefix, entries) = self.rules.get_lpm(&IpNet::from(destination))?;
+        Some((prefix, entries))
+    }
+
+    /// All rules whose prefix contains `destination`, the shortest prefix first.
+    pub(super) fn covering_rules(&self, destination: IpAddr) -> impl Iterator<Item = (IpNet, &[Entry])> {
+        self.rules.cover(&IpNet::from(destination)).map(|(prefix, entries)| (prefix, entries.as_slice()))
     }
 
     /// Whether every address of `prefix` is a client's or behind one.
@@ -107,6 +212,12 @@ impl Policy {
 
     fn is_inside(&self, address: IpAddr) -> bool {
         self.tunnel.contains(address) || self.client_networks.get_lpm(&IpNet::from(address)).is_some()
+    }
+}
+
+impl Entry {
+    pub(super) fn includes(&self, tags: &Tags, service: Option<Service>) -> bool {
+        self.audience.includes(tags) && service.is_none_or(|service| self.services.includes(service))
     }
 }
 

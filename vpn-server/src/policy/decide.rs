@@ -4,18 +4,22 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-use super::compile::{Policy, RuleId};
+use super::audience::Tags;
+use super::compile::{Entry, Evaluation, Policy, Route, RuleId};
 use super::destination::{effective, is_unroutable};
+use super::service::Service;
 
 /// What a policy knows of the session that a packet belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Principal {
+pub struct Principal<'s> {
     /// The tunnel address that was assigned to it.
     pub address: Ipv4Addr,
     /// The IPv6 tunnel address that was assigned to it, if the tunnel carries IPv6.
     pub address_v6: Option<Ipv6Addr>,
     /// The network behind it that the packet at hand comes from, if it comes from one.
     pub network: Option<IpNet>,
+    /// Who it is, as far as rules ask.
+    pub tags: &'s Tags,
 }
 
 /// A policy's answer.
@@ -44,11 +48,15 @@ pub enum DenyReason {
     NoRoute,
     /// No rule covers the destination.
     NoRule,
+    /// The rules that decide about the destination are for others, or for other services.
+    NotAuthorized,
     /// The destination is another client or behind one, and the deciding rule is not about clients.
     ClientToClient,
+    /// The security groups of the endpoint do not allow it.
+    SecurityGroup,
 }
 
-impl Principal {
+impl Principal<'_> {
     /// Whether packets from `source` are this session's.
     fn owns(&self, source: IpAddr) -> bool {
         let is_assigned = match source {
@@ -68,7 +76,9 @@ impl DenyReason {
             Self::DestinationUnroutable => "destination-unroutable",
             Self::NoRoute => "no-route",
             Self::NoRule => "no-rule",
+            Self::NotAuthorized => "not-authorized",
             Self::ClientToClient => "client-to-client",
+            Self::SecurityGroup => "security-group",
         }
     }
 }
@@ -81,46 +91,107 @@ impl Verdict {
     }
 }
 
+/// How a verdict came about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Examination {
+    /// The way to the destination, once it was looked for.
+    pub(super) route: Option<Route>,
+    /// The prefix of the rules that decided.
+    pub(super) prefix: Option<IpNet>,
+    pub(super) outcome: Result<RuleId, DenyReason>,
+}
+
 impl Policy {
-    /// Judges a packet from `source` to `destination` that arrived through the tunnel of `principal`.
+    /// Judges a packet from `source` to `service` at `destination` that arrived through the tunnel of `principal`.
     #[must_use]
-    pub fn decide(&self, principal: Principal, source: IpAddr, destination: IpAddr) -> Verdict {
+    pub fn decide(
+        &self,
+        principal: Principal<'_>,
+        source: IpAddr,
+        destination: IpAddr,
+        service: Service,
+    ) -> Verdict {
         if !principal.owns(source) {
             return Verdict::Deny { reason: DenyReason::SourceNotAssigned };
         }
-        self.judge(effective(destination))
+        self.judge(principal.tags, destination, service)
     }
 
-    /// Judges a packet from `remote` on its way to a session.
+    /// Judges a packet on its way to a session with `tags`, sent by `service` at `remote`: the port is the sender's.
     ///
-    /// A remote may send to a session exactly if the session may send to it, and rules are the same for all sessions. So return traffic passes without any
-    /// connection state, networks that are not authorized cannot reach clients, clients reach each other only by
-    /// rule, and a rule that is taken away ends existing flows in both directions (threat model ACL-05).
+    /// A remote may send to a session exactly if the session may send to it. So return traffic passes without any
+    /// connection state, networks that are not authorized cannot reach clients,
+    /// and a rule that is taken away ends existing flows in both directions (threat model ACL-05).
     #[must_use]
-    pub fn decide_return(&self, remote: IpAddr) -> Verdict {
-        self.judge(effective(remote))
+    pub fn decide_return(&self, tags: &Tags, remote: IpAddr, service: Service) -> Verdict {
+        self.judge(tags, remote, service)
     }
 
-    fn judge(&self, destination: IpAddr) -> Verdict {
-        match self.authorized_by(destination) {
+    /// Whether a session with `tags` may send to `service` at `destination`.
+    #[must_use]
+    pub fn judge(&self, tags: &Tags, destination: IpAddr, service: Service) -> Verdict {
+        match self.examine(tags, effective(destination), Some(service)).outcome {
             Ok(rule) => Verdict::Allow { rule },
             Err(reason) => Verdict::Deny { reason },
         }
     }
 
-    fn authorized_by(&self, destination: IpAddr) -> Result<RuleId, DenyReason> {
+    /// Without a service, a rule for any of them is enough.
+    pub(super) fn examine(&self, tags: &Tags, destination: IpAddr, service: Option<Service>) -> Examination {
+        let denied = |reason| Examination { route: None, prefix: None, outcome: Err(reason) };
         if is_unroutable(destination, &self.tunnel()) {
-            return Err(DenyReason::DestinationUnroutable);
+            return denied(DenyReason::DestinationUnroutable);
         }
-        if !self.is_routed(destination) {
-            return Err(DenyReason::NoRoute);
-        }
-        let (prefix, rule) = self.deciding_rule(destination).ok_or(DenyReason::NoRule)?;
-        if self.is_client(destination) && !self.is_about_clients(prefix) {
-            return Err(DenyReason::ClientToClient);
-        }
-        Ok(rule)
+        let Some(route) = self.route_to(destination) else {
+            return denied(DenyReason::NoRoute);
+        };
+        let (prefix, outcome) = match self.evaluation() {
+            Evaluation::LongestPrefix => self.ask_closest_rules(tags, destination, service),
+            Evaluation::Additive => self.ask_all_rules(tags, destination, service),
+        };
+        Examination { route: Some(route), prefix, outcome }
     }
+
+    fn ask_closest_rules(
+        &self,
+        tags: &Tags,
+        destination: IpAddr,
+        service: Option<Service>,
+    ) -> (Option<IpNet>, Result<RuleId, DenyReason>) {
+        let Some((prefix, rules)) = self.closest_rules(destination) else {
+            return (None, Err(DenyReason::NoRule));
+        };
+        if self.is_client(destination) && !self.is_about_clients(prefix) {
+            return (Some(prefix), Err(DenyReason::ClientToClient));
+        }
+        (Some(prefix), first_fitting(rules, tags, service).ok_or(DenyReason::NotAuthorized))
+    }
+
+    /// The longest prefix is named that opens the destination, or else that covers it.
+    fn ask_all_rules(
+        &self,
+        tags: &Tags,
+        destination: IpAddr,
+        service: Option<Service>,
+    ) -> (Option<IpNet>, Result<RuleId, DenyReason>) {
+        let is_client = self.is_client(destination);
+        let mut best = (None, Err(DenyReason::NoRule));
+        for (prefix, rules) in self.covering_rules(destination) {
+            let found = if is_client && !self.is_about_clients(prefix) {
+                Err(DenyReason::ClientToClient)
+            } else {
+                first_fitting(rules, tags, service).ok_or(DenyReason::NotAuthorized)
+            };
+            if found.is_ok() || best.1.is_err() {
+                best = (Some(prefix), found);
+            }
+        }
+        best
+    }
+}
+
+fn first_fitting(rules: &[Entry], tags: &Tags, service: Option<Service>) -> Option<RuleId> {
+    rules.iter().find(|rule| rule.includes(tags, service)).map(|rule| rule.id)
 }
 
 #[cfg(test)]
@@ -128,13 +199,17 @@ mod tests {
     use ipnet::{IpNet, Ipv4Net, Ipv6Net};
     use proptest::prelude::*;
 
+    use super::super::audience::{Audience, Tag};
     use super::super::compile::{AuthorizationRule, Ruleset, TunnelNetwork, TunnelNetworkV6};
+    use super::super::service::{PROTOCOL_TCP, PROTOCOL_UDP, Port, ServiceRange};
     use super::*;
 
     /// Routes, rules, a destination, and the number of the rule that opens it or why none does.
     type Case = (&'static [&'static str], &'static [&'static str], &'static str, Result<u32, DenyReason>);
 
     const CLIENT: &str = "10.8.0.2";
+    const HTTPS: Service = Service { protocol: PROTOCOL_TCP, port: Port::Number(443) };
+    static NOBODY: std::sync::LazyLock<Tags> = std::sync::LazyLock::new(Tags::default);
 
     #[test]
     fn verdicts_follow_the_documented_order() {
@@ -180,7 +255,7 @@ mod tests {
             "fe80::1",
             "::",
         ] {
-            let verdict = policy.decide(principal(), parse(source), parse("127.0.0.1"));
+            let verdict = policy.decide(principal(), parse(source), parse("127.0.0.1"), HTTPS);
             assert_eq!(verdict, Verdict::Deny { reason: DenyReason::SourceNotAssigned }, "{source}");
         }
     }
@@ -190,8 +265,8 @@ mod tests {
         let policy = policy(&["::/0"], &["::/0"]);
         let without = Principal { address_v6: None, ..principal() };
         let (assigned, destination) = (parse("fd00:8::1000"), parse("2001:db8::1"));
-        assert!(policy.decide(principal(), assigned, destination).is_allowed());
-        assert!(!policy.decide(without, assigned, destination).is_allowed());
+        assert!(policy.decide(principal(), assigned, destination, HTTPS).is_allowed());
+        assert!(!policy.decide(without, assigned, destination, HTTPS).is_allowed());
     }
 
     #[test]
@@ -199,9 +274,9 @@ mod tests {
         let policy = policy(&["192.168.0.0/16"], &["192.168.0.0/16"]);
         let behind = Principal { network: Some("10.20.0.0/16".parse().unwrap()), ..principal() };
         let target = parse("192.168.1.1");
-        assert!(policy.decide(behind, parse("10.20.3.4"), target).is_allowed());
-        assert!(!policy.decide(behind, parse("10.21.0.1"), target).is_allowed());
-        assert!(!policy.decide(principal(), parse("10.20.3.4"), target).is_allowed());
+        assert!(policy.decide(behind, parse("10.20.3.4"), target, HTTPS).is_allowed());
+        assert!(!policy.decide(behind, parse("10.21.0.1"), target, HTTPS).is_allowed());
+        assert!(!policy.decide(principal(), parse("10.20.3.4"), target, HTTPS).is_allowed());
     }
 
     #[test]
@@ -282,28 +357,42 @@ mod tests {
     fn acl_05_a_rule_that_is_gone_ends_both_directions() {
         let before = policy(&["192.168.0.0/16"], &["192.168.1.0/24"]);
         let after = policy(&["192.168.0.0/16"], &[]);
-        assert!(before.decide_return(parse("192.168.1.1")).is_allowed());
-        assert!(!after.decide_return(parse("192.168.1.1")).is_allowed());
-        assert!(!before.decide_return(parse("192.168.2.1")).is_allowed());
-        assert!(!before.decide_return(parse("10.8.0.9")).is_allowed());
+        assert!(before.decide_return(&NOBODY, parse("192.168.1.1"), HTTPS).is_allowed());
+        assert!(!after.decide_return(&NOBODY, parse("192.168.1.1"), HTTPS).is_allowed());
+        assert!(!before.decide_return(&NOBODY, parse("192.168.2.1"), HTTPS).is_allowed());
+        assert!(!before.decide_return(&NOBODY, parse("10.8.0.9"), HTTPS).is_allowed());
     }
 
     proptest! {
         #[test]
         fn acl_03_the_table_agrees_with_a_linear_scan(
             routes in prop::collection::vec(network(), 0..12),
-            rules in prop::collection::vec(network(), 0..12),
+            rules in prop::collection::vec((network(), audience(), services()), 0..12),
             client_networks in prop::collection::vec(network(), 0..3),
+            groups in prop::collection::vec(0..3_usize, 0..3),
+            additive in any::<bool>(),
             destination in destination(),
         ) {
-            let ruleset = Ruleset { client_networks, ..ruleset(routes, rules) };
-            let verdict = Policy::compile(&ruleset).decide(principal(), parse(CLIENT), destination);
-            prop_assert_eq!(verdict, reference(&ruleset, destination));
+            let rules = rules.into_iter().zip(0..).map(|((destination, audience, services), id)| {
+                AuthorizationRule { id: RuleId(id), destination, audience, services }
+            });
+            let evaluation = if additive { Evaluation::Additive } else { Evaluation::LongestPrefix };
+            let ruleset =
+                Ruleset { client_networks, rules: rules.collect(), evaluation, ..ruleset(routes, vec![]) };
+            let tags: Tags = groups.into_iter().map(group).collect();
+            let principal = Principal { tags: &tags, ..principal() };
+            let policy = Policy::compile(&ruleset);
+            let verdict = policy.decide(principal, parse(CLIENT), destination, HTTPS);
+            prop_assert_eq!(verdict, reference(&ruleset, &tags, destination));
+            let explained = policy.explain(&tags, destination, Some(HTTPS));
+            prop_assert_eq!(explained.is_allowed(), verdict.is_allowed());
+            let fits = explained.considered.iter().filter(|rule| rule.mismatch.is_none());
+            prop_assert_eq!(fits.map(|rule| rule.rule).next(), explained.outcome.ok());
         }
     }
 
     /// The specification, word for word and slow.
-    fn reference(ruleset: &Ruleset, destination: IpAddr) -> Verdict {
+    fn reference(ruleset: &Ruleset, tags: &Tags, destination: IpAddr) -> Verdict {
         let deny = |reason| Verdict::Deny { reason };
         let destination = effective(destination);
         let TunnelNetwork { network, server, ipv6 } = ruleset.tunnel;
@@ -317,21 +406,50 @@ mod tests {
         if !is_inside && !ruleset.routes.iter().any(|route| route.contains(&destination)) {
             return deny(DenyReason::NoRoute);
         }
-        let mut deciding: Option<&AuthorizationRule> = None;
-        for rule in ruleset.rules.iter().filter(|rule| rule.destination.contains(&destination)) {
-            if deciding.is_none_or(|best| rule.destination.prefix_len() > best.destination.prefix_len()) {
-                deciding = Some(rule);
-            }
-        }
-        let Some(rule) = deciding else {
+        let is_server = destination == IpAddr::V4(server) || destination == IpAddr::V6(ipv6.server);
+        let is_client = is_inside && !is_server;
+        let is_barred = |rule: &AuthorizationRule| {
+            is_client && !inside.iter().any(|network| network.contains(&rule.destination))
+        };
+        let fits = |rule: &AuthorizationRule| {
+            !is_barred(rule) && rule.audience.includes(tags) && rule.services.includes(HTTPS)
+        };
+        let mut asked: Vec<_> =
+            ruleset.rules.iter().filter(|rule| rule.destination.contains(&destination)).collect();
+        asked.sort_by_key(|rule| std::cmp::Reverse(rule.destination.prefix_len()));
+        let Some(longest) = asked.first().map(|rule| rule.destination.prefix_len()) else {
             return deny(DenyReason::NoRule);
         };
-        let is_server = destination == IpAddr::V4(server) || destination == IpAddr::V6(ipv6.server);
-        let is_about_clients = inside.iter().any(|network| network.contains(&rule.destination));
-        if is_inside && !is_server && !is_about_clients {
-            return deny(DenyReason::ClientToClient);
+        let closest = asked.clone();
+        if ruleset.evaluation == Evaluation::LongestPrefix {
+            asked.retain(|rule| rule.destination.prefix_len() == longest);
         }
-        Verdict::Allow { rule: rule.id }
+        match asked.iter().find(|rule| fits(rule)) {
+            Some(rule) => Verdict::Allow { rule: rule.id },
+            None if is_barred(closest[0]) => deny(DenyReason::ClientToClient),
+            None => deny(DenyReason::NotAuthorized),
+        }
+    }
+
+    fn audience() -> impl Strategy<Value = Audience> {
+        let groups = prop::collection::vec(0..3_usize, 0..3);
+        prop_oneof![
+            Just(Audience::Everybody),
+            groups.prop_map(|groups| Audience::AnyOf(groups.into_iter().map(group).collect())),
+        ]
+    }
+
+    fn services() -> impl Strategy<Value = ServiceRange> {
+        prop_oneof![
+            2 => Just(ServiceRange::All),
+            1 => Just(ServiceRange::Protocol(PROTOCOL_UDP)),
+            1 => Just(ServiceRange::Ports { protocol: PROTOCOL_TCP, first: 400, last: 500 }),
+            1 => Just(ServiceRange::Ports { protocol: PROTOCOL_TCP, first: 1, last: 442 }),
+        ]
+    }
+
+    fn group(number: usize) -> Tag {
+        Tag::group(["it", "sales", "board"][number])
     }
 
     /// Networks that nest and overlap: few distinct high bits, any prefix length.
@@ -368,7 +486,7 @@ mod tests {
     }
 
     fn outcome(policy: &Policy, destination: &str) -> Result<u32, DenyReason> {
-        match policy.decide(principal(), parse(CLIENT), parse(destination)) {
+        match policy.decide(principal(), parse(CLIENT), parse(destination), HTTPS) {
             Verdict::Allow { rule: RuleId(number) } => Ok(number),
             Verdict::Deny { reason } => Err(reason),
         }
@@ -387,16 +505,25 @@ mod tests {
             ipv6: Some(TunnelNetworkV6 { network, server }),
         };
         let numbered = destinations.into_iter().zip(0..);
-        let rules =
-            numbered.map(|(destination, id)| AuthorizationRule { id: RuleId(id), destination }).collect();
-        Ruleset { tunnel, client_networks: vec![], routes, rules }
+        let rules = numbered
+            .map(|(destination, id)| AuthorizationRule::for_everybody(RuleId(id), destination))
+            .collect();
+        Ruleset {
+            tunnel,
+            client_networks: vec![],
+            routes,
+            rules,
+            evaluation: Evaluation::default(),
+            security: None,
+        }
     }
 
-    fn principal() -> Principal {
+    fn principal() -> Principal<'static> {
         Principal {
             address: CLIENT.parse().unwrap(),
             address_v6: Some("fd00:8::1000".parse().unwrap()),
             network: None,
+            tags: &NOBODY,
         }
     }
 

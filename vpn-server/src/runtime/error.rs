@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use pki_core::error::{ErrorKind, Explain};
 
 use super::logins::LoginError;
+use super::privileges::PrivilegeError;
 use super::state_directory::StateError;
-use crate::auth::{CredentialsError, RevocationError, WrappingKeyError};
+use crate::auth::{CredentialsError, RevocationError, RevokedSerialsError, WrappingKeyError};
 use crate::config::ConfigError;
 use crate::hooks::HookFailure;
 use crate::management::ManagementError;
@@ -38,6 +39,9 @@ pub enum StartError {
     /// The revocation list cannot be used.
     #[error(transparent)]
     Revocation(#[from] RevocationError),
+    /// The directory of revoked serial numbers cannot be read.
+    #[error(transparent)]
+    RevokedSerials(#[from] RevokedSerialsError),
     /// The connection log cannot be opened.
     #[error(transparent)]
     ConnectionLog(#[from] ConnectionLogError),
@@ -61,6 +65,17 @@ pub enum StartError {
     /// The status file cannot be written.
     #[error("cannot write the status file {}: {source}", path.display())]
     StatusFile {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's answer.
+        source: io::Error,
+    },
+    /// The server does not become the user that it should run as.
+    #[error(transparent)]
+    Privileges(#[from] PrivilegeError),
+    /// A file cannot be given to the user that the server becomes.
+    #[error("cannot give {} to the user of the server: {source}", path.display())]
+    Belongings {
         /// The file.
         path: PathBuf,
         /// The operating system's answer.
@@ -106,12 +121,15 @@ impl Explain for StartError {
             Self::Login(error) => error.code(),
             Self::Hook(error) => error.code(),
             Self::Revocation(error) => error.code(),
+            Self::RevokedSerials(error) => error.code(),
             Self::ConnectionLog(error) => error.code(),
             Self::FileLimit { .. } => "file-limit-too-low",
             Self::Bind(error) => error.code(),
             Self::Tun(error) => error.code(),
             Self::Network(error) => error.code(),
             Self::StatusFile { .. } => "status-file-unwritable",
+            Self::Privileges(error) => error.code(),
+            Self::Belongings { .. } => "file-not-given",
             Self::Management(error) => error.code(),
             Self::System { .. } => "system-refused",
         }
@@ -131,6 +149,7 @@ impl Explain for StartError {
                 "run the program by hand; what it says stands in the log at level debug".to_owned()
             }
             Self::Revocation(error) => error.help().to_owned(),
+            Self::RevokedSerials(error) => error.help().to_owned(),
             Self::ConnectionLog(error) => error.help().to_owned(),
             Self::FileLimit { needed, .. } => {
                 format!("raise the hard limit to {needed} or more (systemd: LimitNOFILE=; shell: ulimit -Hn)")
@@ -139,6 +158,10 @@ impl Explain for StartError {
             Self::Tun(error) => error.help(),
             Self::Network(error) => error.help().to_owned(),
             Self::StatusFile { .. } => "check the path and the permissions of its directory".to_owned(),
+            Self::Privileges(error) => error.help().to_owned(),
+            Self::Belongings { .. } => {
+                "name a file in a directory that root can write, and that is no symbolic link".to_owned()
+            }
             Self::Management(error) => error.help().to_owned(),
             Self::System { .. } => "check limits on processes and open files, and the free memory".to_owned(),
         }

@@ -23,7 +23,7 @@ use tracing::{debug, error, warn};
 /// How often the file is looked at even when the kernel reports nothing.
 pub const POLL_INTERVAL: Duration = Duration::from_secs(3);
 
-/// Watches one file for as long as this value lives.
+/// Watches one file or directory for as long as this value lives.
 #[derive(Debug)]
 pub struct FileWatch {
     stop: Option<Sender<Signal>>,
@@ -58,8 +58,29 @@ impl FileWatch {
         poll_interval: Duration,
         on_change: impl FnMut() + Send + 'static,
     ) -> io::Result<Self> {
+        Self::run(Watched::of_file(path), poll_interval, on_change)
+    }
+
+    /// The same for whatever happens in the directory at `path`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`FileWatch::start`].
+    pub fn start_on_directory(
+        path: &Path,
+        poll_interval: Duration,
+        on_change: impl FnMut() + Send + 'static,
+    ) -> io::Result<Self> {
+        Self::run(Watched::of_directory(path), poll_interval, on_change)
+    }
+
+    fn run(
+        watched: impl FnOnce(Sender<Signal>) -> Watched,
+        poll_interval: Duration,
+        on_change: impl FnMut() + Send + 'static,
+    ) -> io::Result<Self> {
         let (signals, received) = channel();
-        let watched = Watched::new(path, signals.clone());
+        let watched = watched(signals.clone());
         let thread = std::thread::Builder::new()
             .name("file-watch".to_owned())
             .spawn(move || watched.run(&received, poll_interval, on_change))?;
@@ -83,21 +104,34 @@ impl Drop for FileWatch {
 struct Watched {
     path: PathBuf,
     directory: PathBuf,
+    /// The entry of the directory that counts; `None` is any.
+    name: Option<OsString>,
     signals: Sender<Signal>,
     seen: FileIdentity,
     kernel: Option<(RecommendedWatcher, FileIdentity)>,
 }
 
 impl Watched {
-    fn new(path: &Path, signals: Sender<Signal>) -> Self {
+    fn of_file(path: &Path) -> impl FnOnce(Sender<Signal>) -> Self {
         let directory = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             Some(_) | None => PathBuf::from("."),
         };
-        let mut watched =
-            Self { path: path.to_owned(), directory, signals, seen: FileIdentity::of(path), kernel: None };
-        watched.watch_directory();
-        watched
+        Self::new(path, directory, path.file_name().map(OsStr::to_owned))
+    }
+
+    fn of_directory(path: &Path) -> impl FnOnce(Sender<Signal>) -> Self {
+        Self::new(path, path.to_owned(), None)
+    }
+
+    fn new(path: &Path, directory: PathBuf, name: Option<OsString>) -> impl FnOnce(Sender<Signal>) -> Self {
+        let path = path.to_owned();
+        move |signals| {
+            let seen = FileIdentity::of(&path);
+            let mut watched = Self { path, directory, name, signals, seen, kernel: None };
+            watched.watch_directory();
+            watched
+        }
     }
 
     fn run(
@@ -139,7 +173,7 @@ impl Watched {
     }
 
     fn ask_kernel(&self) -> notify::Result<RecommendedWatcher> {
-        let (signals, name) = (self.signals.clone(), self.path.file_name().map(OsStr::to_owned));
+        let (signals, name) = (self.signals.clone(), self.name.clone());
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             let concerned = event.as_ref().map_or(true, |event| concerns(event, name.as_ref()));
             if concerned && signals.send(Signal::Changed).is_err() {
@@ -188,7 +222,8 @@ fn concerns(event: &Event, name: Option<&OsString>) -> bool {
         | EventKind::Other => true,
         EventKind::Access(_) | EventKind::Modify(_) => false,
     };
-    let names_it = event.paths.is_empty()
+    let names_it = name.is_none()
+        || event.paths.is_empty()
         || event.paths.iter().any(|path| path.file_name() == name.map(OsString::as_os_str));
     is_complete && (names_it || event.need_rescan())
 }

@@ -7,7 +7,23 @@ use std::path::Path;
 use rustix::fs::{Mode, OFlags};
 
 /// Replaces `path` by `content`, mode 0600: written aside, synced, renamed, and the rename synced.
+///
+/// A server that became another user may own a file in a directory that it may not write. That file is written in
+/// its place.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> io::Result<()> {
+    match write_aside(path, content) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => write_in_place(path, content),
+        outcome => outcome,
+    }
+}
+
+/// Overwrites a file that exists.
+pub(crate) fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    File::from(rustix::fs::open(path, flags, Mode::empty())?).write_all(content)
+}
+
+fn write_aside(path: &Path, content: &[u8]) -> io::Result<()> {
     let directory = path.parent().unwrap_or_else(|| Path::new("."));
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".new");

@@ -3,7 +3,9 @@
 //! [`Server`] is for programs that embed the server; [`serve()`] is the daemon around it, with signals and systemd. The
 //! only module that knows all others.
 
+mod access;
 mod address_ledger;
+mod belongings;
 mod check;
 mod error;
 mod file_limit;
@@ -13,6 +15,7 @@ mod hardening;
 mod listeners;
 mod logins;
 mod managed;
+mod privileges;
 mod reload;
 #[cfg(test)]
 mod scenarios;
@@ -22,11 +25,15 @@ mod state_directory;
 mod systemd;
 #[cfg(test)]
 mod tcp_scenarios;
+mod terminate;
 
+pub use access::{RuleOrigin, Simulation};
 pub use check::check;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
+pub use privileges::PrivilegeError;
 pub use reload::{ReloadReport, RereadError};
 pub use serve::{Ending, Hooks, serve};
 pub use server::{Ready, Server};
 pub use state_directory::{StateDirectory, StateError};
+pub use terminate::ConnectionSelector;

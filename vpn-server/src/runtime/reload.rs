@@ -5,9 +5,10 @@ use std::time::SystemTime;
 use pki_core::time::Timestamp;
 use tracing::{error, info, warn};
 
-use super::server::{Server, policy};
+use super::server::Server;
 use crate::auth::{Credentials, CrlReload, load_wrapping};
 use crate::config::{Config, ConfigError, LiveSettings};
+use crate::net::HostNetworkChange;
 use crate::stock::StockError;
 
 /// What a reload did. What failed is as it was before.
@@ -48,7 +49,7 @@ impl Server {
     pub fn reload(&mut self, config: Result<Config, impl Into<RereadError>>) -> ReloadReport {
         let mut report = ReloadReport::default();
         match config {
-            Ok(config) => self.reload_config(&config, &mut report),
+            Ok(config) => self.reload_config(config, &mut report),
             Err(error) => report.fail("configuration", &error.into()),
         }
         self.reload_credentials(&mut report);
@@ -62,37 +63,42 @@ impl Server {
         report
     }
 
-    fn reload_config(&mut self, config: &Config, report: &mut ReloadReport) {
-        let change = self.config.change_to(config);
+    /// Options say nothing about the standing of the endpoint.
+    fn reload_config(&mut self, mut config: Config, report: &mut ReloadReport) {
+        config.live.standing = self.config.live.standing;
+        let change = self.config.change_to(&config);
         if !change.needs_restart.is_empty() {
             warn!(options = change.needs_restart.join(", "), "changed options that need a restart");
         }
         report.needs_restart = change.needs_restart;
-        if let Some(live) = change.live {
-            self.apply(live, report);
+        match change.live {
+            Some(live) => self.apply(live, report),
+            // Single clients may be decided about elsewhere, in files of their own.
+            None => self.control().look_clients_up_again(),
         }
     }
 
     /// The way to a network is there before clients are allowed to use it.
     fn apply(&mut self, live: LiveSettings, report: &mut ReloadReport) {
-        let lets_clients_meet = live.lets_clients_meet(&self.config.inside);
-        if let Err(error) = self.network.change(live.routes.clone(), lets_clients_meet) {
+        let change = HostNetworkChange {
+            routes: live.routes.clone(),
+            forwards_between_clients: live.lets_clients_meet(&self.config.inside),
+            associations: live.associations.clone(),
+            security_groups: live.security.ids().cloned().collect(),
+        };
+        if let Err(error) = self.network.change(change) {
             report.fail("routes", &error);
             return;
         }
-        self.tables.set_policy(policy(&live, &self.config.inside));
+        self.log.set_translation(self.network.outside_addresses().translated);
+        self.put_in_force(&live);
         self.control().set_live(live.clone());
         self.config.live = live;
         report.live_settings_changed = true;
     }
 
     fn reload_credentials(&self, report: &mut ReloadReport) {
-        let loaded = Credentials::load(
-            &self.config.credentials,
-            self.config.passphrase_file.as_deref(),
-            self.config.sessions.minimum_tls_version,
-            Timestamp::from(SystemTime::now()),
-        );
+        let loaded = Credentials::load(&self.config, Timestamp::from(SystemTime::now()));
         match (loaded, load_wrapping(&self.config.wrapping)) {
             (Ok(credentials), Ok(wrapping)) => self.use_credentials(credentials, wrapping),
             (Err(error), _) => report.fail("certificates", &error),

@@ -11,22 +11,25 @@ use std::time::SystemTime;
 
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use pki_core::time::Timestamp;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 use vpn_proto::{EndpointConfig, Farewell, HalfOpenLimits, ReplyLimiter, TlsSettings, WrappingSettings};
 
+use super::access::{AccessDesk, CompiledAccess, Simulation};
 use super::address_ledger::AddressLedger;
+use super::belongings;
 use super::error::StartError;
 use super::file_limit::Demand;
 use super::file_watch::{FileWatch, POLL_INTERVAL};
 use super::listeners::Listeners;
 use super::logins::Logins;
+use super::privileges::ServiceAccount;
 use super::state_directory::StateDirectory;
 use crate::auth::login::{ClientNumber, LoginPlugins};
-use crate::auth::{Credentials, CrlReload, TrustKeeper, load_wrapping};
+use crate::auth::{Credentials, CrlReload, RevokedSerials, TrustKeeper, load_wrapping};
 use crate::clock::Clock;
 use crate::config::{
-    ClientCidr, ClientCidrV6, ClientCidrs, Config, InsideSettings, ListenAddress, LiveSettings, Network,
-    StrangerSettings,
+    ClientCidr, ClientCidrV6, ClientCidrs, Config, EndpointStanding, InsideSettings, ListenAddress,
+    LiveSettings, Network, StrangerSettings,
 };
 use crate::control::{
     ClientDirectory, ConnectionSnapshot, ControlHandle, ControlPlane, ControlSettings, ControlTotals,
@@ -36,7 +39,7 @@ use crate::dataplane::{Edge, Plane, PlaneCounters, Tables, TcpEdge, Transmitter,
 use crate::hooks::ServerHooks;
 use crate::net::{HostNetwork, HostNetworkSettings};
 use crate::observe::connection_log::ConnectionLog;
-use crate::policy::{AuthorizationRule, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6};
+use crate::policy::{Service, Subject};
 use crate::random;
 use crate::status::{StatusFile, StatusReport, StatusVersion};
 use crate::transport::kernel::{KernelFeature, Waived};
@@ -54,7 +57,7 @@ const MAXIMUM_SHARDS: usize = 4;
 pub struct Server {
     // Dropped in this order.
     status: Option<StatusFile>,
-    watch: Option<FileWatch>,
+    watches: [Option<FileWatch>; 2],
     control: ControlPlane,
     plane: Plane,
     programs: ServerHooks,
@@ -62,6 +65,7 @@ pub struct Server {
     pub(super) keeper: Arc<TrustKeeper>,
     pub(super) log: Arc<ConnectionLog>,
     pub(super) tables: Arc<Tables>,
+    access: AccessDesk,
     ledger: AddressLedger,
     pub(super) config: Config,
     clock: Clock,
@@ -115,6 +119,7 @@ impl Server {
         if !config.waived.is_empty() {
             info!(without = %config.waived, "told to do without what the kernel may have");
         }
+        let account = ServiceAccount::find(&config.run_as)?;
         let state = StateDirectory::lock(&config.state_directory)?;
         let (tls, keeper) = open_trust(&config, state.path())?;
         keeper.trust().name_clients_by(config.login.identity);
@@ -132,14 +137,21 @@ impl Server {
         let tun = TunDevice::create(&tun_settings(&config, workers))?;
         let edge = edge(&config, listeners, tun)?;
         let network = HostNetwork::set_up(network_settings(&config, &listen, state.path()))?;
+        log.set_translation(network.outside_addresses().translated);
         let mut programs = ServerHooks::new(&config, config.data_channel.tun_mtu);
         programs.started()?;
+        if let Some(account) = &account {
+            belongings::give(&config, state.path(), account.owner())?;
+            account.take_over()?;
+            belongings::remark_on_what_is_out_of_reach(&config);
+        }
 
         let clock = Clock::start();
         let ledger = AddressLedger::new(address_file(&config, &state));
-        let policy = policy(&config.live, &config.inside);
+        let access = CompiledAccess::new(&config.live, &config.inside, SystemTime::now().into());
+        keeper.trust().take_groups_from(config.live.access.certificate_groups);
         let sessions = capacity(config.inside.client_cidrs.v4);
-        let tables = Tables::new(sessions, policy).with_outer_limit(config.data_channel.outer_limit);
+        let tables = Tables::new(sessions, access.policy).with_outer_limit(config.data_channel.outer_limit);
         let tables = Arc::new(tables);
         let shards = shard_count();
         let reply_limiter = Arc::new(reply_limiter(&config)?);
@@ -166,13 +178,16 @@ impl Server {
         let control = mailroom
             .start(&endpoint_config, || Box::new(plane.transmitter()))
             .map_err(StartError::system("the control threads"))?;
-        let watch = watch_revocations(&keeper, control.handle())?;
+        let watches = [
+            watch_revocations(&keeper, control.handle())?,
+            watch_revoked_serials(&config, &keeper, control.handle())?,
+        ];
         let status = start_status_file(&config, control.handle())?;
         let ready = Ready::new(&config, listen);
         info!(listen = ready.listen_addresses(), tun = ready.tun, addresses = ?ready.addresses, "the server is ready");
         Ok(Self {
             status,
-            watch,
+            watches,
             control,
             plane,
             programs,
@@ -180,6 +195,7 @@ impl Server {
             keeper,
             log,
             tables,
+            access: AccessDesk::new(access.record),
             ledger,
             config,
             clock,
@@ -208,6 +224,21 @@ impl Server {
         self.control.handle().close(client, farewell, reason)
     }
 
+    /// Takes clients, or not: those that are connected hear it, and those that try are told why they are refused.
+    pub fn set_standing(&mut self, standing: EndpointStanding) {
+        if self.config.live.standing != standing {
+            info!(standing = standing.name(), "the endpoint changes its standing");
+            self.config.live.standing = standing;
+            self.control.handle().set_live(self.config.live.clone());
+        }
+    }
+
+    /// Whether it takes clients.
+    #[must_use]
+    pub const fn standing(&self) -> EndpointStanding {
+        self.config.live.standing
+    }
+
     /// What its control plane counted.
     #[must_use]
     pub fn control_totals(&self) -> ControlTotals {
@@ -226,10 +257,21 @@ impl Server {
         self.keeper.reload_revocations(|| control.check_revocations())
     }
 
+    /// What would become of a packet from `who` to `destination`: to this service there, or to any. Judged by the policy in
+    /// force, with the code that judges packets.
+    #[must_use]
+    pub fn simulate(&self, who: &Subject, destination: IpAddr, service: Option<Service>) -> Simulation {
+        self.access.simulate(&self.tables, who, destination, service)
+    }
+
     /// Looks after what only time changes: call it about once a second. Answers whether the server still works.
     #[must_use]
     pub fn tick(&self) -> bool {
         self.keeper.watch_expiry();
+        if self.access.has_expired(SystemTime::now().into()) {
+            info!("a rule expired");
+            self.put_in_force(&self.config.live);
+        }
         self.ledger.keep_up(|known| self.control.handle().address_history(known));
         self.plane.is_running()
     }
@@ -237,7 +279,7 @@ impl Server {
     /// Tells clients to come back later and takes everything back.
     pub fn stop(mut self) {
         self.status = None;
-        self.watch = None;
+        self.watches = [None, None];
         info!(connections = self.connections().len(), "the server is stopping");
         self.ledger.write(|known| self.control.handle().address_history(known));
         let Self { control, plane, programs, network, log, .. } = self;
@@ -255,6 +297,13 @@ impl Server {
         for line in StatusVersion::One.write(&report).lines() {
             info!(status = line);
         }
+    }
+
+    /// Judges packets by the rules of `live` that count now, from each worker's next turn on.
+    pub(super) fn put_in_force(&self, live: &LiveSettings) {
+        let compiled = CompiledAccess::new(live, &self.config.inside, SystemTime::now().into());
+        self.access.replace(compiled, &self.tables);
+        self.keeper.trust().take_groups_from(live.access.certificate_groups);
     }
 
     pub(super) fn control(&self) -> &ControlHandle {
@@ -306,27 +355,6 @@ impl SendDatagrams for Transmitter {
     }
 }
 
-/// The policy that the live part of a configuration asks for.
-pub(super) fn policy(live: &LiveSettings, inside: &InsideSettings) -> Policy {
-    let between_clients = inside.client_cidrs.networks().chain(inside.client_networks.iter().copied());
-    let between_clients = between_clients.filter(|_| live.client_to_client);
-    let rules = live.authorized.iter().copied().chain(between_clients).zip(0..);
-    let rules =
-        rules.map(|(network, number)| AuthorizationRule { id: RuleId(number), destination: network.net() });
-    Policy::compile(&Ruleset {
-        tunnel: tunnel_network(inside),
-        client_networks: inside.client_networks.iter().map(|network| network.net()).collect(),
-        routes: live.routes.iter().map(|route| route.network.net()).collect(),
-        rules: rules.collect(),
-    })
-}
-
-fn tunnel_network(inside: &InsideSettings) -> TunnelNetwork {
-    let ClientCidrs { v4, v6 } = inside.client_cidrs;
-    let ipv6 = v6.map(|v6| TunnelNetworkV6 { network: v6.net(), server: v6.server_address() });
-    TunnelNetwork { network: v4.net(), server: v4.server_address(), ipv6 }
-}
-
 fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
     let ClientCidrs { v4, v6 } = inside.client_cidrs;
     let v6 = v6.map(|v6| v6.server_address().into());
@@ -334,14 +362,14 @@ fn server_addresses(inside: &InsideSettings) -> Vec<IpAddr> {
 }
 
 fn open_trust(config: &Config, state_directory: &Path) -> Result<(TlsSettings, TrustKeeper), StartError> {
-    let credentials = Credentials::load(
-        &config.credentials,
-        config.passphrase_file.as_deref(),
-        config.sessions.minimum_tls_version,
-        Timestamp::from(SystemTime::now()),
-    )?;
+    let credentials = Credentials::load(config, Timestamp::from(SystemTime::now()))?;
     let keeper =
         TrustKeeper::start(&config.credentials, credentials.anchors, config.crl_grace, state_directory)?;
+    let revoked = config.revoked_serials.as_deref().map(RevokedSerials::read).transpose()?;
+    keeper.set_checks(|checks| {
+        checks.name.clone_from(&config.client_name);
+        checks.revoked = revoked.unwrap_or_default();
+    });
     Ok((credentials.tls, keeper))
 }
 
@@ -408,6 +436,8 @@ fn network_settings(
         inside: config.inside.clone(),
         routes: config.live.routes.clone(),
         forwards_between_clients: config.live.lets_clients_meet(&config.inside),
+        associations: config.live.associations.clone(),
+        security_groups: config.live.security.ids().cloned().collect(),
         listening_ports: listen.iter().map(|listen| listen.address.port()).collect(),
         nat: config.nat,
         forwarding: config.forwarding,
@@ -462,6 +492,31 @@ fn watch_revocations(
     };
     let watch = FileWatch::start(&path, POLL_INTERVAL, reload).map_err(StartError::system("a file watch"))?;
     Ok(Some(watch))
+}
+
+fn watch_revoked_serials(
+    config: &Config,
+    keeper: &Arc<TrustKeeper>,
+    control: &ControlHandle,
+) -> Result<Option<FileWatch>, StartError> {
+    let Some(directory) = config.revoked_serials.clone() else {
+        return Ok(None);
+    };
+    let (keeper, control, path) = (Arc::clone(keeper), control.clone(), directory.clone());
+    let reread = move || match RevokedSerials::read(&path) {
+        Ok(revoked) => {
+            let count = revoked.count();
+            if keeper.set_checks(|checks| checks.revoked = revoked) {
+                info!(path = %path.display(), count, "another set of serial numbers is revoked");
+                control.check_revocations();
+            }
+        }
+        Err(error) => {
+            error!(code = error.code(), %error, help = error.help(), "what was revoked stays revoked")
+        }
+    };
+    let watch = FileWatch::start_on_directory(&directory, POLL_INTERVAL, reread);
+    watch.map(Some).map_err(StartError::system("a file watch"))
 }
 
 fn start_status_file(config: &Config, control: &ControlHandle) -> Result<Option<StatusFile>, StartError> {

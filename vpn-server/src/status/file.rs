@@ -16,6 +16,7 @@ use tracing::{error, info};
 
 use super::report::StatusReport;
 use super::text::StatusVersion;
+use crate::runtime::files::write_in_place;
 
 /// Which file, how often, in which form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +85,20 @@ fn keep(settings: &StatusFileSettings, stopped: &Receiver<()>, observe: impl Fn(
     }
 }
 
-/// Puts `content` into the place of the file, which keeps its mode and owner; a new one is for its owner only.
+/// Puts `content` into the place of the file, which keeps its mode and owner; a new one is for its owner only. In a
+/// directory that may not be written, the file itself is, which a reader can meet half written.
 fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     let before = fs::metadata(path).ok();
     if before.as_ref().is_some_and(|file| !file.is_file()) {
         return fs::write(path, content);
     }
+    match rename_into_place(path, content, before) {
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => write_in_place(path, content),
+        outcome => outcome,
+    }
+}
+
+fn rename_into_place(path: &Path, content: &[u8], before: Option<fs::Metadata>) -> io::Result<()> {
     let mut name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_owned();
     name.push(".new");
     let draft = path.with_file_name(name);

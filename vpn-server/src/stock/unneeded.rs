@@ -78,8 +78,6 @@ pub(super) const IGNORED: &[(&str, &str)] = &[
     ("disable-dco", DCO),
     ("allow-recursive-routing", CLIENT_SIDE),
     ("link-mtu", "it is reckoned from tun-mtu"),
-    ("user", PRIVILEGES),
-    ("group", PRIVILEGES),
     ("reneg-bytes", KEY_LIMITS),
     ("reneg-pkts", KEY_LIMITS),
     ("tls-timeout", HANDSHAKE_TIMERS),
@@ -109,22 +107,12 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("vlan-accept", BRIDGE),
     ("vlan-pvid", BRIDGE),
     ("plugin", "plugins run inside of OpenVPN: use its script directives or 'management-client-auth'"),
-    (
-        "pkcs12",
-        "take it apart: openssl pkcs12 -in FILE -nokeys -clcerts -out server.crt, -nocerts -noenc -out server.key, \
-               -nokeys -cacerts -out ca.crt; then write ca, cert and key",
-    ),
     ("capath", "write the authorities into one file and name it with 'ca'"),
-    ("extra-certs", "append the certificates to the file that 'cert' names"),
     ("pkcs11-id", PKCS11),
     ("pkcs11-providers", PKCS11),
     ("cryptoapicert", PKCS11),
     ("engine", "there are no engines: name the key file with 'key'"),
     ("providers", "there are no OpenSSL providers"),
-    (
-        "verify-x509-name",
-        "clients are told apart by their certificates: use 'client-config-dir' with 'ccd-exclusive'",
-    ),
     ("remote-cert-ku", "the policy for key usage is that of RFC 5280"),
     ("remote-cert-eku", "client certificates need the purpose clientAuth: write 'remote-cert-tls client'"),
     ("ns-cert-type", "the purpose stands in another extension: write 'remote-cert-tls client'"),
@@ -180,8 +168,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("show-engines", NOT_A_SERVER),
 ];
 
-const PRIVILEGES: &str =
-    "use User=, AmbientCapabilities=CAP_NET_ADMIN CAP_NET_BIND_SERVICE and StateDirectory= of systemd";
 const IPV6: &str = "write 'server-ipv6 NETWORK/BITS', which stands for it";
 const NO_DH: &str = "keys are agreed on by elliptic curves, which need no parameters";
 const TLS_CHOICE: &str = "only TLS 1.2 and 1.3 suites with forward secrecy are spoken, best first";

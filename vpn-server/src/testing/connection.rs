@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use pki_core::time::Timestamp;
-use vpn_proto::PeerInfo;
+use vpn_proto::{PeerInfo, Transport};
 
 use crate::auth::login::ClientNumber;
 use crate::control::connection::{CertificateFacts, Connection, ConnectionId, DeviceFacts, Negotiated};
@@ -23,6 +23,10 @@ pub(crate) fn connection() -> Connection {
             issuer_key: "11".repeat(32),
             fingerprint: "22".repeat(32),
         },
+        identity: "alice@company.com".to_owned(),
+        groups: vec!["it".to_owned(), "board".to_owned()],
+        posture_statuses: Vec::new(),
+        transport: Transport::Udp,
         username: None,
         device: DeviceFacts {
             platform: Some("linux".to_owned()),

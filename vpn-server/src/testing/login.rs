@@ -43,6 +43,7 @@ pub(crate) fn facts(with_certificate: bool) -> ClientFacts {
             issuer_key: "11".repeat(32),
             fingerprint: "22".repeat(32),
         }),
+        certificate_groups: Arc::from([]),
         chain: None,
         peer_info: PeerInfo::parse("IV_VER=2.6.14\nIV_PLAT=linux\n"),
         transport: Transport::Udp,

@@ -58,16 +58,32 @@ impl TestPki {
         self.issue_until(name, purpose, OffsetDateTime::now_utc() + Duration::DAY)
     }
 
+    /// Issues a certificate for somebody in a department (`OU`).
+    pub(crate) fn issue_client_of(&mut self, name: &str, department: &str) -> Issued {
+        let mut params = params(name);
+        params.distinguished_name.push(DnType::OrganizationalUnitName, department);
+        self.issue_by(params, name, ExtendedKeyUsagePurpose::ClientAuth)
+    }
+
     pub(crate) fn issue_until(
         &mut self,
         name: &str,
         purpose: ExtendedKeyUsagePurpose,
         not_after: OffsetDateTime,
     ) -> Issued {
-        let serial = self.next_serial;
-        self.next_serial += 1;
         let mut params = params(name);
         params.not_after = not_after;
+        self.issue_by(params, name, purpose)
+    }
+
+    fn issue_by(
+        &mut self,
+        mut params: CertificateParams,
+        name: &str,
+        purpose: ExtendedKeyUsagePurpose,
+    ) -> Issued {
+        let serial = self.next_serial;
+        self.next_serial += 1;
         params.serial_number = Some(SerialNumber::from(serial));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = vec![purpose];

@@ -33,11 +33,13 @@ pub(super) fn load(path: &Path) -> Result<Pkcs11, TokenError> {
 
 /// The library's own texts are paragraphs of the standard; its names are what people search for.
 pub(super) fn reason_of(error: &Error) -> String {
-    match error {
-        Error::Pkcs11(value, function) => format!("{function} answers {value:?}"),
-        Error::LibraryLoading(cause) => cause.to_string(),
-        other => other.to_string(),
+    if let Error::Pkcs11(value, function) = error {
+        return format!("{function} answers {value:?}");
     }
+    if let Error::LibraryLoading(cause) = error {
+        return cause.to_string();
+    }
+    error.to_string()
 }
 
 #[cfg(test)]

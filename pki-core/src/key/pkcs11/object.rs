@@ -148,12 +148,10 @@ fn refuse_pin_for_each_signature(
 ) -> Result<(), TokenError> {
     // A token that does not know the attribute does not ask again.
     let found = session.get_attributes(private, &[AttributeType::AlwaysAuthenticate]).unwrap_or_default();
-    match found.first() {
-        Some(Attribute::AlwaysAuthenticate(true)) => {
-            Err(TokenError::PinForEachSignature { token: token.to_owned() })
-        }
-        _ => Ok(()),
+    if found.contains(&Attribute::AlwaysAuthenticate(true)) {
+        return Err(TokenError::PinForEachSignature { token: token.to_owned() });
     }
+    Ok(())
 }
 
 /// Mechanism and parameters that make a key of this kind.
@@ -185,85 +183,96 @@ fn refused_generation(token: &str, algorithm: KeyAlgorithm, cause: &Error) -> To
         RvError::DomainParamsInvalid,
         RvError::KeySizeRange,
     ];
-    match cause {
-        Error::Pkcs11(value, _) if unsupported.contains(value) => {
-            TokenError::UnsupportedKey { token: token.to_owned(), algorithm: algorithm.to_string() }
-        }
-        other => device(token, other),
+    if let Error::Pkcs11(value, _) = cause
+        && unsupported.contains(value)
+    {
+        return TokenError::UnsupportedKey { token: token.to_owned(), algorithm: algorithm.to_string() };
     }
+    device(token, cause)
 }
 
 fn read_public(session: &Session, token: &str, handle: ObjectHandle) -> Result<PublicKey, TokenError> {
-    let attributes =
-        session.get_attributes(handle, &PUBLIC_ATTRIBUTES).map_err(|cause| device(token, &cause))?;
-    let unsupported = || TokenError::UnsupportedKey {
+    let attributes = session.get_attributes(handle, &PUBLIC_ATTRIBUTES);
+    let numbers = Numbers::of(attributes.map_err(|cause| device(token, &cause))?);
+    let (algorithm, info) = numbers.public_key().ok_or_else(|| TokenError::UnsupportedKey {
         token: token.to_owned(),
-        algorithm: key_type_of(&attributes).map_or_else(|| "unknown".into(), |found| found.to_string()),
-    };
-    let (algorithm, info) = match key_type_of(&attributes) {
-        Some(KeyType::RSA) => rsa(&attributes),
-        Some(KeyType::EC) => elliptic(&attributes),
-        Some(KeyType::EC_EDWARDS) => edwards(&attributes),
-        _ => None,
-    }
-    .ok_or_else(unsupported)?;
+        algorithm: numbers.kind.map_or_else(|| "unknown".into(), |kind| kind.to_string()),
+    })?;
     Ok(PublicKey { handle, algorithm, info })
 }
 
-fn key_type_of(attributes: &[Attribute]) -> Option<KeyType> {
-    attributes.iter().find_map(|attribute| match attribute {
-        Attribute::KeyType(found) => Some(*found),
-        _ => None,
-    })
+/// What a public key consists of, as far as the object has it.
+#[derive(Default)]
+struct Numbers {
+    kind: Option<KeyType>,
+    modulus: Option<Vec<u8>>,
+    exponent: Option<Vec<u8>>,
+    curve: Option<Vec<u8>>,
+    point: Option<Vec<u8>>,
 }
 
-fn rsa(attributes: &[Attribute]) -> Option<(KeyAlgorithm, Vec<u8>)> {
-    let modulus = attributes.iter().find_map(|attribute| match attribute {
-        Attribute::Modulus(octets) => Some(octets),
-        _ => None,
-    })?;
-    let exponent = attributes.iter().find_map(|attribute| match attribute {
-        Attribute::PublicExponent(octets) => Some(octets),
-        _ => None,
-    })?;
-    let key = Encoder::sequence_of(|key| {
-        key.unsigned(modulus);
-        key.unsigned(exponent);
-    });
-    let algorithm = KeyAlgorithm::Rsa { bits: bit_length(modulus) };
-    Some((algorithm, public_key_info(rsa_algorithm, &key)))
-}
+impl Numbers {
+    fn of(attributes: Vec<Attribute>) -> Self {
+        let mut numbers = Self::default();
+        for attribute in attributes {
+            if let Attribute::KeyType(kind) = attribute {
+                numbers.kind = Some(kind);
+            } else if let Attribute::Modulus(octets) = attribute {
+                numbers.modulus = Some(octets);
+            } else if let Attribute::PublicExponent(octets) = attribute {
+                numbers.exponent = Some(octets);
+            } else if let Attribute::EcParams(octets) = attribute {
+                numbers.curve = Some(octets);
+            } else if let Attribute::EcPoint(octets) = attribute {
+                numbers.point = Some(octets);
+            }
+        }
+        numbers
+    }
 
-fn elliptic(attributes: &[Attribute]) -> Option<(KeyAlgorithm, Vec<u8>)> {
-    let parameters = attributes.iter().find_map(|attribute| match attribute {
-        Attribute::EcParams(octets) => Some(octets),
-        _ => None,
-    })?;
-    let curve = Reader::new(parameters).object_identifier().ok()?;
-    let algorithm = KeyAlgorithm::from_curve_oid(curve)?;
-    let curve = algorithm.curve_oid()?;
-    let identifier = |identifier: &mut Encoder| {
-        identifier.oid(&oid::EC);
-        identifier.oid(&curve);
-    };
-    Some((algorithm, public_key_info(identifier, &point(attributes)?)))
-}
+    fn public_key(&self) -> Option<(KeyAlgorithm, Vec<u8>)> {
+        match self.kind? {
+            KeyType::RSA => self.rsa(),
+            KeyType::EC => self.elliptic(),
+            KeyType::EC_EDWARDS => self.edwards(),
+            _ => None,
+        }
+    }
 
-fn edwards(attributes: &[Attribute]) -> Option<(KeyAlgorithm, Vec<u8>)> {
-    let point = point(attributes).filter(|point| point.len() == ED25519_POINT)?;
-    let identifier = |identifier: &mut Encoder| identifier.oid(&oid::ED25519);
-    Some((KeyAlgorithm::Ed25519, public_key_info(identifier, &point)))
-}
+    fn rsa(&self) -> Option<(KeyAlgorithm, Vec<u8>)> {
+        let (modulus, exponent) = (self.modulus.as_ref()?, self.exponent.as_ref()?);
+        let key = Encoder::sequence_of(|key| {
+            key.unsigned(modulus);
+            key.unsigned(exponent);
+        });
+        let algorithm = KeyAlgorithm::Rsa { bits: bit_length(modulus) };
+        Some((algorithm, public_key_info(rsa_algorithm, &key)))
+    }
 
-/// The standard wraps the point into an OCTET STRING; some tokens do not.
-fn point(attributes: &[Attribute]) -> Option<Vec<u8>> {
-    let octets = attributes.iter().find_map(|attribute| match attribute {
-        Attribute::EcPoint(octets) => Some(octets),
-        _ => None,
-    })?;
-    let mut reader = Reader::new(octets);
-    let wrapped = reader.element(tag::OCTET_STRING).ok().filter(|_| reader.is_empty());
-    Some(wrapped.map_or_else(|| octets.clone(), |element| element.content.to_vec()))
+    fn elliptic(&self) -> Option<(KeyAlgorithm, Vec<u8>)> {
+        let named = Reader::new(self.curve.as_ref()?).object_identifier().ok()?;
+        let algorithm = KeyAlgorithm::from_curve_oid(named)?;
+        let curve = algorithm.curve_oid()?;
+        let identifier = |identifier: &mut Encoder| {
+            identifier.oid(&oid::EC);
+            identifier.oid(&curve);
+        };
+        Some((algorithm, public_key_info(identifier, self.bare_point()?)))
+    }
+
+    fn edwards(&self) -> Option<(KeyAlgorithm, Vec<u8>)> {
+        let point = self.bare_point().filter(|point| point.len() == ED25519_POINT)?;
+        let identifier = |identifier: &mut Encoder| identifier.oid(&oid::ED25519);
+        Some((KeyAlgorithm::Ed25519, public_key_info(identifier, point)))
+    }
+
+    /// The standard wraps the point into an OCTET STRING; some tokens do not.
+    fn bare_point(&self) -> Option<&[u8]> {
+        let octets = self.point.as_deref()?;
+        let mut reader = Reader::new(octets);
+        let wrapped = reader.element(tag::OCTET_STRING).ok().filter(|_| reader.is_empty());
+        Some(wrapped.map_or(octets, |element| element.content))
+    }
 }
 
 const PUBLIC_ATTRIBUTES: [AttributeType; 5] = [
@@ -297,6 +306,10 @@ mod tests {
         generation(algorithm).1.into_iter().next().unwrap()
     }
 
+    fn read(kind: KeyType, attributes: Vec<Attribute>) -> Option<(KeyAlgorithm, Vec<u8>)> {
+        Numbers::of([vec![Attribute::KeyType(kind)], attributes].concat()).public_key()
+    }
+
     #[test]
     fn the_public_half_is_read_as_certificates_carry_it() {
         for algorithm in [KeyAlgorithm::P256, KeyAlgorithm::P384, KeyAlgorithm::P521] {
@@ -305,13 +318,15 @@ mod tests {
             let mut wrapped = Encoder::default();
             wrapped.value(tag::OCTET_STRING, &octets);
             for point in [wrapped.into_der(), octets] {
-                let attributes = [curve_attribute(algorithm), Attribute::EcPoint(point)];
-                assert_eq!(elliptic(&attributes), Some((algorithm, key.public_key_info().to_vec())));
+                let attributes = vec![curve_attribute(algorithm), Attribute::EcPoint(point)];
+                let expected = Some((algorithm, key.public_key_info().to_vec()));
+                assert_eq!(read(KeyType::EC, attributes), expected);
             }
         }
         let ed = key(KeyAlgorithm::Ed25519);
-        let attributes = [Attribute::EcPoint(public_octets(&ed))];
-        assert_eq!(edwards(&attributes), Some((KeyAlgorithm::Ed25519, ed.public_key_info().to_vec())));
+        let attributes = vec![Attribute::EcPoint(public_octets(&ed))];
+        let expected = Some((KeyAlgorithm::Ed25519, ed.public_key_info().to_vec()));
+        assert_eq!(read(KeyType::EC_EDWARDS, attributes), expected);
     }
 
     #[test]
@@ -320,17 +335,19 @@ mod tests {
         let octets = public_octets(&key);
         let mut numbers = crate::x509::der::only_sequence(&octets).unwrap().reader();
         let mut number = || numbers.element(tag::INTEGER).unwrap().content.to_vec();
-        let attributes = [Attribute::Modulus(number()), Attribute::PublicExponent(number())];
-        assert_eq!(rsa(&attributes), Some((KeyAlgorithm::RSA_2048, key.public_key_info().to_vec())));
+        let attributes = vec![Attribute::Modulus(number()), Attribute::PublicExponent(number())];
+        let expected = Some((KeyAlgorithm::RSA_2048, key.public_key_info().to_vec()));
+        assert_eq!(read(KeyType::RSA, attributes), expected);
     }
 
     #[test]
     fn foreign_curves_and_incomplete_objects_are_not_guessed_at() {
         let unknown_curve = Attribute::EcParams(vec![6, 3, 0x2b, 0x81, 4]);
-        assert_eq!(elliptic(&[unknown_curve, Attribute::EcPoint(vec![4; 65])]), None);
-        assert_eq!(elliptic(&[curve_attribute(KeyAlgorithm::P256)]), None);
-        assert_eq!(edwards(&[Attribute::EcPoint(vec![0; 57])]), None, "Ed448");
-        assert_eq!(rsa(&[Attribute::Modulus(vec![1])]), None);
+        assert_eq!(read(KeyType::EC, vec![unknown_curve, Attribute::EcPoint(vec![4; 65])]), None);
+        assert_eq!(read(KeyType::EC, vec![curve_attribute(KeyAlgorithm::P256)]), None);
+        assert_eq!(read(KeyType::EC_EDWARDS, vec![Attribute::EcPoint(vec![0; 57])]), None, "Ed448");
+        assert_eq!(read(KeyType::RSA, vec![Attribute::Modulus(vec![1])]), None);
+        assert_eq!(read(KeyType::AES, Vec::new()), None);
     }
 
     #[test]

@@ -6,9 +6,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::CertificateDer;
 
+use self::credentials::{certificate, key};
 use super::Endpoint;
 use crate::client::{Client, ClientConfig, ClientEvent, ClientTls};
 use crate::config::EndpointConfig;
@@ -21,6 +21,9 @@ use crate::moment::Moment;
 use crate::path::{Path, Transport};
 use crate::tls::{TlsSettings, TlsVersion};
 use crate::wire::opcode::{Class, classify};
+
+#[path = "../../tests/support/credentials.rs"]
+mod credentials;
 
 #[test]
 fn key_02_a_session_renegotiates_when_half_of_its_packet_ids_are_used_up() {
@@ -174,18 +177,6 @@ fn grant() -> Grant {
 fn path() -> Path {
     let remote = SocketAddr::from(([192, 0, 2, 2], 5000));
     Path { listener: ListenerId(0), transport: Transport::Udp, remote, local: None }
-}
-
-fn certificate(name: &str) -> CertificateDer<'static> {
-    CertificateDer::from_pem_slice(&file(&format!("{name}.crt"))).unwrap()
-}
-
-fn key(name: &str) -> PrivateKeyDer<'static> {
-    PrivateKeyDer::from_pem_slice(&file(&format!("{name}.key"))).unwrap()
-}
-
-fn file(name: &str) -> Vec<u8> {
-    std::fs::read(format!("../../testdata/simulator/{name}")).unwrap()
 }
 
 fn server_tls() -> TlsSettings {

@@ -233,14 +233,15 @@ mod tests {
 
     #[test]
     fn everything_that_goes_wrong_has_its_reason_and_refuses() {
-        for (script, reason) in [
+        let cases: [(&str, &str); 6] = [
             ("echo no", "client-connect-handler-invalid-response"),
             ("", "client-connect-handler-invalid-response"),
             ("head -c 300000 /dev/zero", "client-connect-handler-invalid-response"),
             (&format!("echo '{YES}'; exit 1"), "client-connect-handler-other-execution-error"),
             (&format!("echo '{YES}'; exit 2"), "client-connect-handler-other-execution-error"),
             (&format!("echo '{}'", YES.replace("true", "false")), "client-connect-failed"),
-        ] {
+        ];
+        for (script, reason) in cases {
             assert_eq!(verdict(script).unwrap_err(), reason, "{script}");
         }
     }
@@ -267,14 +268,30 @@ mod tests {
 
     #[test]
     fn no_more_clients_than_the_limit_are_asked_about_at_once() {
-        let world = World::new("sleep 1; exit 1", Duration::from_millis(900), 1);
-        let (first, second) = (world.introduce(), world.introduce());
-        let code = |updates: Receiver<LoginUpdate>| match updates.recv_timeout(LIMIT).unwrap() {
+        let script = format!("mkdir DIR/lock || exit 1; sleep 0.1; rmdir DIR/lock; echo '{YES}'");
+        let world = World::new(&script, LIMIT, 1);
+        let asked: Vec<_> = (0..4).map(|_| world.introduce()).collect();
+        for updates in asked {
+            let update = updates.recv_timeout(LIMIT).unwrap();
+            assert!(matches!(update, LoginUpdate::Decided(Verdict::Accept(_))), "{update:?}");
+        }
+    }
+
+    #[test]
+    fn clients_whose_turn_comes_too_late_are_not_asked_about() {
+        let world = World::new("sleep 30", Duration::from_millis(300), 1);
+        let asked: Vec<_> = (0..4).map(|_| world.introduce()).collect();
+        let codes: Vec<&str> =
+            asked.iter().map(|updates| code_of(&updates.recv_timeout(LIMIT).unwrap())).collect();
+        assert_eq!(codes[0], "client-connect-handler-timed-out");
+        assert_eq!(codes[3], "client-connect-handler-throttled");
+    }
+
+    fn code_of(update: &LoginUpdate) -> &'static str {
+        match update {
             LoginUpdate::Decided(Verdict::Deny(denial)) => denial.code,
             other @ (LoginUpdate::Decided(_) | LoginUpdate::Wait(_)) => panic!("{other:?}"),
-        };
-        assert_eq!(code(first), "client-connect-handler-timed-out");
-        assert_eq!(code(second), "client-connect-handler-throttled");
+        }
     }
 
     #[test]

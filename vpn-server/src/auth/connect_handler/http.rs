@@ -43,7 +43,7 @@ impl Service {
     /// Posts a request.
     pub(super) fn ask(&self, request: &[u8], at_most: usize) -> Result<Vec<u8>, Failure> {
         let posted = self.agent.post(&self.url).content_type("application/json").send(request);
-        let mut response = posted.map_err(|error| self.failure(error))?;
+        let mut response = posted.map_err(|error| self.failure(&error))?;
         let status = response.status().as_u16();
         if BUSY.contains(&status) {
             return Err(Failure::Throttled("the service says so"));
@@ -53,18 +53,20 @@ impl Service {
         }
         let limit = u64::try_from(at_most).unwrap_or(u64::MAX);
         let body = response.body_mut().with_config().limit(limit).read_to_vec();
-        body.map_err(|error| match error {
-            ureq::Error::BodyExceedsLimit(limit) => {
+        body.map_err(|error| {
+            if let ureq::Error::BodyExceedsLimit(limit) = error {
                 Failure::InvalidResponse(format!("it has more than {limit} octets"))
+            } else {
+                self.failure(&error)
             }
-            other => self.failure(other),
         })
     }
 
-    fn failure(&self, error: ureq::Error) -> Failure {
-        match error {
-            ureq::Error::Timeout(_) => Failure::TimedOut { seconds: self.timeout.as_secs() },
-            other => Failure::NotAsked(other.to_string()),
+    fn failure(&self, error: &ureq::Error) -> Failure {
+        if matches!(error, ureq::Error::Timeout(_)) {
+            Failure::TimedOut { seconds: self.timeout.as_secs() }
+        } else {
+            Failure::NotAsked(error.to_string())
         }
     }
 }

@@ -132,6 +132,9 @@ mod tests {
 
     use super::*;
 
+    /// A key, its limit, and a value of any size for it.
+    type Case<'a> = (&'static str, usize, &'a dyn Fn(usize) -> Value);
+
     fn answer(change: impl FnOnce(&mut Value)) -> Result<Acceptance, Failure> {
         let mut answer = json!({
             "allow": true,
@@ -219,13 +222,14 @@ mod tests {
         let routes =
             |count: usize| json!((0..count).map(|number| format!("10.{number}.0.0/16")).collect::<Vec<_>>());
         let servers = |count: usize| json!(vec!["10.7.0.53"; count]);
-        for (key, limit, value) in [
-            ("posture-compliance-statuses", MOST_STATUSES, &texts as &dyn Fn(usize) -> Value),
+        let cases: [Case<'_>; 5] = [
+            ("posture-compliance-statuses", MOST_STATUSES, &texts),
             ("groups", DirectorySettings::MOST_GROUPS, &groups),
             ("routes", MOST_ROUTES, &routes),
             ("dns", MOST_NAME_SERVERS, &servers),
             ("error-msg-on-denied-connection", LONGEST_TEXT, &|count| json!("ü".repeat(count))),
-        ] {
+        ];
+        for (key, limit, value) in cases {
             assert!(is_taken(key, value(limit)), "{key}");
             assert!(!is_taken(key, value(limit + 1)), "{key}");
         }

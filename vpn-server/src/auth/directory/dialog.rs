@@ -79,7 +79,7 @@ impl Dialog {
         let connected = timeout(limits.connect, LdapConnAsync::with_settings(settings, server.as_str()))
             .await
             .map_err(|_| failed(Cause::TimedOut(limits.connect)))?;
-        let (connection, ldap) = connected.map_err(|error| failed(Cause::Broken(error)))?;
+        let (connection, ldap) = connected.map_err(|error| failed(Cause::Broken(Box::new(error))))?;
         tokio::spawn(async move {
             if let Err(error) = connection.drive().await {
                 debug!(%error, "a connection to the directory ended");
@@ -166,7 +166,7 @@ impl Dialog {
     ) -> Result<T, Failure> {
         let cause = match answer {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => Cause::Broken(error),
+            Ok(Err(error)) => Cause::Broken(Box::new(error)),
             Err(_) => Cause::TimedOut(self.limit),
         };
         Err(self.failure(step, cause))
@@ -221,7 +221,7 @@ pub(super) mod tests {
     use super::*;
 
     /// An entry with texts.
-    pub(crate) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
+    pub(in crate::auth::directory) fn entry(dn: &str, attributes: &[(&str, &[&str])]) -> Entry {
         let attributes = attributes.iter().map(|(name, values)| {
             ((*name).to_owned(), values.iter().map(|value| (*value).to_owned()).collect())
         });

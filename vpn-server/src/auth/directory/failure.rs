@@ -1,7 +1,6 @@
 //! Why a directory gave no answer: for the operator, who learns the server, the step and what it said.
 
 use std::fmt;
-use std::io;
 use std::time::Duration;
 
 use ldap3::LdapError;
@@ -42,7 +41,7 @@ pub(super) enum Cause {
     TimedOut(Duration),
     /// The connection, or what came over it, is broken.
     #[error("{0}")]
-    Broken(#[from] LdapError),
+    Broken(Box<LdapError>),
     /// The server says no to something that has nothing to do with the user.
     #[error("the server answered {code}: {}", Printable(text))]
     Refused {
@@ -54,9 +53,6 @@ pub(super) enum Cause {
     /// The server names another one.
     #[error("the server refers to another one, which is not asked")]
     Referral,
-    /// The password of the account that searches cannot be read.
-    #[error("cannot read its password: {0}")]
-    NoSecret(#[from] io::Error),
 }
 
 impl Failure {
@@ -66,9 +62,7 @@ impl Failure {
             (Cause::TimedOut(_), _) => "directory-timed-out",
             (Cause::Broken(_), Step::Connect) => "directory-unreachable",
             (Cause::Broken(_), _) => "directory-broken",
-            (Cause::Refused { .. }, Step::ServiceBind) | (Cause::NoSecret(_), _) => {
-                "directory-sign-on-refused"
-            }
+            (Cause::Refused { .. }, Step::ServiceBind) => "directory-sign-on-refused",
             (Cause::Refused { .. }, _) => "directory-refused",
             (Cause::Referral, _) => "directory-referral",
         }
@@ -113,7 +107,7 @@ mod tests {
         let late = || Cause::TimedOut(Duration::from_millis(2500));
         assert_eq!(failure(Step::Connect, late()).code(), "directory-timed-out");
         assert!(failure(Step::Connect, late()).to_string().ends_with("no answer within 2.5 s"));
-        let closed = || Cause::Broken(LdapError::EndOfStream);
+        let closed = || Cause::Broken(Box::new(LdapError::EndOfStream));
         assert_eq!(failure(Step::Connect, closed()).code(), "directory-unreachable");
         assert_eq!(failure(Step::UserSearch, closed()).code(), "directory-broken");
         assert_eq!(failure(Step::UserSearch, Cause::Referral).code(), "directory-referral");

@@ -20,11 +20,11 @@ pub(super) async fn groups_of(
         GroupSource::Nowhere => {}
         GroupSource::Attribute(attribute) => {
             let identifier = &settings.identifier;
-            let mut by_attribute = ByAttribute { attribute, identifier, reads: settings.reads_entries() };
+            let by_attribute = ByAttribute { attribute, identifier, reads: settings.reads_entries() };
             by_attribute.gather(dialog, user, &mut gathering).await?;
         }
         GroupSource::Search { base, filter } => {
-            let mut by_search = BySearch { base, filter, identifier: &settings.identifier };
+            let by_search = BySearch { base, filter, identifier: &settings.identifier };
             by_search.gather(dialog, user, &mut gathering).await?;
         }
     }
@@ -47,7 +47,7 @@ struct ByAttribute<'a> {
 
 impl ByAttribute<'_> {
     async fn gather(
-        &mut self,
+        &self,
         dialog: &mut Dialog,
         user: &Entry,
         gathering: &mut Gathering,
@@ -68,7 +68,7 @@ impl ByAttribute<'_> {
     }
 
     async fn meet_groups_in(
-        &mut self,
+        &self,
         dialog: &mut Dialog,
         member: &Entry,
         gathering: &mut Gathering,
@@ -98,7 +98,7 @@ struct BySearch<'a> {
 
 impl BySearch<'_> {
     async fn gather(
-        &mut self,
+        &self,
         dialog: &mut Dialog,
         user: &Entry,
         gathering: &mut Gathering,

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ldap3::Scope;
 use vpn_proto::Password;
@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::dialog::{Bound, Dialog, Entry, Search};
 use super::failure::{Cause, Failure, Step};
 use super::groups::groups_of;
-use super::{DirectorySettings, GroupName, GroupSource, SignOn, Template, UserSearch};
+use super::{DirectorySettings, GroupName, GroupSource, Template, UserSearch};
 use crate::auth::login::Username;
 
 /// What a directory says about a login.
@@ -30,32 +30,39 @@ pub(super) enum Outcome {
     },
 }
 
+/// As whom a directory is asked, with what is needed for it.
+pub(super) enum Key {
+    /// As an account that searches.
+    Service(ServiceAccount),
+    /// As the user.
+    Direct(Template),
+}
+
+/// The account that searches.
+pub(super) struct ServiceAccount {
+    name: String,
+    password_file: PathBuf,
+    password_at_start: Password,
+}
+
 /// Asks about a user name and a password.
 pub(super) async fn look_up(
     dialog: &mut Dialog,
     settings: &DirectorySettings,
+    key: &Key,
     username: &Username,
     password: &Password,
 ) -> Result<Outcome, Failure> {
-    match &settings.sign_on {
-        SignOn::Service { name, password_file } => {
-            let service = Service { name, password_file };
-            by_service(dialog, settings, &service, username, password).await
-        }
-        SignOn::Direct(template) => directly(dialog, settings, template, username, password).await,
+    match key {
+        Key::Service(service) => by_service(dialog, settings, service, username, password).await,
+        Key::Direct(template) => directly(dialog, settings, template, username, password).await,
     }
-}
-
-/// The account that searches.
-struct Service<'a> {
-    name: &'a str,
-    password_file: &'a Path,
 }
 
 async fn by_service(
     dialog: &mut Dialog,
     settings: &DirectorySettings,
-    service: &Service<'_>,
+    service: &ServiceAccount,
     username: &Username,
     password: &Password,
 ) -> Result<Outcome, Failure> {
@@ -98,11 +105,21 @@ async fn directly(
     Ok(Outcome::Known(groups_of(dialog, &settings.groups, &user).await?))
 }
 
-impl Service<'_> {
+impl ServiceAccount {
+    /// The account `name`, whose password is the first line of a file.
+    pub(super) fn open(name: &str, password_file: &Path) -> io::Result<Self> {
+        let password_at_start = read_secret(password_file)?;
+        Ok(Self { name: name.to_owned(), password_file: password_file.to_owned(), password_at_start })
+    }
+
+    /// What stands in the file now, or what stood there at the start: a server that gave up its privileges may not be able to
+    /// read it any more.
+    fn password(&self) -> Password {
+        read_secret(&self.password_file).unwrap_or_else(|_| self.password_at_start.clone())
+    }
+
     async fn bind(&self, dialog: &mut Dialog) -> Result<(), Failure> {
-        let password = read_secret(self.password_file);
-        let password = password.map_err(|error| dialog.failure(Step::ServiceBind, Cause::NoSecret(error)))?;
-        match dialog.bind(Step::ServiceBind, self.name, &password).await? {
+        match dialog.bind(Step::ServiceBind, &self.name, &self.password()).await? {
             Bound::Yes => Ok(()),
             Bound::No { text } => {
                 Err(dialog.failure(Step::ServiceBind, Cause::Refused { code: INVALID_CREDENTIALS, text }))
@@ -112,7 +129,7 @@ impl Service<'_> {
 }
 
 /// The first line of a file, without what ends it.
-pub(super) fn read_secret(path: &Path) -> io::Result<Password> {
+fn read_secret(path: &Path) -> io::Result<Password> {
     let text = Zeroizing::new(fs::read_to_string(path)?);
     match text.lines().next() {
         Some(line) if !line.is_empty() => Ok(Password::new(line.to_owned())),
@@ -168,5 +185,16 @@ mod tests {
             fs::write(&path, text).unwrap();
             assert!(read_secret(&path).is_err(), "{text:?}");
         }
+    }
+    #[test]
+    fn a_new_password_counts_and_a_file_that_cannot_be_read_any_more_does_not_hurt() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("password");
+        fs::write(&path, "old").unwrap();
+        let account = ServiceAccount::open("cn=vpn", &path).unwrap();
+        fs::write(&path, "new").unwrap();
+        assert_eq!(account.password().as_str(), "new");
+        fs::remove_file(&path).unwrap();
+        assert_eq!(account.password().as_str(), "old");
     }
 }

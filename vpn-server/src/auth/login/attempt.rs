@@ -63,6 +63,8 @@ pub struct ClientFacts {
     pub common_name: String,
     /// Its certificate.
     pub certificate: Option<CertificateFacts>,
+    /// The groups that its certificate names.
+    pub certificate_groups: Arc<[String]>,
     /// The certificate and those between it and the authority, where programs are to be told about them.
     pub chain: Option<CertificateChain>,
     /// What it says of itself.

@@ -8,7 +8,7 @@ use pki_core::time::Timestamp;
 use tracing::warn;
 use vpn_proto::{Denial, Password, PushOption};
 
-use super::token::{Session, TokenCheck};
+use super::token::{Session, TokenCheck, TokenOwner};
 use super::{
     Acceptance, Answer, ClientNumber, ClientWitness, Decider, LoginAttempt, LoginUpdate, Shown, TokenMint,
     Username, Verdict,
@@ -108,7 +108,8 @@ impl Authenticator {
                 remaining.extend(self.deciders.iter().cloned());
                 gathered.push = push;
             }
-            Step::AskAboutNobody => {
+            Step::AskAboutNobody(push) => {
+                gathered.push = push;
                 let deciders = self.deciders.iter().filter(|decider| decider.decides_about_nobody());
                 remaining.extend(deciders.cloned());
             }
@@ -139,46 +140,83 @@ impl Authenticator {
             (Some(username), Some(Shown::Token(token))) if self.tokens.is_some() => {
                 self.token_step(attempt, &username, &token)
             }
-            (Some(username), _) => Step::Ask(self.first_token(attempt, &username)),
-            (None, _) if self.policy == LoginPolicy::Optional && attempt.client.certificate.is_some() => {
-                Step::AskAboutNobody
-            }
+            (Some(username), _) => Step::Ask(self.first_token(attempt, TokenOwner::User(&username))),
+            (None, _) if self.may_be_nobody(attempt) => Step::AskAboutNobody(self.token_of_nobody(attempt)),
             (None, _) => Step::Refuse(Verdict::Deny(no_credentials())),
         }
     }
 
+    /// Whether the client may come without a user name.
+    fn may_be_nobody(&self, attempt: &LoginAttempt) -> bool {
+        self.policy == LoginPolicy::Optional && attempt.client.certificate.is_some()
+    }
+
     fn token_step(&self, attempt: &mut LoginAttempt, username: &Username, token: &Password) -> Step {
         let Some(mint) = &self.tokens else { return Step::Nothing };
-        let now = now();
-        let (session, state) = match mint.check(username, token, now) {
-            TokenCheck::Good(session) => (session, "Authenticated"),
-            TokenCheck::Expired(session) => (session, "Expired"),
+        let (now, client) = (now(), Arc::clone(&attempt.client));
+        let holder =
+            self.may_be_nobody(attempt).then_some(TokenOwner::Certificate(client.common_name.as_str()));
+        let owners = [Some(TokenOwner::User(username)), holder].into_iter().flatten();
+        let found = owners.map(|owner| (owner, mint.check(owner, token, now)));
+        let Some((owner, check)) = found.into_iter().find(|(_, check)| *check != TokenCheck::Forged) else {
+            return Step::Refuse(token_denied("token-invalid", "the token is not genuine"));
+        };
+        if let TokenOwner::Certificate(_) = owner {
+            // It was told the name that it shows, and never asked who it is.
+            attempt.username = None;
+        }
+        self.judge_token(mint, attempt, owner, check)
+    }
+
+    fn judge_token(
+        &self,
+        mint: &TokenMint,
+        attempt: &mut LoginAttempt,
+        owner: TokenOwner<'_>,
+        check: TokenCheck,
+    ) -> Step {
+        let (session, is_expired) = match check {
+            TokenCheck::Good(session) => (session, false),
+            TokenCheck::Expired(session) => (session, true),
             TokenCheck::Forged => {
                 return Step::Refuse(token_denied("token-invalid", "the token is not genuine"));
             }
         };
+        let push = mint.push(owner, &session, now());
         if mint.settings().asks_deciders {
-            attempt.token = Some(session.standing(state));
-            return Step::Ask(mint.push(username, &session, now));
+            attempt.token = Some(session.standing(standing(owner, is_expired)));
+            return match owner {
+                TokenOwner::User(_) => Step::Ask(push),
+                TokenOwner::Certificate(_) => Step::AskAboutNobody(push),
+            };
         }
-        if state == "Expired" {
+        if is_expired {
             return Step::Refuse(token_denied("token-expired", "the token's time is over"));
         }
-        let mut acceptance = Acceptance { push: mint.push(username, &session, now), ..Acceptance::default() };
-        for decider in &self.deciders {
-            match decider.recall(username) {
-                Some(recalled) => acceptance.extend(recalled),
-                None => {
+        let mut acceptance = Acceptance { push, ..Acceptance::default() };
+        if let TokenOwner::User(username) = owner {
+            for decider in &self.deciders {
+                let Some(recalled) = decider.recall(username) else {
                     let detail = "the user of the token is not known any longer";
                     return Step::Refuse(token_denied("token-orphaned", detail));
-                }
+                };
+                acceptance.extend(recalled);
             }
         }
         Step::Recalled(acceptance)
     }
 
-    /// What is pushed to somebody whose password turns out to be right.
-    fn first_token(&self, attempt: &mut LoginAttempt, username: &Username) -> Vec<PushOption> {
+    /// A token that spares the client the next question; nothing where nobody asks one.
+    fn token_of_nobody(&self, attempt: &mut LoginAttempt) -> Vec<PushOption> {
+        if !self.deciders.iter().any(|decider| decider.decides_about_nobody()) {
+            return Vec::new();
+        }
+        let client = Arc::clone(&attempt.client);
+        self.first_token(attempt, TokenOwner::Certificate(&client.common_name))
+    }
+
+    /// What is pushed to somebody who turns out to be welcome.
+    fn first_token(&self, attempt: &mut LoginAttempt, owner: TokenOwner<'_>) -> Vec<PushOption> {
         let Some(mint) = &self.tokens else { return Vec::new() };
         let now = now();
         let session: Session = match random::bytes() {
@@ -191,7 +229,7 @@ impl Authenticator {
         if mint.settings().asks_deciders {
             attempt.token = Some(session.standing("Initial"));
         }
-        mint.push(username, &session, now)
+        mint.push(owner, &session, now)
     }
 }
 
@@ -203,8 +241,8 @@ enum Step {
     Recalled(Acceptance),
     /// The deciders' consent; then this is pushed.
     Ask(Vec<PushOption>),
-    /// The consent of those deciders that need no user name.
-    AskAboutNobody,
+    /// The consent of those deciders that need no user name; then this is pushed.
+    AskAboutNobody(Vec<PushOption>),
     /// They are not good.
     Refuse(Verdict),
 }
@@ -212,7 +250,7 @@ enum Step {
 impl Round {
     fn go_on(mut self) {
         let Some(decider) = self.remaining.pop_front() else {
-            return self.answer.decide(Verdict::Accept(self.gathered));
+            return self.answer.decide(Verdict::Accept(with_one_name(self.gathered)));
         };
         let attempt = Arc::clone(&self.attempt);
         let mut round = Some(self);
@@ -242,6 +280,25 @@ impl Round {
             | Verdict::DenyToken(_)
             | Verdict::Challenge(_)) => self.answer.decide(other),
         }
+    }
+}
+
+/// A decider that gives the client a name to show with its token has the last word.
+fn with_one_name(mut acceptance: Acceptance) -> Acceptance {
+    const NAME: &str = "auth-token-user";
+    if acceptance.directives.iter().any(|line| line.contains(NAME)) {
+        acceptance.push.retain(|option| option.name() != NAME);
+    }
+    acceptance
+}
+
+/// What deciders and programs are told about a token, in OpenVPN's words.
+const fn standing(owner: TokenOwner<'_>, is_expired: bool) -> &'static str {
+    match (owner, is_expired) {
+        (TokenOwner::User(_), false) => "Authenticated",
+        (TokenOwner::User(_), true) => "Expired",
+        (TokenOwner::Certificate(_), false) => "AuthenticatedEmptyUser",
+        (TokenOwner::Certificate(_), true) => "ExpiredEmptyUser",
     }
 }
 
@@ -317,6 +374,28 @@ mod tests {
     impl Decider for Doorkeeper {
         fn decide(&self, attempt: &Arc<LoginAttempt>, answer: Answer) {
             self.0.decide(attempt, answer);
+        }
+
+        fn decides_about_nobody(&self) -> bool {
+            true
+        }
+    }
+
+    /// Lets everybody in, and remembers whether there was a user name, and how the token stood.
+    #[derive(Default)]
+    struct Gate(Mutex<Vec<(bool, Option<&'static str>)>>);
+
+    impl Gate {
+        fn asked(&self) -> Vec<(bool, Option<&'static str>)> {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl Decider for Gate {
+        fn decide(&self, attempt: &Arc<LoginAttempt>, answer: Answer) {
+            let state = attempt.token.as_ref().map(|token| token.state);
+            self.0.lock().unwrap().push((attempt.username.is_some(), state));
+            answer.decide(Verdict::accept());
         }
 
         fn decides_about_nobody(&self) -> bool {
@@ -454,6 +533,34 @@ mod tests {
         assert!(token_of(&second).starts_with(&first[..27]), "the session id and the first login stay");
         assert_eq!(table.times_asked(), 1);
         assert_eq!(code(&verdict(&authenticator, attempt("bob", &first))), "token-invalid");
+    }
+
+    #[test]
+    fn who_got_in_without_a_name_gets_a_token_for_its_certificate_and_is_not_asked_again() {
+        let gate = Arc::new(Gate::default());
+        let with = |policy, asks| Authenticator::new(policy, vec![gate.clone()], Some(mint(asks, HOUR)));
+        let first = verdict(&with(LoginPolicy::Optional, false), nobody(true));
+        let Verdict::Accept(acceptance) = &first else { panic!("{first:?}") };
+        assert!(acceptance.push[1].as_str().starts_with("auth-token-user "), "{:?}", acceptance.push);
+        let token = token_of(&first);
+        let again = || attempt("whatever it was told", &token);
+        assert!(token_of(&verdict(&with(LoginPolicy::Optional, false), again())).starts_with(&token[..27]));
+        assert_eq!(gate.asked(), [(false, None)]);
+        assert_eq!(code(&verdict(&with(LoginPolicy::Optional, true), again())), "accepted");
+        assert_eq!(gate.asked()[1], (false, Some("AuthenticatedEmptyUser")), "it proved no user name");
+        let required = verdict(&with(LoginPolicy::Required, false), again());
+        assert_eq!(code(&required), "token-invalid");
+    }
+
+    #[test]
+    fn a_decider_may_choose_the_name_that_goes_with_the_token() {
+        let option = |text: &str| PushOption::parse(text).unwrap();
+        let ours = Acceptance {
+            directives: vec!["push \"auth-token-user Ym9i\"".to_owned()],
+            push: vec![option("auth-token x"), option("auth-token-user YWxpY2U=")],
+            ..Acceptance::default()
+        };
+        assert_eq!(with_one_name(ours).push, [option("auth-token x")]);
     }
 
     #[test]

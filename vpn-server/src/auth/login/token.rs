@@ -87,6 +87,21 @@ impl TokenKey {
     }
 }
 
+/// To whom a token was given. Nobody else can use it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenOwner<'a> {
+    /// A user who logged in.
+    User(&'a Username),
+    /// The holder of a certificate with this common name, who got in without a user name.
+    Certificate(&'a str),
+}
+
+impl<'a> From<&'a Username> for TokenOwner<'a> {
+    fn from(username: &'a Username) -> Self {
+        Self::User(username)
+    }
+}
+
 impl TokenMint {
     /// A mint with this key.
     #[must_use]
@@ -103,9 +118,14 @@ impl TokenMint {
         Session { id, since: now.unix_seconds() }
     }
 
-    /// What a token that `username` showed is worth.
-    pub(super) fn check(&self, username: &Username, token: &Password, now: Timestamp) -> TokenCheck {
-        let Some((session, stamp)) = self.authentic(username, token) else {
+    /// What a token that `owner` showed is worth.
+    pub(super) fn check<'a>(
+        &self,
+        owner: impl Into<TokenOwner<'a>>,
+        token: &Password,
+        now: Timestamp,
+    ) -> TokenCheck {
+        let Some((session, stamp)) = self.authentic(owner.into(), token) else {
             return TokenCheck::Forged;
         };
         let now = now.unix_seconds();
@@ -120,28 +140,40 @@ impl TokenMint {
 
     /// What is pushed to the client, so that it shows a token from now on. A client without a user name of its own
     /// learns one.
-    pub(super) fn push(&self, username: &Username, session: &Session, now: Timestamp) -> Vec<PushOption> {
-        let text = self.mint(username, session, now);
-        PushOption::parse(&format!("auth-token {text}")).into_iter().collect()
+    pub(super) fn push<'a>(
+        &self,
+        owner: impl Into<TokenOwner<'a>>,
+        session: &Session,
+        now: Timestamp,
+    ) -> Vec<PushOption> {
+        let owner = owner.into();
+        let token = format!("auth-token {}", self.mint(owner, session, now));
+        let name = match owner {
+            TokenOwner::User(_) => None,
+            TokenOwner::Certificate(name) => {
+                Some(format!("auth-token-user {}", Base64::encode_string(name.as_bytes())))
+            }
+        };
+        [Some(token), name].iter().flatten().filter_map(|text| PushOption::parse(text).ok()).collect()
     }
 
-    fn mint(&self, username: &Username, session: &Session, now: Timestamp) -> String {
+    fn mint(&self, owner: TokenOwner<'_>, session: &Session, now: Timestamp) -> String {
         let stamp = now.unix_seconds();
         let mut octets = Vec::with_capacity(ID + 2 * STAMP + MAC);
         octets.extend_from_slice(&session.id);
         octets.extend_from_slice(&session.since.to_be_bytes());
         octets.extend_from_slice(&stamp.to_be_bytes());
-        if let Some(mac) = self.mac(username, &octets) {
+        if let Some(mac) = self.mac(owner, &octets) {
             octets.extend_from_slice(&mac.finalize().into_bytes());
         }
         format!("{TOKEN_PREFIX}{}", Base64::encode_string(&octets))
     }
 
-    fn authentic(&self, username: &Username, token: &Password) -> Option<(Session, i64)> {
+    fn authentic(&self, owner: TokenOwner<'_>, token: &Password) -> Option<(Session, i64)> {
         let base64 = token.as_str().strip_prefix(TOKEN_PREFIX)?;
         let octets = Base64::decode_vec(base64).ok()?;
         let (signed, mac) = octets.split_at_checked(ID + 2 * STAMP)?;
-        self.mac(username, signed)?.verify_slice(mac).ok()?;
+        self.mac(owner, signed)?.verify_slice(mac).ok()?;
         let (id, stamps) = signed.split_first_chunk::<ID>()?;
         let (since, stamp) = stamps.split_first_chunk::<STAMP>()?;
         let stamp = i64::from_be_bytes(stamp.try_into().ok()?);
@@ -149,9 +181,17 @@ impl TokenMint {
     }
 
     /// `None` cannot happen with a key of 32 octets, and makes a token that nobody takes.
-    fn mac(&self, username: &Username, signed: &[u8]) -> Option<Hmac<Sha256>> {
+    ///
+    /// A user name has no NUL: no user can be called so that a certificate's token becomes theirs.
+    fn mac(&self, owner: TokenOwner<'_>, signed: &[u8]) -> Option<Hmac<Sha256>> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.key.0[..]).ok()?;
-        mac.update(username.as_str().as_bytes());
+        match owner {
+            TokenOwner::User(username) => mac.update(username.as_str().as_bytes()),
+            TokenOwner::Certificate(name) => {
+                mac.update(b"\0");
+                mac.update(name.as_bytes());
+            }
+        }
         mac.update(signed);
         Some(mac)
     }
@@ -208,6 +248,19 @@ mod tests {
         let check = |seconds| mint.check(&user("alice"), &renewed, at(seconds));
         assert_eq!(check(4 * 3600 - 1), TokenCheck::Good(session.clone()));
         assert_eq!(check(4 * 3600), TokenCheck::Expired(session));
+    }
+
+    #[test]
+    fn a_token_without_a_user_belongs_to_one_certificate_and_to_no_user_of_that_name() {
+        let mint = mint(None);
+        let session = mint.begin([1; ID], at(0));
+        let pushed = mint.push(TokenOwner::Certificate("alice"), &session, at(0));
+        assert_eq!(pushed[1].as_str(), "auth-token-user YWxpY2U=");
+        let token = Password::new(pushed[0].as_str().strip_prefix("auth-token ").unwrap().to_owned());
+        let check = |owner: TokenOwner<'_>| mint.check(owner, &token, at(1));
+        assert_eq!(check(TokenOwner::Certificate("alice")), TokenCheck::Good(session));
+        assert_eq!(check(TokenOwner::Certificate("bob")), TokenCheck::Forged);
+        assert_eq!(check(TokenOwner::User(&user("alice"))), TokenCheck::Forged);
     }
 
     #[test]

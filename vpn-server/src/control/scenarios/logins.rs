@@ -1,5 +1,6 @@
 //! Clients that log in, those that decide about them, and what changes while they are connected.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,8 +13,9 @@ use crate::auth::login::{
     Acceptance, Answer, Authenticator, ClientFacts, ClientNumber, ClientWitness, Decider, LoginAttempt,
     LoginPolicy, Occasion, TokenKey, TokenMint, TokenSettings, Verdict,
 };
-use crate::config::{DuplicatePolicy, IdleLimit, LiveSettings};
+use crate::config::{ClientSettings, Config, DuplicatePolicy, IdleLimit, LiveSettings};
 use crate::control::connection::{Connection, Usage};
+use crate::control::{ClientDirectory, ClientLookupError};
 use crate::testing::pki::Issued;
 
 /// Keeps every question until the test answers it.
@@ -383,6 +385,47 @@ fn a_change_of_routes_reaches_clients_that_take_it_and_makes_others_begin_anew()
     world.wait_for(&mut of_alice, ClientEvent::Updated(routes.to_vec()));
     world.wait_for(&mut of_bob, ClientEvent::Restart("[P]the configuration changed".to_owned()));
     assert_eq!(world.plane().handle().connections().len(), 1);
+}
+
+#[test]
+fn whoever_is_disabled_while_connected_is_told_and_its_session_ends() {
+    let mut world = World::new();
+    let (alice, bob) = (world.issue("alice"), world.issue("bob"));
+    let (mut of_alice, mut of_bob) = (world.client(&alice, 1), world.client(&bob, 2));
+    world.connect(&mut of_alice);
+    world.connect(&mut of_bob);
+    let options = "pki='p'\nserver-name='s'\nclient-cidr='10.8.0.0/29'\n[client.alice]\ndisabled=true";
+    let clients = Config::check(toml::from_str(options).unwrap()).unwrap().live.clients;
+    world.plane().handle().set_live(LiveSettings { clients, ..live() });
+    world.wait_for(&mut of_alice, ClientEvent::AuthFailed("this client may not connect".to_owned()));
+    world.settle();
+    assert!(of_bob.events.is_empty(), "{:?}", of_bob.events);
+    assert!(events(&world.end()).contains(&"closed alice client-disabled".to_owned()));
+}
+
+/// What is decided about a client stands in a file that a reload does not read.
+#[test]
+fn whoever_is_disabled_elsewhere_is_found_by_the_next_look() {
+    struct Register(AtomicBool);
+
+    impl ClientDirectory for Register {
+        fn settings_of(&self, _: &str) -> Result<Option<ClientSettings>, ClientLookupError> {
+            Ok(Some(ClientSettings { disabled: self.0.load(Ordering::Relaxed), ..ClientSettings::default() }))
+        }
+    }
+
+    let register = Arc::new(Register(AtomicBool::new(false)));
+    let directory = Arc::clone(&register);
+    let mut world = World::with(|settings| settings.directory = Some(directory));
+    let alice = world.issue("alice");
+    let mut client = world.client(&alice, 1);
+    world.connect(&mut client);
+    world.plane().handle().look_clients_up_again();
+    world.settle();
+    assert!(client.events.is_empty(), "nothing changed");
+    register.0.store(true, Ordering::Relaxed);
+    world.plane().handle().look_clients_up_again();
+    world.wait_for(&mut client, ClientEvent::AuthFailed("this client may not connect".to_owned()));
 }
 
 #[test]

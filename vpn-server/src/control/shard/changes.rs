@@ -14,8 +14,21 @@ const CHANGED: &str = "[P]the configuration changed";
 impl Shard {
     /// Brings every session up to what the configuration says now.
     pub(super) fn follow_live_settings(&mut self, now: Moment) {
+        let standing = self.shared.admissions.live.load().standing;
+        if let Some((farewell, reason)) = standing.farewell() {
+            return self.close_everybody(now, &farewell, reason);
+        }
         for handle in self.sessions.keys().copied().collect::<Vec<_>>() {
             self.follow(now, handle);
+        }
+    }
+
+    fn close_everybody(&mut self, now: Moment, farewell: &Farewell, reason: &'static str) {
+        for (handle, _) in self.candidate_addresses() {
+            self.endpoint.close(now, handle, farewell.clone());
+        }
+        for handle in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.close(now, handle, farewell.clone(), reason);
         }
     }
 

@@ -21,6 +21,7 @@ use vpn_proto::{
 
 use super::super::admission::{Admitted, certificate_facts, device_facts, internal};
 use super::super::chronicle::wall_clock;
+use super::super::counters::Counted;
 use super::super::whereabouts::Holder;
 use super::{Command, Moment, STOPPING, Session, Shard};
 use crate::auth::CertificatePath;
@@ -58,6 +59,10 @@ impl Shard {
         if self.stopping.is_some() {
             self.endpoint.close(now, session, Farewell::Restart(STOPPING.to_owned()));
             return;
+        }
+        if let Some(denial) = self.shared.admissions.live.load().standing.refusal() {
+            self.shared.chronicle.counters.count(Counted::Unavailable);
+            return self.refuse(now, session, &request, None, Verdict::Deny(denial));
         }
         match self.candidate(request) {
             Ok(candidate) if self.shared.admissions.authenticator.asks() => self.ask(session, candidate),
@@ -220,6 +225,7 @@ impl Shard {
             remote: request.path.remote,
             common_name: name.map_or_else(|| identity.common_name.clone(), ToString::to_string),
             certificate: identity.has_certificate().then(|| certificate_facts(identity)),
+            certificate_groups: self.shared.trust.groups_of(&identity.fingerprint),
             chain: self.shared.trust.chain_of(&identity.fingerprint),
             peer_info: request.peer_info.clone(),
             transport: request.path.transport,
@@ -269,9 +275,10 @@ impl Shard {
                 self.seat(now, session, Candidate { stage: Stage::Login, ..candidate }, acceptance);
             }
             (Verdict::Accept(acceptance), Stage::Introduction(admitted, mut login)) => {
+                let admitted = admitted.with_more_from(&acceptance);
                 login.extend(acceptance);
                 let candidate = Candidate { stage: Stage::Login, ..candidate };
-                self.let_in(now, session, candidate, *admitted, login);
+                self.let_in(now, session, candidate, admitted, login);
             }
             (refusal, stage) => {
                 if matches!(stage, Stage::Introduction(..)) {
@@ -287,9 +294,9 @@ impl Shard {
         let Candidate { request, facts, .. } = &candidate;
         let admissions = &self.shared.admissions;
         let username = candidate.username.as_ref().filter(|_| admissions.authenticator.checks_credentials());
-        let admitted = self
-            .refuse_revoked(&candidate.certificates)
-            .and_then(|()| admissions.admit(self.key(session), request, facts, username, wall_clock()));
+        let admitted = self.refuse_revoked(&candidate.certificates).and_then(|()| {
+            admissions.admit(self.key(session), request, facts, username, &login, wall_clock())
+        });
         match admitted {
             Ok(admitted) => {
                 if let Some(evicted) = admitted.admission.evicted {

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{InnerHeader, PacketError, judge_fragment};
+use super::{InnerHeader, PacketError, Quoted, judge_fragment, ports};
+use crate::policy::{Port, Service};
 
 pub(super) fn parse(packet: &[u8]) -> Result<InnerHeader, PacketError> {
     let (fixed, _) = packet.split_first_chunk::<MINIMUM>().ok_or(PacketError::Malformed)?;
@@ -28,12 +29,22 @@ pub(super) fn parse(packet: &[u8]) -> Result<InnerHeader, PacketError> {
     })
 }
 
-/// The addresses of the packet that an ICMP message of type `kind` quotes, if it is an error: destination unreachable, time
-/// exceeded, parameter problem.
-pub(super) fn quoted_addresses(kind: u8, quote: &[u8]) -> Option<(IpAddr, IpAddr)> {
+/// The packet that an ICMP message of type `kind` quotes, if it is an error: destination unreachable, time exceeded,
+/// parameter problem.
+pub(super) fn quoted(kind: u8, quote: &[u8]) -> Option<Quoted> {
     let quoted = quote.first_chunk::<MINIMUM>()?;
     let is_error = matches!(kind, 3 | 11 | 12);
-    (is_error && quoted[0] >> 4 == 4).then(|| addresses(quoted))
+    if !is_error || quoted[0] >> 4 != 4 {
+        return None;
+    }
+    let (source, destination) = addresses(quoted);
+    let (protocol, behind) = (quoted[9], usize::from(quoted[0] & 0x0f) * 4);
+    let is_later_fragment = u16::from_be_bytes([quoted[6], quoted[7]]) & 0x1fff != 0;
+    let port = match is_later_fragment {
+        true => Port::Elsewhere,
+        false => ports(protocol, quote.get(behind..).unwrap_or_default()).destination,
+    };
+    Some(Quoted { source, destination, service: Service { protocol, port } })
 }
 
 fn addresses(fixed: &[u8; MINIMUM]) -> (IpAddr, IpAddr) {
@@ -79,6 +90,30 @@ mod tests {
         assert_eq!(header.protocol, PROTOCOL_UDP);
         assert_eq!(header.fragment, Fragment::Whole);
         assert_eq!(&packet[header.payload()], &[7; 12]);
+    }
+
+    #[test]
+    fn acl_03_ports_are_read_where_the_packet_shows_them() {
+        let numbers = [0x12, 0x34, 0x01, 0xbb, 0, 0, 0, 0];
+        for (protocol, fragment, payload, expected) in [
+            (PROTOCOL_TCP, 0, &numbers[..], Port::Number(443)),
+            (PROTOCOL_UDP, 0x2000, &numbers, Port::Number(443)),
+            (PROTOCOL_UDP, 2, &numbers, Port::Elsewhere),
+            (PROTOCOL_UDP, 0, &numbers[..3], Port::Absent),
+            (PROTOCOL_ICMP, 0, &numbers, Port::Absent),
+            (PROTOCOL_ICMP, 2, &numbers, Port::Absent),
+        ] {
+            let mut packet = ipv4(protocol, fragment, &[], payload);
+            packet.extend(numbers);
+            let header = parse_v4(&packet).unwrap();
+            assert_eq!(
+                header.service(&packet),
+                Service { protocol, port: expected },
+                "{protocol} {fragment:#x}"
+            );
+            let answer = header.answering_service(&packet).port;
+            assert_eq!(answer == Port::Number(0x1234), matches!(expected, Port::Number(_)));
+        }
     }
 
     #[test]
@@ -169,8 +204,13 @@ mod tests {
         for (kind, expected) in [(3, true), (11, true), (12, true), (0, false), (5, false), (8, false)] {
             let packet = ipv4(PROTOCOL_ICMP, 0, &[], &[&[kind, 0, 0, 0, 0, 0, 0, 0], &quoted[..]].concat());
             let quote = parse_v4(&packet).unwrap().quoted_by_icmp_error(&packet);
-            let addresses = (Ipv4Addr::new(10, 8, 0, 2).into(), Ipv4Addr::new(192, 168, 1, 1).into());
-            assert_eq!(quote, expected.then_some(addresses), "type {kind}");
+            let port = Port::Number(0x0707);
+            let complaint = Quoted {
+                source: Ipv4Addr::new(10, 8, 0, 2).into(),
+                destination: Ipv4Addr::new(192, 168, 1, 1).into(),
+                service: Service { protocol: PROTOCOL_UDP, port },
+            };
+            assert_eq!(quote, expected.then_some(complaint), "type {kind}");
         }
         let short = ipv4(PROTOCOL_ICMP, 0, &[], &[&[3, 0, 0, 0, 0, 0, 0, 0], &quoted[..19]].concat());
         assert_eq!(parse_v4(&short).unwrap().quoted_by_icmp_error(&short), None);

@@ -6,7 +6,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::{Fragment, InnerHeader, PacketError, judge_fragment};
+use super::{Fragment, InnerHeader, PacketError, Quoted, judge_fragment, ports};
+use crate::policy::Service;
 
 pub(super) fn parse(packet: &[u8]) -> Result<InnerHeader, PacketError> {
     let (fixed, behind) = packet.split_first_chunk::<FIXED>().ok_or(PacketError::Malformed)?;
@@ -24,12 +25,17 @@ pub(super) fn parse(packet: &[u8]) -> Result<InnerHeader, PacketError> {
     })
 }
 
-/// The addresses of the packet that an ICMP message of type `kind` quotes, if it is an error: destination unreachable, packet
-/// too big, time exceeded, parameter problem.
-pub(super) fn quoted_addresses(kind: u8, quote: &[u8]) -> Option<(IpAddr, IpAddr)> {
-    let quoted = quote.first_chunk::<FIXED>()?;
+/// The packet that an ICMP message of type `kind` quotes, if it is an error: destination unreachable, packet too big, time
+/// exceeded, parameter problem. Behind extension headers its ports are not looked for.
+pub(super) fn quoted(kind: u8, quote: &[u8]) -> Option<Quoted> {
+    let (quoted, behind) = quote.split_first_chunk::<FIXED>()?;
     let is_error = matches!(kind, 1..=4);
-    (is_error && quoted[0] >> 4 == 6).then(|| addresses(quoted))
+    if !is_error || quoted[0] >> 4 != 6 {
+        return None;
+    }
+    let ((source, destination), protocol) = (addresses(quoted), quoted[6]);
+    let port = ports(protocol, behind).destination;
+    Some(Quoted { source, destination, service: Service { protocol, port } })
 }
 
 /// What stands between the fixed header and the transport header.
@@ -133,6 +139,7 @@ mod tests {
 
     use super::super::{PROTOCOL_ICMP_V6, PROTOCOL_TCP, PROTOCOL_UDP};
     use super::*;
+    use crate::policy::Port;
 
     const NO_NEXT: u8 = 59;
     const ENCAPSULATED: u8 = 50;
@@ -269,14 +276,18 @@ mod tests {
     #[test]
     fn only_icmp_errors_quote() {
         let quoted = ipv6(PROTOCOL_UDP, &[7; 8]);
-        let addresses = ("fd00:8::2".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let complaint = Quoted {
+            source: "fd00:8::2".parse().unwrap(),
+            destination: "2001:db8::1".parse().unwrap(),
+            service: Service { protocol: PROTOCOL_UDP, port: Port::Number(0x0707) },
+        };
         for (kind, expected) in
             [(1, true), (2, true), (3, true), (4, true), (0, false), (5, false), (128, false), (137, false)]
         {
             let message = [&[kind, 0, 0, 0, 0, 0, 0, 0], &quoted[..]].concat();
             let packet = ipv6(PROTOCOL_ICMP_V6, &message);
             let quote = InnerHeader::parse(&packet).unwrap().quoted_by_icmp_error(&packet);
-            assert_eq!(quote, expected.then_some(addresses), "type {kind}");
+            assert_eq!(quote, expected.then_some(complaint), "type {kind}");
             let short = ipv6(PROTOCOL_ICMP_V6, &message[..47]);
             assert_eq!(InnerHeader::parse(&short).unwrap().quoted_by_icmp_error(&short), None);
             let other = ipv6(PROTOCOL_UDP, &message);

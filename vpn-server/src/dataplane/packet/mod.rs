@@ -11,6 +11,8 @@ mod ipv6;
 use std::net::IpAddr;
 use std::ops::Range;
 
+use crate::policy::{Port, Service, has_ports};
+
 /// What the data plane needs to know of the header of an inner packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InnerHeader {
@@ -50,14 +52,27 @@ pub enum PacketError {
     ExtensionHeader,
 }
 
-/// ICMP for IPv4.
-pub const PROTOCOL_ICMP: u8 = 1;
-/// TCP.
-pub const PROTOCOL_TCP: u8 = 6;
-/// UDP.
-pub const PROTOCOL_UDP: u8 = 17;
-/// ICMP for IPv6.
-pub const PROTOCOL_ICMP_V6: u8 = 58;
+pub use crate::policy::{PROTOCOL_ICMP, PROTOCOL_ICMP_V6, PROTOCOL_TCP, PROTOCOL_UDP};
+
+/// The packet that an ICMP error message complains about, as far as the message quotes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quoted {
+    /// Its sender.
+    pub source: IpAddr,
+    /// Its receiver.
+    pub destination: IpAddr,
+    /// What it asked for there.
+    pub service: Service,
+}
+
+/// The two ports of a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ports {
+    /// The sender's.
+    pub source: Port,
+    /// The receiver's.
+    pub destination: Port,
+}
 
 impl InnerHeader {
     /// Parses the header at the start of an inner packet.
@@ -98,21 +113,53 @@ impl InnerHeader {
         source.is_unspecified() || source.is_unicast_link_local() || destination.is_multicast()
     }
 
-    /// The addresses of the packet that an ICMP error message complains about: (source, destination).
+    /// The ports of the packet that this header was parsed from.
+    #[must_use]
+    pub fn ports(&self, packet: &[u8]) -> Ports {
+        if has_ports(self.protocol) && self.fragment == Fragment::Later {
+            return Ports { source: Port::Elsewhere, destination: Port::Elsewhere };
+        }
+        ports(self.protocol, packet.get(self.payload()).unwrap_or_default())
+    }
+
+    /// What the packet that this header was parsed from asks for.
+    #[must_use]
+    pub fn service(&self, packet: &[u8]) -> Service {
+        Service { protocol: self.protocol, port: self.ports(packet).destination }
+    }
+
+    /// What would have been asked for if the packet that this header was parsed from is an answer.
+    #[must_use]
+    pub fn answering_service(&self, packet: &[u8]) -> Service {
+        Service { protocol: self.protocol, port: self.ports(packet).source }
+    }
+
+    /// What an ICMP error message complains about.
     ///
     /// `packet` is the whole packet that this header was parsed from. `None` for everything that is not an ICMP error with
     /// a whole quoted header.
     #[must_use]
-    pub fn quoted_by_icmp_error(&self, packet: &[u8]) -> Option<(IpAddr, IpAddr)> {
+    pub fn quoted_by_icmp_error(&self, packet: &[u8]) -> Option<Quoted> {
         if self.fragment == Fragment::Later {
             return None;
         }
         let (icmp, quote) = packet.get(self.payload())?.split_first_chunk::<8>()?;
         match (self.source, self.protocol) {
-            (IpAddr::V4(_), PROTOCOL_ICMP) => ipv4::quoted_addresses(icmp[0], quote),
-            (IpAddr::V6(_), PROTOCOL_ICMP_V6) => ipv6::quoted_addresses(icmp[0], quote),
+            (IpAddr::V4(_), PROTOCOL_ICMP) => ipv4::quoted(icmp[0], quote),
+            (IpAddr::V6(_), PROTOCOL_ICMP_V6) => ipv6::quoted(icmp[0], quote),
             _ => None,
         }
+    }
+}
+
+/// The ports at the start of a payload of `protocol`.
+fn ports(protocol: u8, payload: &[u8]) -> Ports {
+    match payload.first_chunk::<4>() {
+        Some([a, b, c, d]) if has_ports(protocol) => Ports {
+            source: Port::Number(u16::from_be_bytes([*a, *b])),
+            destination: Port::Number(u16::from_be_bytes([*c, *d])),
+        },
+        Some(_) | None => Ports { source: Port::Absent, destination: Port::Absent },
     }
 }
 

@@ -9,13 +9,14 @@
 //! packets of two holders of one peer id lies as much time as there can be: released ids are reused last.
 
 mod addresses;
+mod calls;
 mod networks;
 mod old_peers;
 mod peer;
 mod slots;
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, ArcSwapOption, Guard};
 use ipnet::IpNet;
@@ -25,6 +26,7 @@ use crate::policy::Policy;
 
 use super::mss::OuterLimit;
 use addresses::AddressTable;
+pub(super) use calls::{Call, CallMemory};
 use networks::{Holder, NetworkTable};
 use old_peers::OldPeers;
 pub(super) use peer::Leaving;
@@ -72,6 +74,7 @@ pub struct Tables {
     networks: NetworkTable,
     old_peers: OldPeers,
     policy: ArcSwap<Policy>,
+    calls: OnceLock<CallMemory>,
     outer_limit: OuterLimit,
     slots: Mutex<Slots>,
 }
@@ -83,6 +86,10 @@ impl Tables {
     #[must_use]
     pub fn new(max_sessions: usize, policy: Policy) -> Self {
         let (slots, tunnel) = (Slots::new(max_sessions), policy.tunnel());
+        let calls = OnceLock::new();
+        if policy.asks_who_began() {
+            calls.get_or_init(CallMemory::new);
+        }
         let over_v6 = |network| AddressTable::over_v6(network, tunnel.network);
         Self {
             peers: (0..slots.count()).map(|_| ArcSwapOption::empty()).collect(),
@@ -91,6 +98,7 @@ impl Tables {
             networks: NetworkTable::new(),
             old_peers: OldPeers::default(),
             policy: ArcSwap::from_pointee(policy),
+            calls,
             outer_limit: OuterLimit::default(),
             slots: Mutex::new(slots),
         }
@@ -153,12 +161,20 @@ impl Tables {
 
     /// Publishes another policy for the same tunnel network; workers judge by it from their next turn on.
     pub fn set_policy(&self, policy: Policy) {
+        if policy.asks_who_began() {
+            self.calls.get_or_init(CallMemory::new);
+        }
         self.policy.store(Arc::new(policy));
     }
 
     /// The policy in force. Held for one batch, not longer.
     pub fn policy(&self) -> Guard<Arc<Policy>> {
         self.policy.load()
+    }
+
+    /// Who called whom, if that is remembered.
+    pub(super) fn calls(&self) -> Option<&CallMemory> {
+        self.calls.get()
     }
 
     /// The peer that holds `id`. Held for one batch, not longer.
@@ -261,6 +277,7 @@ mod tests {
     use super::super::testing::policy;
     use super::super::testing::sessions::{Session, Sessions, path};
     use super::*;
+    use crate::policy::{PROTOCOL_TCP, Port, Service, Tags};
 
     const ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 8, 0, 2);
 
@@ -425,9 +442,10 @@ mod tests {
     fn a_policy_is_replaced_whole() {
         let tables = tables(1);
         let (held, target) = (tables.policy(), Ipv4Addr::new(192, 168, 0, 1).into());
+        let https = Service { protocol: PROTOCOL_TCP, port: Port::Number(443) };
         tables.set_policy(policy(&["192.168.0.0/16"]));
-        assert!(!held.decide_return(target).is_allowed());
-        assert!(tables.policy().decide_return(target).is_allowed());
+        assert!(!held.judge(&Tags::default(), target, https).is_allowed());
+        assert!(tables.policy().judge(&Tags::default(), target, https).is_allowed());
     }
 
     fn insert(tables: &Tables, sessions: &mut Sessions, slot: PeerSlot, address: Ipv4Addr) -> Session {

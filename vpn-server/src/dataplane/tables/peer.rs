@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use vpn_proto::SessionHandle;
 use vpn_proto::data::DataChannel;
 
-use crate::policy::Principal;
+use crate::policy::{Principal, Tags};
 
 /// What workers know of a session.
 pub struct Peer {
@@ -24,6 +24,8 @@ pub struct Peer {
     pub address_v6: Option<Ipv6Addr>,
     /// The networks behind it.
     pub networks: Box<[IpNet]>,
+    /// Who it is, as far as rules ask.
+    pub tags: Tags,
     /// Its drops.
     pub counters: PeerCounters,
     has_left: AtomicBool,
@@ -55,6 +57,7 @@ impl Peer {
             address,
             address_v6: None,
             networks: Box::default(),
+            tags: Tags::default(),
             counters: PeerCounters::default(),
             has_left: AtomicBool::new(false),
         }
@@ -72,6 +75,12 @@ impl Peer {
         Self { networks: networks.into(), ..self }
     }
 
+    /// The same peer with the tags that rules ask for.
+    #[must_use]
+    pub fn with_tags(self, tags: Tags) -> Self {
+        Self { tags, ..self }
+    }
+
     /// Whether `address` was assigned to it.
     #[must_use]
     pub fn has_address(&self, address: IpAddr) -> bool {
@@ -83,8 +92,8 @@ impl Peer {
 
     /// The peer as the policy sees it for a packet that comes from `network` behind it, or from itself.
     #[must_use]
-    pub const fn principal(&self, network: Option<IpNet>) -> Principal {
-        Principal { address: self.address, address_v6: self.address_v6, network }
+    pub const fn principal(&self, network: Option<IpNet>) -> Principal<'_> {
+        Principal { address: self.address, address_v6: self.address_v6, network, tags: &self.tags }
     }
 
     /// Passes on that the peer says it leaves: `tell` answers whether it was heard.

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
-use super::{Arguments, Files, Verdict};
+use super::{Arguments, Files, Verdict, parsed};
+use crate::auth::NameRule;
 use crate::config::Options;
 
 /// Files with certificates and keys, as far as directives name them.
@@ -13,7 +14,11 @@ pub(super) struct Credentials {
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    pkcs12: Option<PathBuf>,
+    extra_certs: Option<PathBuf>,
     crl: Option<PathBuf>,
+    revoked_serials: Option<PathBuf>,
+    client_name: Option<String>,
     askpass: Option<PathBuf>,
     tls_auth: Option<PathBuf>,
     key_direction: Option<String>,
@@ -30,6 +35,9 @@ impl Credentials {
             "cert" => store(&mut self.cert, directive, files, "cert FILE"),
             "key" => store(&mut self.key, directive, files, "key FILE"),
             "tls-crypt" => store(&mut self.tls_crypt, directive, files, "tls-crypt FILE"),
+            "pkcs12" => store(&mut self.pkcs12, directive, files, "pkcs12 FILE"),
+            "extra-certs" => store(&mut self.extra_certs, directive, files, "extra-certs FILE"),
+            "verify-x509-name" => self.take_client_name(directive),
             "crl-verify" => self.take_crl(directive, files),
             "askpass" => self.take_askpass(directive, files),
             "tls-auth" => self.take_tls_auth(directive, files),
@@ -47,24 +55,47 @@ impl Credentials {
         options.ca = self.ca;
         options.cert = self.cert;
         options.key = self.key;
+        options.pkcs12 = self.pkcs12;
+        options.extra_certs = self.extra_certs;
         options.crl = self.crl;
+        options.revoked_serials = self.revoked_serials;
+        options.verify_x509_name = self.client_name;
         options.askpass = self.askpass;
         options.tls_crypt = self.tls_crypt;
         options.tls_crypt_v2 = self.tls_crypt_v2;
         options.tls_crypt_v2_cookie = self.tls_crypt_v2_cookie;
     }
 
+    /// The last one counts, of whichever kind it is.
     fn take_crl(&mut self, directive: &Directive, files: &mut Files) -> Verdict {
-        self.crl = Some(files.named(directive, "crl-verify FILE")?);
+        const FORM: &str = "crl-verify FILE, or crl-verify DIRECTORY dir";
+        let path = files.named(directive, FORM)?;
         match directive.arguments.as_slice() {
             [_] | [] => {
+                (self.crl, self.revoked_serials) = (Some(path), None);
                 Ok(Fate::Adapted("the file is watched: whoever is revoked in it is disconnected at once"))
             }
-            [_, kind] if kind == "dir" => Err(Problem::Unsupported(
-                "a directory of serial numbers is not signed by anybody: name a revocation list, as gen-crl makes it",
-            )),
-            _ => Err(Problem::Arguments("crl-verify FILE")),
+            [_, kind] if kind == "dir" => {
+                (self.crl, self.revoked_serials) = (None, Some(path));
+                Ok(Fate::Adapted(
+                    "the directory is watched: whose serial number appears in it is disconnected at once",
+                ))
+            }
+            _ => Err(Problem::Arguments(FORM)),
         }
+    }
+
+    fn take_client_name(&mut self, directive: &Directive) -> Verdict {
+        const FORM: &str = "verify-x509-name NAME [subject|name|name-prefix]";
+        let (name, kind) = match directive.arguments.as_slice() {
+            [name] => (name, "subject"),
+            [name, kind] => (name, kind.as_str()),
+            _ => return Err(Problem::Arguments(FORM)),
+        };
+        let rule = format!("{name} {kind}");
+        parsed::<NameRule>(&rule, "a name, then subject, name or name-prefix")?;
+        self.client_name = Some(rule);
+        Ok(Fate::Done)
     }
 
     fn take_askpass(&mut self, directive: &Directive, files: &mut Files) -> Verdict {
@@ -171,10 +202,32 @@ mod tests {
     }
 
     #[test]
+    fn the_last_crl_verify_is_a_file_or_a_directory() {
+        let options = |text| credentials(text).unwrap().0;
+        let directory = options("crl-verify crl.pem\ncrl-verify revoked dir");
+        assert_eq!((directory.crl, directory.revoked_serials), (None, Some("/srv/revoked".into())));
+        let file = options("crl-verify revoked dir\ncrl-verify crl.pem");
+        assert_eq!((file.crl, file.revoked_serials), (Some("/srv/crl.pem".into()), None));
+    }
+
+    #[test]
+    fn a_container_further_certificates_and_the_name_of_clients() {
+        let text = "pkcs12 server.p12\nextra-certs chain.pem\nverify-x509-name \"C=US, CN=a b\"";
+        let options = credentials(text).unwrap().0;
+        assert_eq!(options.pkcs12, Some("/srv/server.p12".into()));
+        assert_eq!(options.extra_certs, Some("/srv/chain.pem".into()));
+        assert_eq!(options.verify_x509_name.as_deref(), Some("C=US, CN=a b subject"));
+        let options = credentials("verify-x509-name client- name-prefix").unwrap().0;
+        assert_eq!(options.verify_x509_name.as_deref(), Some("client- name-prefix"));
+    }
+
+    #[test]
     fn what_would_weaken_the_check_of_clients_is_refused() {
         for text in [
             "remote-cert-tls server",
-            "crl-verify crls dir",
+            "crl-verify crls dirs",
+            "verify-x509-name alice common",
+            "pkcs12 a b",
             "tls-auth ta.key 2",
             "tls-crypt-v2 v2.key maybe",
             "askpass",

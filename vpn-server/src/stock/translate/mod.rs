@@ -322,6 +322,8 @@ const DONE: &[&str] = &[
     "dev-type",
     "down",
     "duplicate-cn",
+    "extra-certs",
+    "group",
     "hand-window",
     "ifconfig",
     "ifconfig-pool",
@@ -346,6 +348,7 @@ const DONE: &[&str] = &[
     "ncp-ciphers",
     "ping",
     "ping-restart",
+    "pkcs12",
     "port",
     "port-share",
     "proto",
@@ -373,9 +376,11 @@ const DONE: &[&str] = &[
     "topology",
     "tun-mtu",
     "up",
+    "user",
     "username-as-common-name",
     "verb",
     "verify-client-cert",
+    "verify-x509-name",
     "writepid",
 ];
 

@@ -29,6 +29,8 @@ pub(super) fn take(
         "writepid" => path("writepid FILE").map(|path| set(&mut process.pid_file, path)),
         "state-dir" => path("state-dir DIRECTORY").map(|path| set(&mut options.state_dir, path)),
         "connection-log" => path("connection-log FILE").map(|path| set(&mut options.connection_log, path)),
+        "user" => account(&mut options.user, directive, "user NAME"),
+        "group" => account(&mut options.group, directive, "group NAME"),
         "status" => take_status(directive, files, options),
         "status-version" => {
             directive.number("status-version 1|2|3").map(|version| set(&mut options.status_version, version))
@@ -54,6 +56,11 @@ pub(super) fn take(
 fn set<T>(slot: &mut Option<T>, value: T) -> Fate {
     *slot = Some(value);
     Fate::Done
+}
+
+fn account(slot: &mut Option<String>, directive: &Directive, form: &'static str) -> Verdict {
+    let [name] = directive.exactly::<1>(form)?;
+    Ok(set(slot, name.clone()))
 }
 
 fn take_status(directive: &Directive, files: &Files, options: &mut Options) -> Verdict {
@@ -148,6 +155,13 @@ mod tests {
         assert!(process.is_daemon);
         assert_eq!(process.verbosity, Some(4));
         assert!(operation("verb 12").is_err() && operation("verb x").is_err());
+    }
+
+    #[test]
+    fn ops_04_the_server_becomes_the_user_and_the_group_that_are_named() {
+        let (options, _) = operation("user nobody\ngroup nogroup").unwrap();
+        assert_eq!((options.user.as_deref(), options.group.as_deref()), (Some("nobody"), Some("nogroup")));
+        assert!(operation("user").is_err() && operation("group a b").is_err());
     }
 
     fn operation(text: &str) -> Result<(Options, ProcessSettings), Problem> {

@@ -93,6 +93,12 @@ impl OneTimeSecret {
         found
     }
 
+    /// The code of this moment.
+    #[cfg(test)]
+    pub(super) fn code_at(&self, now: Timestamp) -> Zeroizing<String> {
+        self.code(Step(u64::try_from(now.unix_seconds()).unwrap() / SECONDS_PER_STEP)).unwrap()
+    }
+
     fn code(&self, step: Step) -> Option<Zeroizing<String>> {
         let mut mac = Hmac::<Sha1>::new_from_slice(&self.0).ok()?;
         mac.update(&step.0.to_be_bytes());
@@ -105,7 +111,7 @@ impl OneTimeSecret {
 }
 
 fn letter(bits: u32) -> char {
-    ALPHABET.iter().nth((bits & 31) as usize).map_or('A', |letter| char::from(*letter))
+    ALPHABET.get((bits & 31) as usize).map_or('A', |letter| char::from(*letter))
 }
 
 fn percent_encoded(text: &str) -> String {

@@ -1,0 +1,108 @@
+//! Rules for groups and single clients, as they act on live tunnels.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use pki_core::time::Timestamp;
+use test_support::lab::{LAN, TARGET};
+use test_support::process::Signal;
+use test_support::traffic::ping::{self, Ping};
+use test_support::{Implementation, KeyKind, Lab, Pki, ServerPlan, Vpn};
+
+const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
+const LIMIT: Duration = Duration::from_secs(10);
+/// Ten pings long.
+const SILENCE: Duration = Duration::from_secs(1);
+/// What is promised: from the change of a rule to its effect (threat model ACL-05).
+const PROMISE: Duration = Duration::from_secs(1);
+
+/// A laboratory with a server whose rules stand in a file, and clients whose departments stand in their certificates.
+struct Scene<'lab> {
+    vpn: Vpn<'lab>,
+    file: PathBuf,
+}
+
+impl<'lab> Scene<'lab> {
+    fn set(lab: &'lab Lab, rules: &str) -> Self {
+        let file = lab.scratch().join("access.toml");
+        write(&file, rules);
+        let pki = Pki::by_postern(lab.scratch().join("pki"), POSTERN.as_ref(), KeyKind::P256).unwrap();
+        for (client, department) in [("alice", "it"), ("bob", "sales")] {
+            let department = format!("--req-ou={department}");
+            pki.run(["--dn-mode=org", &department, "build-client-full", client, "nopass"]).unwrap();
+        }
+        let plan = ServerPlan { authorized: Vec::new(), ..ServerPlan::default() };
+        let plan = plan.with_options(&["--config", &file.to_string_lossy()]);
+        let postern = Implementation::Postern(POSTERN.into());
+        Self { vpn: Vpn::start_with_pki(lab, &postern, pki, &[], plan).unwrap(), file }
+    }
+
+    /// Puts other rules in force; answers when they were asked for.
+    fn change(&mut self, rules: &str) -> Instant {
+        write(&self.file, rules);
+        let asked = Instant::now();
+        self.vpn.server().process().signal(Signal::HUP).unwrap();
+        asked
+    }
+}
+
+fn write(file: &PathBuf, rules: &str) {
+    fs::write(file, format!("{rules}\n[access]\ncertificate-groups = 'OU'\n")).unwrap();
+}
+
+fn rule(to: &str) -> String {
+    format!("[[rule]]\ndestination = '{LAN}'\n{to}\n")
+}
+
+#[test]
+fn a_group_of_certificates_reaches_what_its_rule_opens_and_others_do_not() {
+    let lab = Lab::new(2).unwrap();
+    let scene = Scene::set(&lab, &rule("group = 'it'"));
+    let _alice = scene.vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let _bob = scene.vpn.connect(lab.client(2), "bob", &[]).unwrap();
+    ping::require(lab.client(1), TARGET, LIMIT).unwrap();
+    assert!(!ping::reaches(lab.client(2), TARGET, SILENCE).unwrap());
+}
+
+#[test]
+fn acl_05_a_revoked_rule_ends_a_running_ping_within_a_second_and_a_bystander_loses_nothing() {
+    let lab = Lab::new(2).unwrap();
+    let of_bob = rule("common-name = 'bob'");
+    let both = rule("group = 'it'") + &of_bob;
+    let mut scene = Scene::set(&lab, &both);
+    let alice = scene.vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let bob = scene.vpn.connect(lab.client(2), "bob", &[]).unwrap();
+    let of_alice = Ping::start(lab.client(1), TARGET, Duration::from_millis(5)).unwrap();
+    let bystander = Ping::start(lab.client(2), TARGET, Duration::from_millis(10)).unwrap();
+    of_alice.wait_for_replies(20, LIMIT).unwrap();
+    bystander.wait_for_replies(10, LIMIT).unwrap();
+
+    let asked = scene.change(&of_bob);
+    std::thread::sleep(2 * PROMISE);
+    let stopped = of_alice.stop().last_reply().unwrap().saturating_duration_since(asked);
+    println!("the last reply came {stopped:.1?} after the change");
+    assert!(stopped < PROMISE, "{stopped:?}");
+    scene.change(&both);
+    ping::require(lab.client(1), TARGET, PROMISE).unwrap();
+
+    let report = bystander.stop();
+    println!("bystander: {} pings, {} lost", report.sent(), report.lost().len());
+    assert_eq!(report.lost(), []);
+    for client in [&alice, &bob] {
+        assert_eq!(client.log().matching("Initialization Sequence Completed").len(), 1);
+    }
+}
+
+#[test]
+fn a_rule_that_expires_closes_by_itself() {
+    let lab = Lab::new(1).unwrap();
+    let until = Timestamp::from(SystemTime::now()).plus_seconds(8);
+    let scene = Scene::set(&lab, &rule(&format!("expires = '{until}'")));
+    let _alice = scene.vpn.connect(lab.client(1), "alice", &[]).unwrap();
+    let pings = Ping::start(lab.client(1), TARGET, Duration::from_millis(50)).unwrap();
+    pings.wait_for_replies(1, LIMIT).unwrap();
+    std::thread::sleep(Duration::from_secs(10));
+    let silent_for = pings.stop().last_reply().unwrap().elapsed();
+    assert!(silent_for > Duration::from_millis(500), "{silent_for:?}");
+}
