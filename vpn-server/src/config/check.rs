@@ -394,10 +394,15 @@ fn check_port_share(options: &Options, listen: &[ListenAddress]) -> Result<Optio
     Ok(backend)
 }
 
+/// One network may lie behind several interfaces, but then every route to it says behind which.
 fn refuse_repeated_route(routes: &[RoutedNetwork]) -> Result<(), ConfigError> {
-    let mut seen = BTreeSet::new();
-    match routes.iter().find(|route| !seen.insert((route.network, &route.interface))) {
-        Some(route) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
+    let is_same = |a: &RoutedNetwork, b: &RoutedNetwork| {
+        let are_told_apart = a.interface.is_some() && b.interface.is_some() && a.interface != b.interface;
+        a.network == b.network && !are_told_apart
+    };
+    let mut routes = routes.iter().enumerate().map(|(number, route)| (route, &routes[..number]));
+    match routes.find(|(route, former)| former.iter().any(|other| is_same(route, other))) {
+        Some((route, _)) => Err(ConfigError::Duplicate { option: "route", value: route.network.to_string() }),
         None => Ok(()),
     }
 }
@@ -591,6 +596,16 @@ mod tests {
                 .unwrap();
         assert_eq!(config.listen.len(), 3);
         assert_eq!(config.port_share.map(|backend| backend.to_string()), Some("[::1]:8443".to_owned()));
+    }
+
+    #[test]
+    fn one_network_may_lie_behind_several_interfaces() {
+        let config = check("#\nroute=['10.7.0.0/24@eth1','10.7.0.0/24@eth2']").unwrap();
+        assert_eq!(config.live.routes.len(), 2);
+        for again in ["10.7.0.0/24@eth1", "10.7.0.0/24"] {
+            let error = check(&format!("#\nroute=['10.7.0.0/24@eth1','{again}']")).unwrap_err();
+            assert_eq!(error.code(), "config-value-duplicate", "{again}");
+        }
     }
 
     #[test]
