@@ -48,8 +48,8 @@ fn cfg_04_a_key_that_others_may_read_is_an_error() {
 fn an_encrypted_key_is_no_matter_and_a_weakly_encrypted_one_is() {
     let pki = Pki::with_authority(Profile::Strict, KeyAlgorithm::P256);
     for (name, rounds, expected) in [
-        ("alice", 100_000, &["server-unnamed"][..]),
-        ("bob", 1000, &["key-encryption-weak", "server-unnamed"]),
+        ("alice", Protection::ROUNDS, &["server-unnamed"][..]),
+        ("bob", 100_000, &["key-encryption-weak", "server-unnamed"]),
     ] {
         let mut request = pki.request(CertificateKind::Client, name);
         request.protection =
