@@ -547,6 +547,11 @@ impl ServeArgs {
             tcp_stranger_timeout: self.tcp_stranger_timeout,
             client: None,
             directory: None,
+            rule: None,
+            access: None,
+            association: None,
+            security_group: None,
+            security_peers: None,
         }
     }
 }

@@ -38,8 +38,11 @@ fn tls_auth() -> ControlWrapping {
     }
 }
 
+/// Whether a value is what the specification asks of a field.
+type Check = fn(&Value) -> bool;
+
 /// Fields of the specification that are written here, with their types.
-const OPENVPN: [(&str, fn(&Value) -> bool); 14] = [
+const OPENVPN: [(&str, Check); 14] = [
     ("CompressionAlgorithm", |value| value == "None"),
     ("Cipher", Value::is_string),
     ("ClientCertRef", Value::is_string),
