@@ -37,8 +37,8 @@ pub(super) struct Admitted {
 
 impl Admitted {
     /// The same with what a program said that was told of the connection.
-    pub(super) fn with_more_from(self: Box<Self>, introduction: &Acceptance) -> Self {
-        let Self { connection, admission } = *self;
+    pub(super) fn with_more_from(self, introduction: &Acceptance) -> Self {
+        let Self { connection, admission } = self;
         let mut connection = Arc::unwrap_or_clone(connection);
         connection.groups.extend_from_slice(&introduction.groups);
         connection.posture_statuses.extend_from_slice(&introduction.posture_statuses);

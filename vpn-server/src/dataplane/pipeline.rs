@@ -146,7 +146,7 @@ impl Pipeline<'_> {
         let guard = self.tables.peer_toward(header.destination).ok_or(DropReason::NoSession)?;
         let peer = guard.get().ok_or(DropReason::NoSession)?;
         judge
-            .to_peer(peer, &header, packet)
+            .judge_outbound(peer, &header, packet)
             .and_then(|()| seal(peer, &header, packet))
             .inspect_err(|_| peer.counters.count_to_peer(count))
     }
@@ -318,7 +318,7 @@ impl Pipeline<'_> {
             return Err(DropReason::Ipv6LinkChatter);
         }
         let packet = &mut packet[..header.total_length()];
-        Judge { tables: self.tables, policy, now }.from_peer(peer, &header, packet)?;
+        Judge { tables: self.tables, policy, now }.judge_inbound(peer, &header, packet)?;
         segments.apply(&header, packet);
         Ok(packet)
     }

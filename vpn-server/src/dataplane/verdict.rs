@@ -21,7 +21,7 @@ pub(super) struct Judge<'a> {
 
 impl Judge<'_> {
     /// Judges a packet from a peer: source, routes, rules, security groups.
-    pub(super) fn from_peer(
+    pub(super) fn judge_inbound(
         &self,
         peer: &Peer,
         header: &InnerHeader,
@@ -50,7 +50,12 @@ impl Judge<'_> {
     ///
     /// What comes from another client passed the check of that client's packets; here counts again what is allowed now. An
     /// ICMP error may come from any router on the way: it passes if the peer may reach what its packet was sent to.
-    pub(super) fn to_peer(&self, peer: &Peer, header: &InnerHeader, packet: &[u8]) -> Result<(), DropReason> {
+    pub(super) fn judge_outbound(
+        &self,
+        peer: &Peer,
+        header: &InnerHeader,
+        packet: &[u8],
+    ) -> Result<(), DropReason> {
         let verdict = self.policy.decide_return(&peer.tags, header.source, header.answering_service(packet));
         let outcome = match verdict {
             Verdict::Allow { .. } if self.policy.is_guarded(header.source) => {

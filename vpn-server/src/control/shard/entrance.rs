@@ -275,7 +275,7 @@ impl Shard {
                 self.seat(now, session, Candidate { stage: Stage::Login, ..candidate }, acceptance);
             }
             (Verdict::Accept(acceptance), Stage::Introduction(admitted, mut login)) => {
-                let admitted = admitted.with_more_from(&acceptance);
+                let admitted = (*admitted).with_more_from(&acceptance);
                 login.extend(acceptance);
                 let candidate = Candidate { stage: Stage::Login, ..candidate };
                 self.let_in(now, session, candidate, admitted, login);
