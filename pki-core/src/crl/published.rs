@@ -72,9 +72,9 @@ pub(crate) fn end_of_prefix(der: &[u8]) -> Option<Timestamp> {
     content.time().ok()
 }
 
-/// Issuer and thisUpdate, after version and algorithm.
+/// Issuer and thisUpdate, after version and algorithm; lists of version 1, which easy-rsa 2 wrote, do not say so.
 fn head<'a>(content: &mut Reader<'a>) -> Result<(&'a [u8], Timestamp), DerError> {
-    content.element(tag::INTEGER)?;
+    content.optional(tag::INTEGER)?;
     content.element(tag::SEQUENCE)?;
     let issuer = content.element(tag::SEQUENCE)?;
     Ok((issuer.encoded, content.time()?))
@@ -98,6 +98,17 @@ fn crl_number(extensions: &mut Reader<'_>) -> Result<Option<Serial>, DerError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_of_version_1_is_one() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/easyrsa2/keys/crl.pem");
+        let text = std::fs::read(path).unwrap();
+        let block = crate::pem::first(&text, "X509 CRL").unwrap();
+        let list = PublishedList::from_der(&block.der).unwrap();
+        let serials: Vec<String> = list.serials().map(|serial| serial.to_string()).collect();
+        assert_eq!((serials.as_slice(), list.number()), (&["04".to_owned(), "05".to_owned()][..], None));
+        assert!(this_update_of_prefix(&block.der).is_some() && end_of_prefix(&block.der).is_some());
+    }
 
     #[test]
     fn garbage_is_called_damaged() {
