@@ -1,6 +1,8 @@
 //! A configuration of a stock server runs as it is: `postern openvpn --config server.conf`, with stock clients that keep
 //! their profiles.
 
+#![expect(clippy::unwrap_used, reason = "a panic is how a test fails")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Ipv4Addr;
