@@ -33,7 +33,7 @@ impl World {
     fn new(clients: u8) -> Result<Self> {
         let lab = Lab::new(clients)?;
         let pki = Pki::by_postern(lab.scratch().join("pki"), POSTERN.as_ref(), KeyKind::P256)?;
-        pki.build_server("localhost")?;
+        pki.run(["--subject-alt-name=DNS:localhost", "build-server-full", "localhost", "nopass"])?;
         let directory = Directory::start(lab.server(), lab.scratch(), &pki)?;
         Ok(Self { lab, pki: Cell::new(Some(pki)), directory })
     }
@@ -170,7 +170,8 @@ fn a_directory_with_a_foreign_certificate_never_sees_a_password() {
     let profile = vpn.profile("alice").unwrap();
     let client = StockClient::start(world.lab.client(1), &profile, &["--auth-user-pass", &alice]).unwrap();
     client.log().wait_for("logins are not possible at the moment, try again later", LIMIT).unwrap();
-    assert_eq!(vpn.server().process().log().matching("directory-unreachable").len(), 1);
+    let log = vpn.server().process().log();
+    assert!(!log.matching("certificate not valid for name").is_empty(), "{}", log.tail());
     drop(client);
     drop(vpn);
     assert!(world.directory.log().matching("BIND dn=").is_empty(), "{}", world.directory.log().tail());
@@ -195,7 +196,7 @@ fn a_user_who_binds_directly_needs_a_code_beside_the_password() {
     let profile = vpn.profile("alice").unwrap();
     let host = world.lab.client(1);
     let mut question = StockClient::start(host, &profile, &["--auth-user-pass", &without]).unwrap();
-    question.wait_refused("AUTH_FAILED,CRV1:R,E:", LIMIT).unwrap();
+    question.wait_refused("AUTH_FAILED,CRV1:E,R:", LIMIT).unwrap();
     drop(question);
     let client = vpn.connect(host, "alice", &["--auth-user-pass", &alice]).unwrap();
     ping::require(host, TARGET, LIMIT).unwrap();
