@@ -18,7 +18,8 @@ impl LinkCode {
 
     /// Two rows of modules for each line of text; light modules are blocks, for light letters on a dark terminal.
     pub(crate) fn to_text(&self) -> String {
-        self.0.render::<Dense1x2>().build() + "\n"
+        let mut picture = self.0.render::<Dense1x2>();
+        picture.dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build() + "\n"
     }
 
     pub(crate) fn to_svg(&self) -> String {
