@@ -210,7 +210,7 @@ mod tests {
             usize::try_from((mixed ^ mixed >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9) >> 33).unwrap()
         });
         let mut compared = 0;
-        for _ in 0..4000 {
+        for _ in 0..8000 {
             let mut text = String::new();
             for name in ["EASYRSA_A", "EASYRSA_B", "EASYRSA_C"] {
                 let verb = ["set_var", "force_set_var"][draw.next().unwrap() % 2];
