@@ -96,3 +96,8 @@ pub fn vars(octets: &[u8]) {
 pub fn profile(octets: &[u8]) {
     stock_files::profile(octets);
 }
+
+/// Profiles of others, judged.
+pub fn lint(octets: &[u8]) {
+    files::lint(octets);
+}

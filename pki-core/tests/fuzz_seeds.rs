@@ -46,3 +46,8 @@ fn crl_01_seeds_of_revocation_lists_pass() {
 fn pki_12_seeds_of_private_keys_pass() {
     replay("private_key", fuzzing::private_key);
 }
+
+#[test]
+fn cfg_02_seeds_of_judged_profiles_pass() {
+    replay("lint", fuzzing::lint);
+}

@@ -1,6 +1,9 @@
 //! What a fuzzer does with the files that this crate reads: any octets, no panic, and what was understood stays the same
 //! when it is written and read again.
 
+use std::time::SystemTime;
+
+use pki_core::bundle::lint::{Circumstances, lint as judge};
 use pki_core::bundle::static_key;
 use pki_core::ca::Records;
 use pki_core::cert::csr::Request;
@@ -9,6 +12,7 @@ use pki_core::crl::Crl;
 use pki_core::key::{EncodedKey, PrivateKey, WeakEncryption};
 use pki_core::name::{CommonName, FileBase};
 use pki_core::secret::Passphrase;
+use pki_core::time::Timestamp;
 use pki_core::{audit, pem};
 
 /// OpenSSL's certificate index, and the audit log: every line is either understood or counted.
@@ -111,4 +115,16 @@ fn reads_back(key: &PrivateKey) {
     let again = PrivateKey::from_pkcs8(key.pkcs8_der()).unwrap();
     assert_eq!(again.public_key_info(), key.public_key_info());
     let _ = key.pkcs1_der();
+}
+
+/// Profiles of others: whatever is found stands on a line that there is.
+pub(crate) fn lint(octets: &[u8]) {
+    let circumstances = Circumstances { now: Timestamp::from(SystemTime::UNIX_EPOCH), mode: Some(0o644) };
+    let report = judge(octets, circumstances);
+    let lines = String::from_utf8_lossy(octets).split('\n').count();
+    let explained = report.explanations.iter().map(|explanation| explanation.line);
+    let found = report.findings.iter().filter_map(|finding| finding.line);
+    for line in explained.chain(found) {
+        assert!((1..=lines).contains(&line), "line {line} of {lines}");
+    }
 }
