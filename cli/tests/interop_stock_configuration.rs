@@ -387,7 +387,11 @@ fn ops_04_a_server_that_became_nobody_goes_on_writing_and_revoking() {
     let mut server = site.start(&format!("{SERVER_CONF}{directives}"), &[]).unwrap();
     server.log().wait_for("a reload cannot read this file any more", LIMIT).unwrap();
 
-    let number = fs::read_to_string(site.path("server.pid")).unwrap();
+    let number = wait::until("a process id", LIMIT, || {
+        let text = fs::read_to_string(site.path("server.pid")).unwrap_or_default();
+        Ok((!text.is_empty()).then_some(text))
+    })
+    .unwrap();
     assert_eq!(number.trim(), server.process().id().to_string());
     let process = fs::read_to_string(format!("/proc/{}/status", number.trim())).unwrap();
     let line =

@@ -535,6 +535,7 @@ impl Control {
                     gateway: SERVER,
                     ipv6: None,
                     reauthenticate: false,
+                    token_username: None,
                     options: vec![],
                 };
                 self.endpoint.authorize(self.clock.now(), session, Authorization::Grant(grant));

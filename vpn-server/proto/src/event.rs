@@ -75,7 +75,9 @@ pub enum Event {
     ReauthorizationRequested {
         /// The session.
         session: SessionHandle,
-        /// The password or token; the user name is the same as at first.
+        /// The user name: the one of the beginning, or [`Grant::token_username`].
+        username: Option<String>,
+        /// The password or token.
         password: Option<Password>,
     },
     /// The client of a session has another address: control and data packets go there from here on.
@@ -221,6 +223,8 @@ pub struct Grant {
     pub ipv6: Option<GrantV6>,
     /// Whether the client must show its credentials again at each renegotiation.
     pub reauthenticate: bool,
+    /// The user name that it is pushed with a token (`auth-token-user`): it may show that one from now on.
+    pub token_username: Option<String>,
     /// Routes, DNS servers and whatever else is pushed beside what the endpoint adds by itself: route-gateway,
     /// topology, ping, ping-restart, ifconfig-ipv6, ifconfig, peer-id, cipher, protocol-flags or key-derivation, tun-mtu, and what
     /// keeps clients from compressing.

@@ -265,6 +265,7 @@ mod tests {
             netmask: [255, 255, 255, 0].into(),
             gateway: [10, 8, 0, 1].into(),
             reauthenticate: false,
+            token_username: None,
             options: vec![PushOption::route([10, 7, 0, 0].into(), [255, 255, 255, 0].into())],
         };
         let options = negotiated.push_options(&config(), &grant);

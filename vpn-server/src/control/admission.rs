@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
+use base64ct::{Base64, Encoding};
 use pki_core::time::Timestamp;
 use vpn_proto::{AuthorizationRequest, Denial, Grant, GrantV6, PeerIdentity, PeerInfo, PushOption};
 
@@ -136,6 +137,7 @@ impl Admissions {
             gateway: cidrs.v4.server_address(),
             ipv6,
             reauthenticate: self.authenticator.asks(),
+            token_username: token_username(&options),
             options,
         }
     }
@@ -166,6 +168,12 @@ impl Admissions {
         let networks = networks_behind(settings, &self.inside, &client.common_name);
         Applicant { number, client, wish: address_wish(settings), networks }
     }
+}
+
+/// The user name that the client is pushed to show with its token.
+fn token_username(options: &[PushOption]) -> Option<String> {
+    let name = options.iter().rev().find_map(|option| option.as_str().strip_prefix("auth-token-user "))?;
+    String::from_utf8(Base64::decode_vec(name.trim()).ok()?).ok()
 }
 
 /// The leaf as logs name it; without a certificate only the name that was claimed.
@@ -213,5 +221,23 @@ fn hexadecimal_upper(bytes: &[u8]) -> String {
     match bytes {
         [] => "00".to_owned(),
         _ => hexadecimal(bytes).to_ascii_uppercase(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_that_goes_with_a_token_is_the_last_that_is_pushed() {
+        let named = |options: &[&str]| {
+            let options: Vec<PushOption> =
+                options.iter().map(|text| PushOption::parse(text).unwrap()).collect();
+            token_username(&options)
+        };
+        assert_eq!(named(&["auth-token x", "auth-token-user YWxpY2U="]).as_deref(), Some("alice"));
+        assert_eq!(named(&["auth-token-user YWxpY2U=", "auth-token-user Ym9i"]).as_deref(), Some("bob"));
+        assert_eq!(named(&["auth-token x"]), None);
+        assert_eq!(named(&["auth-token-user no/base64!"]), None);
     }
 }

@@ -268,7 +268,9 @@ impl Shard {
             Event::Renegotiated { session, key_id } => self.note_renegotiation(session, key_id),
             Event::Closed { session, reason } => self.finish(session, &reason),
             Event::ChallengeResponse { session, response } => self.pass_on(session, &response),
-            Event::ReauthorizationRequested { session, password } => self.ask_again(session, password),
+            Event::ReauthorizationRequested { session, username, password } => {
+                self.ask_again(session, username.as_deref(), password);
+            }
             Event::AttemptFailed { path, identity, failure } => {
                 self.shared.chronicle.refused(path, identity.as_ref(), DeviceFacts::default(), &failure);
             }

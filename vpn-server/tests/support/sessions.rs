@@ -86,6 +86,7 @@ impl Sessions {
             gateway: Ipv4Addr::new(10, 8, 0, 1),
             ipv6: None,
             reauthenticate: false,
+            token_username: None,
             options: vec![],
         };
         let mut client = Client::connect(Arc::clone(&self.client), path, self.now, entropy(self.seed));

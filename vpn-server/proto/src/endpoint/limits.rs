@@ -170,6 +170,7 @@ fn grant() -> Grant {
         gateway: [10, 8, 0, 1].into(),
         ipv6: None,
         reauthenticate: false,
+        token_username: None,
         options: vec![],
     }
 }

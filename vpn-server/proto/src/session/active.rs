@@ -49,6 +49,8 @@ const KEEPALIVE_TURNS: u32 = 32;
 pub(super) struct Client {
     pub(super) identity: PeerIdentity,
     pub(super) username: Option<String>,
+    /// The name that it was pushed with a token.
+    pub(super) token_username: Option<String>,
     pub(super) negotiated: Negotiated,
     /// Whether credentials are to be shown at each renegotiation.
     pub(super) reauthenticate: bool,

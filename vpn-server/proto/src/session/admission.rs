@@ -158,7 +158,13 @@ impl Admission {
                     context.dynamic_wrapping = channel.tls().export(DYNAMIC_TLS_CRYPT_LABEL).ok();
                 }
                 let ClientHalf { identity, username, negotiated, .. } = client;
-                let client = Client { identity, username, negotiated, reauthenticate: grant.reauthenticate };
+                let client = Client {
+                    identity,
+                    username,
+                    token_username: grant.token_username.clone(),
+                    negotiated,
+                    reauthenticate: grant.reauthenticate,
+                };
                 Active::start(context, channel, client, &grant, key)
             }
             Err(denial) => {

@@ -189,8 +189,11 @@ impl Rekey {
         match keys::derive(&self.channel, &client.negotiated, &sources, &context.ends) {
             Ok(key) if client.reauthenticate => {
                 self.progress = Progress::Reauthorizing(Box::new(key));
-                let event =
-                    Event::ReauthorizationRequested { session: context.handle, password: message.password };
+                let event = Event::ReauthorizationRequested {
+                    session: context.handle,
+                    username: message.username,
+                    password: message.password,
+                };
                 context.events.push_back(event);
                 Outcome::Running
             }
@@ -200,7 +203,8 @@ impl Rekey {
     }
 
     fn verify_same_client(&self, client: &Client, username: Option<&str>) -> Result<(), Denial> {
-        if client.username.as_deref() != username {
+        let is_of_token = username.is_some() && client.token_username.as_deref() == username;
+        if client.username.as_deref() != username && !is_of_token {
             return Err(Denial::new(
                 "username-changed",
                 "the user name changed during the session",

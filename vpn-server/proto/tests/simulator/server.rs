@@ -169,8 +169,8 @@ impl Server {
                 Event::ChallengeResponse { response, .. } => {
                     self.answers_to_questions.push(response.as_str().to_owned());
                 }
-                Event::ReauthorizationRequested { session, password } => {
-                    self.asked.push((session, None, password.as_ref().map(text)));
+                Event::ReauthorizationRequested { session, username, password } => {
+                    self.asked.push((session, username, password.as_ref().map(text)));
                     let accept = || Reauthorization::Accept(vec![]);
                     let decision = self.redecisions.pop_front().unwrap_or_else(accept);
                     self.endpoint.reauthorize(now, session, decision);
@@ -206,6 +206,7 @@ impl Server {
             gateway: Ipv4Addr::new(10, 8, 0, 1),
             ipv6: None,
             reauthenticate: self.reauthenticates,
+            token_username: None,
             options: self.options.clone(),
         }
     }

@@ -10,8 +10,8 @@ use vpn_proto::{Denial, Password, PushOption};
 
 use super::token::{Session, TokenCheck, TokenOwner};
 use super::{
-    Acceptance, Answer, ClientNumber, ClientWitness, Decider, LoginAttempt, LoginUpdate, Shown, TokenMint,
-    Username, Verdict,
+    Acceptance, Answer, ClientNumber, ClientWitness, Decider, LoginAttempt, LoginUpdate, Occasion, Shown,
+    TokenMint, Username, Verdict,
 };
 use crate::random;
 
@@ -250,7 +250,7 @@ enum Step {
 impl Round {
     fn go_on(mut self) {
         let Some(decider) = self.remaining.pop_front() else {
-            return self.answer.decide(Verdict::Accept(with_one_name(self.gathered)));
+            return self.answer.decide(Verdict::Accept(with_one_name(self.gathered, self.attempt.occasion)));
         };
         let attempt = Arc::clone(&self.attempt);
         let mut round = Some(self);
@@ -283,10 +283,12 @@ impl Round {
     }
 }
 
-/// A decider that gives the client a name to show with its token has the last word.
-fn with_one_name(mut acceptance: Acceptance) -> Acceptance {
+/// A decider that gives the client a name to show with its token has the last word, and a connected client keeps the one
+/// that it has.
+fn with_one_name(mut acceptance: Acceptance, occasion: Occasion) -> Acceptance {
     const NAME: &str = "auth-token-user";
-    if acceptance.directives.iter().any(|line| line.contains(NAME)) {
+    let has_one = acceptance.directives.iter().any(|line| line.contains(NAME));
+    if has_one || occasion == Occasion::Renegotiation {
         acceptance.push.retain(|option| option.name() != NAME);
     }
     acceptance
@@ -555,12 +557,12 @@ mod tests {
     #[test]
     fn a_decider_may_choose_the_name_that_goes_with_the_token() {
         let option = |text: &str| PushOption::parse(text).unwrap();
-        let ours = Acceptance {
-            directives: vec!["push \"auth-token-user Ym9i\"".to_owned()],
-            push: vec![option("auth-token x"), option("auth-token-user YWxpY2U=")],
-            ..Acceptance::default()
-        };
-        assert_eq!(with_one_name(ours).push, [option("auth-token x")]);
+        let both = [option("auth-token x"), option("auth-token-user YWxpY2U=")];
+        let ours = Acceptance { push: both.to_vec(), ..Acceptance::default() };
+        assert_eq!(with_one_name(ours.clone(), Occasion::Connect).push, both);
+        assert_eq!(with_one_name(ours.clone(), Occasion::Renegotiation).push, both[..1], "it has one by now");
+        let theirs = Acceptance { directives: vec!["push \"auth-token-user Ym9i\"".to_owned()], ..ours };
+        assert_eq!(with_one_name(theirs, Occasion::Connect).push, both[..1]);
     }
 
     #[test]

@@ -121,14 +121,20 @@ impl Shard {
     }
 
     /// A connected client renegotiated and showed its credentials again.
-    pub(super) fn ask_again(&mut self, handle: SessionHandle, password: Option<Password>) {
+    pub(super) fn ask_again(
+        &mut self,
+        handle: SessionHandle,
+        shown: Option<&str>,
+        password: Option<Password>,
+    ) {
         let question = self.new_question();
         let Some(session) = self.sessions.get_mut(&handle) else { return };
         if session.question.replace(question).is_some() {
             self.shared.admissions.authenticator.forget(session.facts.number, session.keys);
         }
         session.keys += 1;
-        let username = session.connection.username.as_deref().and_then(|name| Username::parse(name).ok());
+        let username = session.connection.username.as_deref().or(shown);
+        let username = username.and_then(|name| Username::parse(name).ok());
         let attempt = LoginAttempt {
             client: Arc::clone(&session.facts),
             key: session.keys,
