@@ -117,7 +117,7 @@ impl ServiceAccount {
 /// A container may have fewer powers than root usually has: what is not there is not kept.
 ///
 /// `nft` is run with them where addresses are translated, for which they have to be inheritable; see
-/// [`crate::net::program`].
+/// `net::program`.
 fn keep_only(wanted: CapabilitySet) -> rustix::io::Result<()> {
     let kept = capabilities(None)?.permitted & wanted;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: kept })
