@@ -3,7 +3,7 @@
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -105,6 +105,7 @@ impl Mailroom {
             clock: settings.clock,
             whereabouts: Whereabouts::new(shards),
             mailboxes: (0..shards.max(1)).map(|_| Mailbox::new()).collect(),
+            closed: AtomicBool::new(false),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -225,6 +226,11 @@ impl ControlHandle {
         self.shared.admissions.registry.connections(self.shared.clock.now())
     }
 
+    /// Lets nobody in from now on, in whichever shard.
+    pub(super) fn close_doors(&self) {
+        self.shared.closed.store(true, Ordering::Release);
+    }
+
     /// What was counted so far.
     pub(crate) fn totals(&self) -> ControlTotals {
         self.shared.chronicle.counters.totals()
@@ -251,6 +257,7 @@ impl ControlPlane {
 
     fn end(&mut self, patience: Duration) {
         let at_the_latest = self.handle.shared.clock.now() + patience;
+        self.handle.close_doors();
         self.handle.shared.tell_all(|| Command::Stop { at_the_latest });
         for thread in self.threads.drain(..) {
             if thread.join().is_err() {

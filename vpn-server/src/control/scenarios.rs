@@ -246,6 +246,16 @@ fn at_the_end_clients_are_told_to_come_back() {
 }
 
 #[test]
+fn nobody_gets_in_once_the_doors_are_closed_whether_or_not_the_shard_knows() {
+    let mut world = World::new();
+    let alice = world.issue("alice");
+    world.plane().handle().close_doors();
+    let mut client = world.client(&alice, 1);
+    world.wait_for(&mut client, ClientEvent::Restart("the server is stopping".to_owned()));
+    assert_eq!(world.plane().handle().totals().established, 0);
+}
+
+#[test]
 fn while_the_server_stops_nobody_gets_in() {
     let mut world = World::new();
     let (alice, bob) = (world.issue("alice"), world.issue("bob"));

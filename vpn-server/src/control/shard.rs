@@ -15,6 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tracing::{debug, error};
@@ -83,6 +84,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) whereabouts: Whereabouts,
     pub(super) mailboxes: Arc<[Mailbox<Command>]>,
+    /// Nobody is let in any more, also by shards that have not read [`Command::Stop`] yet.
+    pub(super) closed: AtomicBool,
 }
 
 /// One shard; [`Shard::run`] is its thread.

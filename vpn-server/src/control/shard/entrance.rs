@@ -11,6 +11,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use pki_core::text::Printable;
 use tracing::{debug, warn};
@@ -56,7 +57,7 @@ impl Shard {
     /// A client proved who it is, as far as its certificate goes.
     pub(super) fn receive_client(&mut self, session: SessionHandle, request: Box<AuthorizationRequest>) {
         let now = self.now();
-        if self.stopping.is_some() {
+        if self.shared.closed.load(Ordering::Acquire) {
             self.endpoint.close(now, session, Farewell::Restart(STOPPING.to_owned()));
             return;
         }
