@@ -319,18 +319,22 @@ def measure_rate(lab, server, record):
 
 
 def measure_latency(lab, server, record):
-    echo = ('ping', '--sessions', 1, '--target', TARGET, '--count', 600)
-    probe = lab.bench(lab.client, *echo)
-    times = result(probe)
-    record('echo idle, p50 us', times['p50_ms'] * 1e3)
-    record('echo idle, p99 us', times['p99_ms'] * 1e3)
-    load = lab.bench(lab.client, 'upload', '--sessions', 4, '--target', TARGET, '--rate', lab.options.rate,
-                     '--burst', 4, '--seconds', 6)
-    ready(load)
-    times = result(lab.bench(lab.client, *echo))
-    result(load)
-    record('echo under load, p50 us', times['p50_ms'] * 1e3)
-    record('echo under load, p99 us', times['p99_ms'] * 1e3)
+    """An echo through the tunnel: alone, beside traffic that a stock server bears well or hardly, beside handshakes."""
+    def upload(times):
+        return ('upload', '--sessions', 4, '--target', TARGET, '--rate', times * lab.options.rate, '--burst', 4,
+                '--seconds', 6)
+
+    loads = {'idle': None, 'under load': upload(1), 'under four times the load': upload(4),
+             'beside 200 handshakes/s': ('handshakes', '--concurrency', 32, '--rate', 200, '--seconds', 6)}
+    for name, arguments in loads.items():
+        load = arguments and lab.bench(lab.client, *arguments)
+        if load:
+            ready(load)
+        times = result(lab.bench(lab.client, 'ping', '--sessions', 1, '--target', TARGET, '--count', 600))
+        if load:
+            result(load)
+        record(f'echo {name}, p50 us', times['p50_ms'] * 1e3)
+        record(f'echo {name}, p99 us', times['p99_ms'] * 1e3)
 
 
 def shake_hands(lab, server, record, name, *more, pki='ec'):
