@@ -280,7 +280,7 @@ mod tests {
             let client = TcpStream::connect(self.front.local_addr().unwrap()).unwrap();
             let (connection, _) = self.front.accept().unwrap();
             connection.set_nonblocking(true).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             (client, connection)
         }
     }
