@@ -132,7 +132,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     #[test]
     fn finds_a_line_that_is_already_there() {

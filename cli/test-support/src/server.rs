@@ -19,7 +19,7 @@ use crate::{lab, postern, stock, wait};
 pub const CHOICE: &str = "INTEROP_SERVER";
 
 /// Enough for a start on a machine that is busy with other tests.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Who plays the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
