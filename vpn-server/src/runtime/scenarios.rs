@@ -20,7 +20,9 @@ fn crl_03_a_list_that_is_renamed_into_place_ends_the_session_within_a_second() {
         let mut pki = TestPki::new();
         let bystander = pki.issue_client("bystander");
         let server = start(&pki, "").unwrap();
-        TestClient::new(&pki, &bystander).connect();
+        // It keeps its port, so that no later client is taken for it.
+        let mut of_bystander = TestClient::new(&pki, &bystander);
+        of_bystander.connect();
         let mut times = [(); 5].map(|()| {
             let alice = pki.issue_client("alice");
             let mut client = TestClient::new(&pki, &alice);
