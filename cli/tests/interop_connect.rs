@@ -11,7 +11,7 @@ use test_support::traffic::ping;
 use test_support::{Implementation, KeyKind, Lab, Pki, Result, ServerPlan, StockClient, Vpn, postern};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// Connects one client with `options` to a server with default settings and lets it reach the target; the client
 /// must have said `expected`.

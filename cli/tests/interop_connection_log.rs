@@ -9,7 +9,7 @@ use test_support::traffic::transfer::{Direction, Load, transfer};
 use test_support::{Context, Implementation, Lab, Pki, Result, ServerPlan, StockClient, Vpn, postern, wait};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// The keys of AWS Client VPN's connection log, in their order.
 const KEYS: [&str; 22] = [

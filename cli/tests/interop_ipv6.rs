@@ -12,7 +12,7 @@ use test_support::traffic::transfer::{Direction, Load, transfer};
 use test_support::{Host, Implementation, Lab, Result, ServerPlan, Vpn};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 /// Ten pings long.
 const SILENCE: Duration = Duration::from_secs(1);
 const MIB: u64 = 1 << 20;
@@ -59,7 +59,7 @@ fn both_families_go_through_one_tunnel() {
     }
     let receiver = Receiver::on(lab.target(), TARGET_V6).unwrap();
     datagram::send(lab.client(1), ALICE, receiver.address().unwrap(), "hello").unwrap();
-    let (_, from) = receiver.receive().unwrap().unwrap();
+    let (_, from) = receiver.receive().unwrap();
     assert_eq!(from.ip(), IpAddr::V6(SERVER_IN_LAN_V6), "unique local addresses are translated");
 }
 
@@ -87,10 +87,10 @@ fn acl_02_a_packet_with_a_forged_ipv6_source_does_not_arrive() {
             .unwrap();
         let forged: Ipv6Addr = forged.parse().unwrap();
         datagram::send(lab.client(1), forged, destination, "forged").unwrap();
-        assert_eq!(receiver.receive().unwrap(), None, "{forged}");
+        assert_eq!(receiver.intruder().unwrap(), None, "{forged}");
     }
     datagram::send(lab.client(1), ALICE, destination, "honest").unwrap();
-    assert_eq!(receiver.receive().unwrap().unwrap().0, "honest");
+    assert_eq!(receiver.receive().unwrap().0, "honest");
 }
 
 #[test]
@@ -123,7 +123,7 @@ fn global_addresses_are_routed_and_nobody_calls_them() {
     ping::require(lab.client(1), TARGET_V6, LIMIT).unwrap();
     let receiver = Receiver::on(lab.target(), TARGET_V6).unwrap();
     datagram::send(lab.client(1), alice, receiver.address().unwrap(), "hello").unwrap();
-    assert_eq!(receiver.receive().unwrap().unwrap().1.ip(), IpAddr::V6(alice));
+    assert_eq!(receiver.receive().unwrap().1.ip(), IpAddr::V6(alice));
     assert!(!ping::reaches(lab.target(), alice, SILENCE).unwrap());
 }
 

@@ -11,7 +11,7 @@ use test_support::traffic::ping;
 use test_support::{Context, Implementation, Lab, Result, ServerPlan, StockClient, Vpn, wait};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A server with these options and a certificate for Alice.
 fn vpn<'lab>(lab: &'lab Lab, options: &[&str]) -> Result<Vpn<'lab>> {

@@ -12,7 +12,7 @@ use test_support::traffic::ping;
 use test_support::{Context, Host, Implementation, Lab, Result, ServerPlan, StockClient, Vpn};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 const WRAPPINGS: [&str; 4] = ["plain", "tls-auth", "tls-crypt", "tls-crypt-v2"];
 const TRANSPORTS: [&str; 2] = ["udp", "tcp"];

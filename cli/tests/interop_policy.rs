@@ -10,7 +10,7 @@ use test_support::traffic::ping;
 use test_support::{Host, Implementation, Lab, Result, ServerPlan, Vpn};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 /// Ten pings long.
 const SILENCE: Duration = Duration::from_secs(1);
 
@@ -77,10 +77,10 @@ fn a_packet_with_a_forged_source_does_not_arrive() {
     for forged in [bob.tunnel_address().unwrap(), Ipv4Addr::new(10, 8, 0, 99), Ipv4Addr::new(10, 7, 0, 9)] {
         lab.client(1).run("ip", ["address", "add", &format!("{forged}/32"), "dev", DEVICE]).unwrap();
         datagram::send(lab.client(1), forged, destination, "forged").unwrap();
-        assert_eq!(receiver.receive().unwrap(), None, "{forged}");
+        assert_eq!(receiver.intruder().unwrap(), None, "{forged}");
     }
     datagram::send(lab.client(1), alice.tunnel_address().unwrap(), destination, "honest").unwrap();
-    let (text, from) = receiver.receive().unwrap().unwrap();
+    let (text, from) = receiver.receive().unwrap();
     assert_eq!(text, "honest");
     assert_eq!(from.ip(), SERVER_IN_LAN, "the target knows no way back to tunnel addresses");
 }

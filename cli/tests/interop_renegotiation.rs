@@ -10,6 +10,8 @@ use test_support::traffic::transfer::{Direction, Load, transfer};
 use test_support::{Implementation, Lab, Result, ServerPlan, StockClient, Vpn, wait};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
+/// Several times as long as anything here takes.
+const LIMIT: Duration = Duration::from_secs(120);
 /// Far below what a tunnel carries, and little enough that the client's receive buffer holds what arrives while a busy
 /// machine lets the client wait for half a second: what is lost is lost by a change of keys.
 const BYTES_PER_SECOND: u32 = 500_000;
@@ -23,6 +25,10 @@ fn tls_sessions(client: &StockClient<'_>) -> usize {
     client.log().matching("Control Channel: TLS").len()
 }
 
+fn wait_for_sessions(client: &StockClient<'_>, count: usize) -> Result<()> {
+    wait::until(&format!("{count} TLS sessions"), LIMIT, || Ok((tls_sessions(client) >= count).then_some(())))
+}
+
 /// Pings fifty times a second and transfers both ways, one after the other, while the keys change.
 fn nothing_is_lost(plan: ServerPlan, client_options: [&str; 2]) -> Result<()> {
     let lab = Lab::new(1)?;
@@ -34,9 +40,8 @@ fn nothing_is_lost(plan: ServerPlan, client_options: [&str; 2]) -> Result<()> {
         let load = Load::new(direction, BYTES).paced(BYTES_PER_SECOND);
         transfer(lab.client(1), lab.target(), TARGET, load)?;
     }
+    wait_for_sessions(&client, 5)?;
     let report = pings.stop();
-    let sessions = tls_sessions(&client);
-    assert!(sessions > 4, "only {sessions} TLS sessions");
     let unread = lab.client(1).datagrams_nobody_read()?;
     assert_eq!(
         report.lost(),
@@ -67,11 +72,8 @@ fn asked_by_both_at_the_same_time_until_the_key_numbers_wrap() {
     let client = vpn.connect(lab.client(1), "alice", &["--reneg-sec", "2"]).unwrap();
     let pings = Ping::start(lab.client(1), TARGET, Duration::from_millis(20)).unwrap();
     // Key numbers 0 to 7, then 1 again.
-    wait::until("nine TLS sessions", Duration::from_secs(40), || {
-        Ok((tls_sessions(&client) >= 9).then_some(()))
-    })
-    .unwrap();
-    pings.wait_for_replies(25, Duration::from_secs(5)).unwrap();
+    wait_for_sessions(&client, 9).unwrap();
+    pings.wait_for_replies(25, LIMIT).unwrap();
     let report = pings.stop();
     assert_eq!(report.lost(), [], "of {} pings", report.sent());
 }

@@ -9,7 +9,7 @@ use test_support::traffic::ping;
 use test_support::{Implementation, Lab, Pki, Result, Server, ServerPlan, StockClient, Vpn, postern};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn vpn<'lab>(lab: &'lab Lab, options: &[&str]) -> Result<Vpn<'lab>> {
     let plan = ServerPlan::default().with_options(options);

@@ -10,7 +10,7 @@ use test_support::traffic::ping;
 use test_support::{Host, Implementation, KeyKind, Lab, Pki, Result, ServerPlan, Vpn};
 
 const POSTERN: &str = env!("CARGO_BIN_EXE_postern");
-const LIMIT: Duration = Duration::from_secs(10);
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn by_postern() -> Implementation {
     Implementation::Postern(POSTERN.into())

@@ -237,7 +237,7 @@ mod tests {
 
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(20);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     fn source(last: u8) -> Lane {
         Lane::of_source(IpAddr::from([192, 0, last, 7]))

@@ -6,6 +6,8 @@
 #[expect(dead_code, reason = "this binary needs a part of it")]
 #[path = "support/packets.rs"]
 mod packets;
+#[path = "support/policies.rs"]
+mod policies;
 #[expect(dead_code, reason = "this binary needs a part of it")]
 #[path = "support/sessions.rs"]
 mod sessions;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 
 use ipnet::Ipv4Net;
 use packets::{syn, syn_v6, udp, udp_v6};
+use policies::policy;
 use sessions::{Session, Sessions, path};
 use vpn_proto::wire::tcp::{Deframer, PREFIX, prefix};
 use vpn_proto::{ListenerId, Moment, Transport};
@@ -29,9 +32,7 @@ use vpn_server::dataplane::offload::{
 use vpn_server::dataplane::pipeline::Pipeline;
 use vpn_server::dataplane::send_queue::SendQueue;
 use vpn_server::dataplane::{ControlSink, Peer, Tables};
-use vpn_server::policy::{
-    AuthorizationRule, Evaluation, Policy, RuleId, Ruleset, TunnelNetwork, TunnelNetworkV6,
-};
+use vpn_server::policy;
 use vpn_server::transport::poller::{Poller, Token};
 use vpn_server::transport::tcp::{Connection, Precedence};
 use vpn_server::transport::{Offload, ReceiveBatch, Received, SUPER_BUFFER};
@@ -59,7 +60,7 @@ fn a_packet_of_an_old_client_allocates_nothing_in_either_direction() {
 }
 
 fn allocates_nothing(mut sessions: Sessions) {
-    let tables = Tables::new(4, policy());
+    let tables = Tables::new(4, policy(&["192.168.0.0/16", "fd07::/64"]));
     let peers =
         [2, 3].map(|host| join(&tables, &mut sessions, Transport::Udp, Ipv4Addr::new(10, 8, 0, host)));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
@@ -109,7 +110,7 @@ fn allocates_nothing(mut sessions: Sessions) {
 #[test]
 fn a_packet_in_a_frame_allocates_nothing_in_either_direction() {
     let mut sessions = Sessions::new();
-    let tables = Tables::new(4, policy());
+    let tables = Tables::new(4, policy(&["192.168.0.0/16", "fd07::/64"]));
     let peer = join(&tables, &mut sessions, Transport::Tcp, Ipv4Addr::new(10, 8, 0, 2));
     let (sink, counters): (ControlSink, _) = (Arc::new(|_| true), WorkerCounters::new());
     let pipeline = Pipeline { tables: &tables, sink: &sink, counters: &counters };
@@ -237,26 +238,6 @@ fn join(tables: &Tables, sessions: &mut Sessions, transport: Transport, address:
         .with_networks(vec![Ipv4Net::new([10, 20, host, 0].into(), 24).unwrap().into()]);
     tables.insert(slot, peer).unwrap();
     session
-}
-
-fn policy() -> Policy {
-    let (network, server) = ("fd00:8::/64".parse().unwrap(), "fd00:8::1".parse().unwrap());
-    let tunnel = TunnelNetwork {
-        network: "10.8.0.0/24".parse().unwrap(),
-        server: Ipv4Addr::new(10, 8, 0, 1),
-        ipv6: Some(TunnelNetworkV6 { network, server }),
-    };
-    let destinations = ["192.168.0.0/16", "fd07::/64"].map(|network| network.parse().unwrap());
-    let rules = destinations.map(|destination| AuthorizationRule::for_everybody(RuleId(0), destination));
-    let client_networks = vec!["10.20.0.0/16".parse().unwrap()];
-    Policy::compile(&Ruleset {
-        tunnel,
-        client_networks,
-        routes: destinations.to_vec(),
-        rules: rules.to_vec(),
-        evaluation: Evaluation::default(),
-        security: None,
-    })
 }
 
 /// Allocations of this thread while `work` runs.

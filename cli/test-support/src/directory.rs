@@ -10,7 +10,7 @@
 //! Searches outside of `dc=test` are answered by a referral to a server that is not there.
 
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ use crate::wait;
 
 /// Where Debian's and Ubuntu's packages put the server.
 const SLAPD: &str = "/usr/sbin/slapd";
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// A running directory on a host of the laboratory. Killed when dropped.
 pub struct Directory {
@@ -38,7 +38,7 @@ impl Directory {
     pub fn start(host: &Host, scratch: &Path, pki: &Pki) -> Result<Self> {
         let home = scratch.join("directory");
         fs::create_dir_all(home.join("data")).context("making the directory's home")?;
-        let (port, tls_port) = (free_port(host)?, free_port(host)?);
+        let [port, tls_port] = free_ports(host)?;
         let configuration = home.join("slapd.conf");
         fs::write(&configuration, configuration_text(&home, pki)).context("writing slapd.conf")?;
         fill(host, &home, &configuration)?;
@@ -72,9 +72,13 @@ impl Directory {
     }
 }
 
-fn free_port(host: &Host) -> Result<u16> {
-    let listener = host.tcp_listener(Ipv4Addr::LOCALHOST)?;
-    Ok(listener.local_addr().context("asking for a free port")?.port())
+/// Two that differ: both are held until both are known. Nobody else listens on the loopback address of `host` yet.
+fn free_ports(host: &Host) -> Result<[u16; 2]> {
+    let listeners = [host.tcp_listener(Ipv4Addr::LOCALHOST)?, host.tcp_listener(Ipv4Addr::LOCALHOST)?];
+    let port = |listener: &TcpListener| listener.local_addr().map(|address| address.port());
+    let [first, second] =
+        listeners.each_ref().map(|listener| port(listener).context("asking for a free port"));
+    Ok([first?, second?])
 }
 
 fn configuration_text(home: &Path, pki: &Pki) -> String {

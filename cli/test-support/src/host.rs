@@ -13,7 +13,7 @@ use crate::namespace::Namespace;
 use crate::process::Process;
 
 /// Longer than a TCP handshake through a tunnel takes, on a busy machine too.
-const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+const CONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// The logs of everything that ever ran in one laboratory.
 pub(crate) type Shelf = Arc<Mutex<Vec<Log>>>;

@@ -12,6 +12,7 @@
 pub mod command;
 pub mod directory;
 pub mod failure;
+pub mod figures;
 pub mod host;
 pub mod lab;
 pub mod leftovers;

@@ -80,6 +80,14 @@ impl Log {
         }
     }
 
+    /// Waits until everything is read that a process has said that ended. One that it left behind may still hold the
+    /// output, so there is a limit.
+    pub fn wait_for_end(&self, limit: Duration) {
+        let state = self.shared.state();
+        let goes_on = |state: &mut State| !state.ended;
+        drop(self.shared.changed.wait_timeout_while(state, limit, goes_on));
+    }
+
     /// The lines so far that contain `text`.
     #[must_use]
     pub fn matching(&self, text: &str) -> Vec<Line> {
@@ -132,7 +140,7 @@ impl Shared {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     #[test]
     fn finds_a_line_that_is_already_there() {
@@ -157,6 +165,16 @@ mod tests {
         let failure = log.wait_for("ready", Duration::from_secs(3600)).unwrap_err().to_string();
         assert!(failure.contains("before it ended"), "{failure}");
         assert!(failure.contains("fatal: no"), "{failure}");
+    }
+
+    #[test]
+    fn whoever_waits_for_the_end_has_the_last_words() {
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        let log = Log::follow("somebody", reader);
+        let speaker = thread::spawn(move || std::io::Write::write_all(&mut writer, b"last words\n"));
+        log.wait_for_end(LIMIT);
+        assert!(log.tail().contains("last words"), "{}", log.tail());
+        speaker.join().unwrap().unwrap();
     }
 
     #[test]

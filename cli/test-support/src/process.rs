@@ -12,7 +12,7 @@ use crate::log::Log;
 use crate::wait;
 
 /// How long a process may take to end after it was asked to.
-const GRACE: Duration = Duration::from_secs(10);
+const GRACE: Duration = Duration::from_secs(60);
 
 /// A running program whose output is followed. Killed when dropped.
 pub struct Process {
@@ -91,7 +91,7 @@ impl Drop for Process {
 mod tests {
     use super::*;
 
-    const LIMIT: Duration = Duration::from_secs(5);
+    const LIMIT: Duration = Duration::from_secs(60);
 
     fn shell(script: &str) -> Process {
         let mut command = command::tool("sh");

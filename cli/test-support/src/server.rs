@@ -19,7 +19,7 @@ use crate::{lab, postern, stock, wait};
 pub const CHOICE: &str = "INTEROP_SERVER";
 
 /// Enough for a start on a machine that is busy with other tests.
-const START_LIMIT: Duration = Duration::from_secs(20);
+const START_LIMIT: Duration = Duration::from_secs(60);
 
 /// Who plays the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -151,7 +151,13 @@ impl Server {
             let ready = is_bound && host.has_address(gateway)?;
             Ok(ready.then_some(()))
         });
-        ready.map_err(|failure| Failure::new(format!("{failure}\n{}", self.log().tail())))
+        ready.map_err(|failure| {
+            // One that has ended may have said why a moment ago.
+            if let Ok(Some(_)) = self.process.exit_status() {
+                self.log().wait_for_end(START_LIMIT);
+            }
+            Failure::new(format!("{failure}\n{}", self.log().tail()))
+        })
     }
 
     /// What it said.

@@ -40,15 +40,16 @@ pub fn for_child(child: &mut Child, limit: Duration) -> io::Result<Option<ExitSt
 
 #[cfg(test)]
 mod tests {
-    use std::process::Command;
+    use std::process::{Command, Stdio};
 
     use super::*;
 
     #[test]
     fn sees_the_end_of_a_process_and_the_end_of_patience() {
-        let mut child = Command::new("sleep").arg("0.05").spawn().unwrap();
+        let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         assert_eq!(for_child(&mut child, Duration::from_millis(1)).unwrap(), None);
-        let status = for_child(&mut child, Duration::from_secs(5)).unwrap().unwrap();
+        drop(child.stdin.take());
+        let status = for_child(&mut child, Duration::from_secs(60)).unwrap().unwrap();
         assert!(status.success());
         assert_eq!(
             for_child(&mut child, Duration::ZERO).unwrap(),
@@ -60,7 +61,7 @@ mod tests {
     #[test]
     fn answers_as_soon_as_the_condition_holds() {
         let mut looks = 0;
-        let answer = until("three looks", Duration::from_secs(5), || {
+        let answer = until("three looks", Duration::from_secs(60), || {
             looks += 1;
             Ok((looks == 3).then_some(looks))
         });

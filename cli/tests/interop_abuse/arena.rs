@@ -16,7 +16,9 @@ pub(crate) const MEMBER: &str = "mallory";
 /// The port of the one who is connected, so that it can be forged.
 pub(crate) const RESIDENT_PORT: u16 = 5005;
 /// When a client counts as shut out.
-const PATIENCE: Duration = Duration::from_secs(25);
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long replies of a series are waited for of which some stay away.
+const LAST_CALL: Duration = Duration::from_secs(2);
 const PING_INTERVAL: Duration = Duration::from_millis(10);
 
 /// An attack: goes on until it is told to stop.
@@ -147,7 +149,7 @@ impl<'lab> Arena<'lab> {
         })?;
         let lasted = began.elapsed();
         let after = self.usual_time_to_connect()?;
-        let report = pings.stop();
+        let report = pings.stop_within(LAST_CALL);
         Ok(Outcome {
             name: attack.name,
             blows: course.blows.load(Ordering::Relaxed),

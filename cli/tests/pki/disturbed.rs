@@ -145,6 +145,9 @@ fn usual_microseconds(place: &Place) -> u64 {
     u64::try_from(begin.elapsed().as_micros()).unwrap() * 3 / 2 + 1
 }
 
+/// Long enough for everybody's turn, on a slow disk too.
+const PATIENT: &str = "--lock-timeout=600";
+
 #[test]
 fn pki_05_parallel_builds_lose_nothing() {
     let place = Place::with_authority();
@@ -152,7 +155,7 @@ fn pki_05_parallel_builds_lose_nothing() {
     let build = |process: usize| {
         for number in 0..rounds(5, 20) {
             let name = format!("p{process}-{number}");
-            place.postern(&["build-client-full", &name, "nopass"]).succeeds();
+            place.postern(&[PATIENT, "build-client-full", &name, "nopass"]).succeeds();
         }
     };
     std::thread::scope(|scope| {
@@ -171,7 +174,7 @@ fn pki_06_of_two_builds_of_one_name_exactly_one_wins() {
         let name = format!("twin{round}");
         let outcomes: Vec<Option<i32>> = std::thread::scope(|scope| {
             let builds: Vec<_> = (0..4)
-                .map(|_| scope.spawn(|| place.postern(&["build-client-full", &name, "nopass"]).code))
+                .map(|_| scope.spawn(|| place.postern(&[PATIENT, "build-client-full", &name, "nopass"]).code))
                 .collect();
             builds.into_iter().map(|build| build.join().unwrap()).collect()
         });

@@ -13,5 +13,6 @@ mod mutation;
 mod random;
 mod requirements;
 mod resigned;
+mod stopwatch;
 mod support;
 mod vectors;

@@ -338,9 +338,10 @@ fn first_host(network: IpNet) -> Bits {
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
-    use std::time::{Duration, Instant};
+    use std::time::Duration;
 
     use proptest::prelude::*;
+    use rustix::time::{ClockId, clock_gettime};
 
     use super::*;
 
@@ -501,7 +502,7 @@ mod tests {
     #[test]
     fn a_million_addresses_are_leased_and_released_quickly() {
         let mut pool = pool("10.16.0.0/12");
-        let start = Instant::now();
+        let start = processor_time();
         for client in 0..u32::try_from(pool.capacity()).unwrap() {
             pool.lease(&client).unwrap();
         }
@@ -513,7 +514,8 @@ mod tests {
             pool.lease(&client).unwrap();
         }
         assert_eq!(pool.leased(), 1_048_573);
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+        let taken = processor_time().saturating_sub(start);
+        assert!(taken < Duration::from_secs(10), "{taken:?}");
     }
 
     proptest! {
@@ -545,6 +547,11 @@ mod tests {
                 prop_assert_eq!(pool.leased(), leases.len());
             }
         }
+    }
+
+    /// Of this thread: how long a busy machine lets it wait says nothing about its work.
+    fn processor_time() -> Duration {
+        clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap()
     }
 
     fn pool(network: &str) -> AddressPool<Ipv4Addr, u32> {

@@ -311,9 +311,9 @@ mod tests {
             sender.post_command(7);
         });
         let start = Instant::now();
-        let delivery = mailbox.take(Duration::from_secs(30));
+        let delivery = mailbox.take(Duration::from_secs(1000));
         assert_eq!(delivery.commands, [7]);
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < Duration::from_secs(500));
         thread.join().unwrap();
     }
 
@@ -334,7 +334,7 @@ mod tests {
             .collect();
         let mut received = 0;
         while received < 4000 {
-            received += mailbox.take(Duration::from_secs(5)).commands.len();
+            received += mailbox.take(Duration::from_secs(60)).commands.len();
         }
         assert_eq!(received, 4000);
         senders.into_iter().for_each(|sender| sender.join().unwrap());

@@ -34,7 +34,7 @@ use crate::testing::pki::{Issued, TestPki};
 use crate::transport::tcp::Standing;
 
 /// Far more than anything in here takes.
-const LIMIT: Duration = Duration::from_secs(20);
+const LIMIT: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_client_gets_in_and_is_known_everywhere() {

@@ -114,7 +114,7 @@ const PATIENCE: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{ErrorKind, Read};
     use std::net::TcpStream;
     use std::sync::Arc;
     use std::sync::atomic::Ordering;
@@ -212,7 +212,7 @@ mod tests {
         let bench = Bench::new();
         let listener = TcpListener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let mut client = TcpStream::connect(listener.address()).unwrap();
-        let Accepted { stream, .. } = listener.accept(ListenerId(7)).unwrap();
+        let Accepted { stream, .. } = accept(&listener);
         let connection = Connection::open(path(7), stream, Poller::new().unwrap(), Token(0)).unwrap();
         bench.outlets.roster().enter(Arc::new(connection));
         bench.flush(&mut bench.queue(&[(7, 2), (0, 1)]));
@@ -225,6 +225,16 @@ mod tests {
         bench.outlets.roster().find(&path(7)).unwrap().shut();
         bench.flush(&mut bench.queue(&[(7, 2)]));
         assert_eq!(bench.dropped(), [(DropReason::ConnectionGone, 2)]);
+    }
+
+    /// The connection of a client that has connected; the kernel may take a moment to hand it over.
+    fn accept(listener: &TcpListener) -> Accepted {
+        loop {
+            match listener.accept(ListenerId(7)) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::yield_now(),
+                outcome => return outcome.unwrap(),
+            }
+        }
     }
 
     struct Bench {

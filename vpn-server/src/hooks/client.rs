@@ -254,7 +254,7 @@ mod tests {
     use crate::testing::connection::connection;
     use crate::testing::login::facts;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     struct World {
         hooks: Arc<ClientHooks>,
@@ -275,7 +275,7 @@ mod tests {
                 disconnect: Some(command.clone()),
                 learn_address: Some(command),
                 server,
-                runner: Runner::new(Duration::from_secs(10)),
+                runner: Runner::new(LONG),
                 scratch: ScratchDirectory::open(directory.path()).unwrap(),
                 deferrals: Arc::new(Deferrals::start().unwrap()),
                 errands: Arc::new(Errands::start("test", 3).unwrap()),

@@ -209,7 +209,7 @@ mod tests {
     use crate::auth::login::LoginUpdate;
     use crate::hooks::ScratchDirectory;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     struct World {
         deferrals: Deferrals,
@@ -224,11 +224,11 @@ mod tests {
             Self { deferrals: Deferrals::start().unwrap(), scratch, _parent: parent }
         }
 
-        /// Waits for a decision that has `time`; answers with its two files.
-        fn defer(&self, number: u64, time: Duration) -> (PathBuf, PathBuf, Receiver<LoginUpdate>) {
+        /// A decision that has `time` from now; answers with its two files as well.
+        fn deferral(&self, number: u64, time: Duration) -> (Deferral, Files, Receiver<LoginUpdate>) {
             let file = || self.scratch.file("test", b"").unwrap();
             let (control, pending, (sender, updates)) = (file(), file(), channel());
-            let paths = (control.path().to_owned(), pending.path().to_owned());
+            let files = Files { control: control.path().to_owned(), pending: pending.path().to_owned() };
             let deferral = Deferral {
                 client: ClientNumber(number),
                 key: 0,
@@ -240,9 +240,21 @@ mod tests {
                 }),
                 deadline: Instant::now() + time,
             };
-            self.deferrals.wait(deferral);
-            (paths.0, paths.1, updates)
+            (deferral, files, updates)
         }
+
+        /// Waits for a decision that has `time`.
+        fn defer(&self, number: u64, time: Duration) -> (Files, Receiver<LoginUpdate>) {
+            let (deferral, files, updates) = self.deferral(number, time);
+            self.deferrals.wait(deferral);
+            (files, updates)
+        }
+    }
+
+    /// Where the decision and the wish to wait longer will stand.
+    struct Files {
+        control: PathBuf,
+        pending: PathBuf,
     }
 
     fn next(updates: &Receiver<LoginUpdate>) -> String {
@@ -259,35 +271,56 @@ mod tests {
     #[test]
     fn the_decision_is_read_from_the_file() {
         let world = World::new();
-        let (yes, _, of_yes) = world.defer(1, LONG);
-        let (no, _, of_no) = world.defer(2, LONG);
-        fs::write(no, "0").unwrap();
-        fs::write(yes, "1\n").unwrap();
+        let (yes, of_yes) = world.defer(1, LONG);
+        let (no, of_no) = world.defer(2, LONG);
+        fs::write(no.control, "0").unwrap();
+        fs::write(yes.control, "1\n").unwrap();
         assert_eq!((next(&of_yes), next(&of_no)), ("accepted".to_owned(), "no".to_owned()));
     }
 
     #[test]
     fn a_decision_that_does_not_come_in_time_is_a_no() {
         let world = World::new();
-        let (_, _, updates) = world.defer(1, Duration::from_millis(300));
+        let (_, updates) = world.defer(1, Duration::from_millis(300));
         assert_eq!(next(&updates), "login-timed-out");
     }
 
     #[test]
     fn a_program_may_ask_for_time_and_have_the_person_asked() {
         let world = World::new();
-        let (control, pending, updates) = world.defer(1, Duration::from_millis(500));
-        fs::write(pending, "60\nopenurl\nOPEN_URL:https://login.test/\n").unwrap();
+        let (deferral, files, updates) = world.deferral(1, LONG);
+        let first_deadline = deferral.deadline;
+        let mut state = State { waiting: vec![deferral], is_closed: false };
+        let just_before = first_deadline - Duration::from_secs(1);
+        fs::write(files.pending, "60\nopenurl\nOPEN_URL:https://login.test/\n").unwrap();
+        assert!(state.look(just_before).is_empty());
         assert_eq!(next(&updates), "wait 60 Some(OpenUrl(\"https://login.test/\"))");
-        std::thread::sleep(Duration::from_millis(700));
-        fs::write(control, "1").unwrap();
+        assert!(state.look(first_deadline).is_empty(), "it was extended");
+        fs::write(files.control, "1").unwrap();
+        let (deferral, progress) = state.look(just_before + Duration::from_secs(60)).remove(0);
+        deferral.end(&progress);
         assert_eq!(next(&updates), "accepted");
+    }
+
+    #[test]
+    fn the_time_that_a_program_asked_for_ends_too() {
+        let world = World::new();
+        let (deferral, files, updates) = world.deferral(1, LONG);
+        let now = deferral.deadline - LONG;
+        let mut state = State { waiting: vec![deferral], is_closed: false };
+        fs::write(files.pending, "5").unwrap();
+        assert!(state.look(now).is_empty());
+        assert_eq!(next(&updates), "wait 5 None");
+        assert!(state.look(now + Duration::from_secs(4)).is_empty());
+        let (deferral, progress) = state.look(now + Duration::from_secs(5)).remove(0);
+        deferral.end(&progress);
+        assert_eq!(next(&updates), "login-timed-out");
     }
 
     #[test]
     fn nobody_waits_for_a_client_that_is_gone() {
         let world = World::new();
-        let (control, _, updates) = world.defer(1, LONG);
+        let (Files { control, .. }, updates) = world.defer(1, LONG);
         assert_eq!(world.deferrals.control_file(ClientNumber(1), 0), Some(control.clone()));
         world.deferrals.forget(ClientNumber(1), 1);
         assert!(control.exists());

@@ -139,7 +139,7 @@ mod tests {
     use crate::testing::login::{facts, nobody};
     use crate::testing::pki::TestPki;
 
-    const RUNNER: Runner = Runner::new(Duration::from_secs(10));
+    const RUNNER: Runner = Runner::new(Duration::from_secs(60));
 
     fn is_accepted(verdict: &Verdict) -> bool {
         matches!(verdict, Verdict::Accept(_))

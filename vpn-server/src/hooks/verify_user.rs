@@ -216,7 +216,7 @@ mod tests {
     use crate::auth::login::LoginUpdate;
     use crate::testing::login::attempt;
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     struct World {
         decider: VerifyUser,
@@ -231,7 +231,7 @@ mod tests {
             let decider = VerifyUser::new(
                 command,
                 respond,
-                Runner::new(Duration::from_secs(10)),
+                Runner::new(LONG),
                 ScratchDirectory::open(directory.path()).unwrap(),
                 Arc::new(Deferrals::start().unwrap()),
                 LONG,
@@ -308,18 +308,19 @@ mod tests {
             let text = format!("(sleep 0.3; printf {decision} > $auth_control_file) & exit 2");
             let world = World::new(&text, VIA_FILE, None);
             let updates = world.ask("alice", "x");
-            assert_eq!(next(&updates), "wait 20");
+            assert_eq!(next(&updates), format!("wait {}", LONG.as_secs()));
             assert_eq!(next(&updates), expected);
         }
     }
 
     #[test]
     fn the_answer_of_a_person_reaches_a_program_that_decides() {
-        let verify = "printf '60\\ncrtext\\nCR_TEXT:R:Code?\\n' > $auth_pending_file; exit 2";
+        let verify = "printf '90\\ncrtext\\nCR_TEXT:R:Code?\\n' > $auth_pending_file; exit 2";
         let respond = "test \"$(cat $1)\" = MTIz && printf 1 > $auth_control_file";
         let world = World::new(verify, VIA_FILE, Some(respond));
         let updates = world.ask("alice", "x");
-        assert_eq!((next(&updates), next(&updates)), ("wait 20".to_owned(), "wait 60".to_owned()));
+        let waits = [format!("wait {}", LONG.as_secs()), "wait 90".to_owned()];
+        assert_eq!([next(&updates), next(&updates)], waits);
         world.decider.take_response(ClientNumber(7), 0, &Password::new("MTIz".to_owned()));
         assert_eq!(next(&updates), "accepted");
     }

@@ -16,7 +16,7 @@ use crate::clock::Clock;
 use crate::random::OperatingSystem;
 
 /// Far more than anything takes.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How long one look at the socket takes when nothing comes.
 const GLANCE: Duration = Duration::from_millis(5);

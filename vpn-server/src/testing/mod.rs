@@ -5,3 +5,4 @@ pub(crate) mod connection;
 pub(crate) mod login;
 pub(crate) mod namespace;
 pub(crate) mod pki;
+pub(crate) mod script;

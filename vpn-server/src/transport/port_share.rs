@@ -93,10 +93,14 @@ impl PortShare {
     /// # Errors
     /// The system refuses a thread or an event loop.
     pub fn start(backend: Backend) -> io::Result<Self> {
+        Self::with_room_for(GUESTS, backend)
+    }
+
+    fn with_room_for(room: usize, backend: Backend) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_io().enable_time().build()?;
-        let (guests, arrivals) = mpsc::channel(GUESTS);
+        let (guests, arrivals) = mpsc::channel(room);
         let thread = thread::Builder::new().name("port-share".to_owned()).spawn(move || {
-            runtime.block_on(receive(arrivals, backend));
+            runtime.block_on(receive(arrivals, room, backend));
             runtime.shutdown_background();
         })?;
         Ok(Self { guests: Some(guests), thread: Some(thread) })
@@ -120,9 +124,9 @@ impl Drop for PortShare {
 }
 
 /// Relays every guest that there is room for, until nobody can bring any more.
-async fn receive(mut arrivals: mpsc::Receiver<Guest>, backend: Backend) {
+async fn receive(mut arrivals: mpsc::Receiver<Guest>, room: usize, backend: Backend) {
     let backend = Arc::new(Reachability { backend, is_reachable: AtomicBool::new(true) });
-    let room = Arc::new(Semaphore::new(GUESTS));
+    let room = Arc::new(Semaphore::new(room));
     while let Some(guest) = arrivals.recv().await {
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else {
             continue;
@@ -220,7 +224,7 @@ mod tests {
     fn a_guest_more_than_there_is_room_for_is_closed_and_the_others_stay() {
         let world = World::new();
         let mut clients = vec![];
-        for _ in 0..GUESTS {
+        for _ in 0..ROOM {
             let (client, connection) = world.connection();
             assert!(world.share.pass_on(connection, b"hello".to_vec()));
             clients.push((client, world.backend.accept().unwrap().0));
@@ -229,10 +233,10 @@ mod tests {
         // Whether it still fits the queue or not, it is closed.
         let _ = world.share.pass_on(connection, b"hello".to_vec());
         assert_eq!(one_more.read(&mut [0; 10]).unwrap(), 0);
-        let (client, server) = &mut clients[GUESTS - 1];
+        let (client, server) = &mut clients[ROOM - 1];
         server.write_all(b"still here").unwrap();
         client.read_exact(&mut [0; 10]).unwrap();
-        clients.truncate(GUESTS - 1);
+        clients.truncate(ROOM - 1);
         let has_room_again = || {
             let (mut client, connection) = world.connection();
             let _ = world.share.pass_on(connection, b"hello".to_vec());
@@ -261,6 +265,9 @@ mod tests {
         assert!(matches!(client.read(&mut [0; 10]), Ok(0) | Err(_)));
     }
 
+    /// Each guest takes four files of this process.
+    const ROOM: usize = 16;
+
     struct World {
         share: PortShare,
         backend: TcpListener,
@@ -271,7 +278,7 @@ mod tests {
         fn new() -> Self {
             let backend = TcpListener::bind("127.0.0.1:0").unwrap();
             let address = backend.local_addr().unwrap().to_string();
-            let share = PortShare::start(address.parse().unwrap()).unwrap();
+            let share = PortShare::with_room_for(ROOM, address.parse().unwrap()).unwrap();
             Self { share, backend, front: TcpListener::bind("127.0.0.1:0").unwrap() }
         }
 
@@ -280,7 +287,7 @@ mod tests {
             let client = TcpStream::connect(self.front.local_addr().unwrap()).unwrap();
             let (connection, _) = self.front.accept().unwrap();
             connection.set_nonblocking(true).unwrap();
-            client.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+            client.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
             (client, connection)
         }
     }

@@ -22,7 +22,7 @@ pub const DEVICE: &str = "tun0";
 pub const CONNECTED: &str = "Initialization Sequence Completed";
 
 /// Enough for a handshake on a machine that is busy with other tests.
-const CONNECT_LIMIT: Duration = Duration::from_secs(30);
+const CONNECT_LIMIT: Duration = Duration::from_secs(60);
 
 /// A running client. Killed when dropped.
 pub struct StockClient<'lab> {

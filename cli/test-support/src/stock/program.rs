@@ -1,7 +1,6 @@
 //! Which `openvpn` runs.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::command::{self, tool};
@@ -58,10 +57,13 @@ impl Program {
             )));
         };
         image[at..at + ABILITIES.len()].copy_from_slice(b"IV_PROTO=2\n\0\0");
-        let copy = directory.join("openvpn-2.4-abilities");
-        fs::write(&copy, image).context("writing the copy")?;
-        fs::set_permissions(&copy, fs::Permissions::from_mode(0o755))
-            .context("making the copy executable")?;
+        let (draft, copy) = (directory.join("openvpn-2.4-draft"), directory.join("openvpn-2.4-abilities"));
+        fs::write(&draft, image).context("writing the copy")?;
+        // Descriptors of ours are inherited by whatever another test starts meanwhile, and a file that anybody has open
+        // for writing is not executed.
+        let mut install = tool("install");
+        install.args(["--mode", "755"]).args([&draft, &copy]);
+        command::succeed(install)?;
         Ok(Self(copy))
     }
 

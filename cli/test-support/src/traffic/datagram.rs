@@ -7,8 +7,10 @@ use std::time::Duration;
 use crate::failure::{Context, Failure, Result};
 use crate::host::Host;
 
-/// How long a receiver waits before it says that nothing came.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Longer than a datagram is under way, on a busy machine too.
+const LIMIT: Duration = Duration::from_secs(60);
+/// How long a receiver listens before it says that nothing came.
+const SILENCE: Duration = Duration::from_secs(1);
 
 /// A machine that waits for datagrams.
 pub struct Receiver {
@@ -18,9 +20,7 @@ pub struct Receiver {
 impl Receiver {
     /// Waits on `host` at `address`, on a free port.
     pub fn on(host: &Host, address: impl Into<IpAddr>) -> Result<Self> {
-        let socket = host.udp_socket(address, 0)?;
-        socket.set_read_timeout(Some(PATIENCE)).context("setting a time limit")?;
-        Ok(Self { socket })
+        Ok(Self { socket: host.udp_socket(address, 0)? })
     }
 
     /// Where to send to.
@@ -28,8 +28,19 @@ impl Receiver {
         self.socket.local_addr().context("asking for the port")
     }
 
-    /// The next datagram and its sender; `None` when none comes within a second.
-    pub fn receive(&self) -> Result<Option<(String, SocketAddr)>> {
+    /// The next datagram and its sender.
+    pub fn receive(&self) -> Result<(String, SocketAddr)> {
+        let received = self.receive_within(LIMIT)?;
+        received.ok_or_else(|| Failure::new(format!("no datagram came within {LIMIT:?}")))
+    }
+
+    /// The datagram that comes within a second, where none must.
+    pub fn intruder(&self) -> Result<Option<(String, SocketAddr)>> {
+        self.receive_within(SILENCE)
+    }
+
+    fn receive_within(&self, limit: Duration) -> Result<Option<(String, SocketAddr)>> {
+        self.socket.set_read_timeout(Some(limit)).context("setting a time limit")?;
         let mut buffer = [0; 1500];
         match self.socket.recv_from(&mut buffer) {
             Ok((length, from)) => Ok(Some((String::from_utf8_lossy(&buffer[..length]).into_owned(), from))),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_socket_recv_buffer_size_force;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::failure::{Context, Failure, Result};
@@ -15,7 +16,9 @@ use crate::host::Host;
 use crate::wait;
 
 /// How long an answer may be under way when a series ends.
-const LAST_CALL: Duration = Duration::from_secs(2);
+const LAST_CALL: Duration = Duration::from_secs(30);
+/// Holds what comes while the receiving thread has to wait for a processor for many seconds.
+const RECEIVE_BUFFER: usize = 4 << 20;
 /// How often the receiving thread looks up from its socket.
 const RECEIVE_SLICE: Duration = Duration::from_millis(100);
 /// Request and reply: type, code, checksum, identifier, sequence, then our 32-bit number.
@@ -68,6 +71,7 @@ impl Ping {
         let socket = host.enter(|| Socket::new(domain, Type::RAW, Some(protocol)))?;
         let socket = Arc::new(socket.context("making a raw socket")?);
         socket.set_read_timeout(Some(RECEIVE_SLICE)).context("setting a time limit")?;
+        set_socket_recv_buffer_size_force(&socket, RECEIVE_BUFFER).context("enlarging the receive buffer")?;
         let identifier = NEXT_IDENTIFIER.fetch_add(1, Ordering::Relaxed);
         let shared = Arc::<Shared>::default();
         let receiver = {
@@ -101,10 +105,16 @@ impl Ping {
 
     /// Stops sending, waits for the replies under way, and answers with the whole series.
     #[must_use]
-    pub fn stop(mut self) -> PingReport {
+    pub fn stop(self) -> PingReport {
+        self.stop_within(LAST_CALL)
+    }
+
+    /// The same for a series of which some replies stay away: waits for them no longer than `limit`.
+    #[must_use]
+    pub fn stop_within(mut self, limit: Duration) -> PingReport {
         self.shared.sending_stopped.store(true, Ordering::Relaxed);
         let _whatever_is_missing_is_lost =
-            wait::until("the last reply", LAST_CALL, || Ok(self.report().lost().is_empty().then_some(())));
+            wait::until("the last reply", limit, || Ok(self.report().lost().is_empty().then_some(())));
         self.end();
         self.report()
     }

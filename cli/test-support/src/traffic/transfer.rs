@@ -12,7 +12,7 @@ use crate::failure::{Context, Failure, Result};
 use crate::host::Host;
 
 /// A transfer that makes no progress for this long has failed. There is no limit on the whole.
-const STALL: Duration = Duration::from_secs(20);
+const STALL: Duration = Duration::from_secs(60);
 /// The unit of sending and comparing.
 const BLOCK: usize = 64 * 1024;
 

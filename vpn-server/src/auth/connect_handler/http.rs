@@ -74,8 +74,10 @@ impl Service {
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{Ipv4Addr, SocketAddr, TcpListener};
     use std::thread::JoinHandle;
+
+    use socket2::{Domain, Socket, Type};
 
     use super::*;
 
@@ -86,7 +88,7 @@ mod tests {
         let answer = answer.to_owned();
         let thread = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            stream.set_read_timeout(Some(LONG)).unwrap();
             let (mut asked, mut buffer) = (Vec::new(), [0; 4096]);
             while !asked.ends_with(b"}") {
                 let length = stream.read(&mut buffer).unwrap();
@@ -102,7 +104,7 @@ mod tests {
         Service::new(url, None, timeout).unwrap().ask(b"{\"a\":1}", 16)
     }
 
-    const LONG: Duration = Duration::from_secs(20);
+    const LONG: Duration = Duration::from_secs(60);
 
     #[test]
     fn a_request_is_posted_as_json_and_the_body_is_the_answer() {
@@ -138,11 +140,14 @@ mod tests {
 
     #[test]
     fn a_service_that_is_not_there_or_says_nothing_is_told_apart() {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap());
-        let late = ask(&url, Duration::from_millis(300)).unwrap_err();
+        let url = |address: SocketAddr| format!("http://{address}/");
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let late = ask(&url(silent.local_addr().unwrap()), Duration::from_millis(300)).unwrap_err();
         assert_eq!(late.reason(), "client-connect-handler-timed-out");
-        drop(listener);
-        assert_eq!(ask(&url, LONG).unwrap_err().reason(), "client-connect-handler-service-error");
+        // Nobody else can get a port that is bound, and nobody listens there.
+        let absent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        absent.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()).unwrap();
+        let absent_url = url(absent.local_addr().unwrap().as_socket().unwrap());
+        assert_eq!(ask(&absent_url, LONG).unwrap_err().reason(), "client-connect-handler-service-error");
     }
 }

@@ -322,7 +322,7 @@ mod tests {
             let (sender, updates) = channel();
             let answer = Answer::new(move |update| sender.send(update).unwrap());
             self.decider.decide(&Arc::new(attempt(username, password)), answer);
-            match updates.recv_timeout(Duration::from_secs(20)).unwrap() {
+            match updates.recv_timeout(Duration::from_secs(60)).unwrap() {
                 LoginUpdate::Decided(Verdict::Accept(_)) => "accepted".to_owned(),
                 LoginUpdate::Decided(Verdict::Deny(denial)) => denial.code.to_owned(),
                 other @ (LoginUpdate::Wait(_) | LoginUpdate::Decided(_)) => panic!("{other:?}"),

@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn accept(listener: &TcpListener) -> Accepted {
-        for _ in 0..1000 {
+        for _ in 0..60_000 {
             match listener.accept(ListenerId(3)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     std::thread::sleep(Duration::from_millis(1));

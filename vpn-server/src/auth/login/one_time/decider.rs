@@ -324,7 +324,7 @@ mod tests {
             let (sender, updates) = channel();
             let answer = Answer::new(move |update| sender.send(update).unwrap());
             self.decider.decide(&Arc::new(attempt(user, shown)), answer);
-            match updates.recv_timeout(Duration::from_secs(20)).unwrap() {
+            match updates.recv_timeout(Duration::from_secs(60)).unwrap() {
                 LoginUpdate::Decided(verdict) => verdict,
                 LoginUpdate::Wait(_) => panic!("nobody asks for patience"),
             }

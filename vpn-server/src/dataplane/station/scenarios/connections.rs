@@ -387,4 +387,4 @@ fn admit(
     session
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
