@@ -5,12 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use vpn_server::config::Options;
 
-/// Run the VPN server in the foreground.
-///
-/// Every flag can also stand in a TOML file (--config) under the same name; a flag beats the file. SIGTERM stops the
-/// server and tells its clients, SIGHUP reloads certificates, the revocation list, the connection log, and from the file
-/// routes, authorizations, name servers and --max-sessions. The revocation list is also watched: a client that is
-/// revoked in it is disconnected at once.
+// What the command is for stands at its name, in `Command`.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
@@ -247,7 +242,11 @@ pub(crate) struct ServeArgs {
     one_time_secrets: Option<PathBuf>,
 
     /// The part of a certificate that says who a client is [default: cn]
-    #[arg(long, value_name = "cn|uid|serial-number|email|upn|dns|uri", help_heading = "Logins")]
+    #[arg(
+        long,
+        value_name = "cn|uid|serial-number|subject-email|email|upn|dns|uri",
+        help_heading = "Logins"
+    )]
     certificate_identity: Option<String>,
 
     /// The user name has to be the name in the certificate
@@ -385,6 +384,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
 
+    /// What the server takes from itself: calls and files that it does not need [default: auto]
+    #[arg(long, value_name = "auto|always|off", help_heading = "Operation")]
+    confine: Option<String>,
+
     /// Become this user once everything is set up that only root can do
     #[arg(long, value_name = "NAME", help_heading = "Operation")]
     user: Option<String>,
@@ -496,6 +499,7 @@ impl ServeArgs {
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
+            confine: self.confine.clone(),
             user: self.user.clone(),
             group: self.group.clone(),
             crl_grace: self.crl_grace,
