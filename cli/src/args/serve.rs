@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, ValueHint};
 use vpn_server::config::Options;
 
-// What the command is for stands at its name, in `Command`.
+/// Run the VPN server in the foreground.
+///
+/// Every flag can also stand in a TOML file (--config) under the same name; a flag beats the file. SIGTERM stops the
+/// server and tells its clients, SIGHUP reloads certificates, the revocation list, the connection log, and from the file
+/// routes, authorizations, name servers and --max-sessions. The revocation list is also watched: a client that is
+/// revoked in it is disconnected at once.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
