@@ -84,6 +84,11 @@ pub fn private_key(octets: &[u8]) {
     files::private_key(octets);
 }
 
+/// PKCS#12 containers.
+pub fn container(octets: &[u8]) {
+    files::container(octets);
+}
+
 /// easy-rsa's settings, as far as no shell is needed for them.
 pub fn vars(octets: &[u8]) {
     let text = String::from_utf8_lossy(octets);

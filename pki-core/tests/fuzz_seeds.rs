@@ -51,3 +51,8 @@ fn pki_12_seeds_of_private_keys_pass() {
 fn cfg_02_seeds_of_judged_profiles_pass() {
     replay("lint", fuzzing::lint);
 }
+
+#[test]
+fn pki_12_seeds_of_containers_pass() {
+    replay("container", fuzzing::container);
+}

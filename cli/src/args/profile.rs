@@ -41,6 +41,9 @@ pub(crate) struct ProfileArgs {
     /// Have the client ask for a user name and a password as well
     #[arg(long)]
     pub(crate) auth_user_pass: bool,
+    /// Have the client ask this as well, for a server with --one-time-secrets: "Code from your app"
+    #[arg(long, value_name = "QUESTION", requires = "auth_user_pass")]
+    pub(crate) static_challenge: Option<String>,
     /// Have the client put a random label in front of the host name, which a wildcard record must answer
     #[arg(long)]
     pub(crate) remote_random_hostname: bool,

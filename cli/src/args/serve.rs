@@ -247,7 +247,11 @@ pub(crate) struct ServeArgs {
     one_time_secrets: Option<PathBuf>,
 
     /// The part of a certificate that says who a client is [default: cn]
-    #[arg(long, value_name = "cn|uid|serial-number|email|upn|dns|uri", help_heading = "Logins")]
+    #[arg(
+        long,
+        value_name = "cn|uid|serial-number|subject-email|email|upn|dns|uri",
+        help_heading = "Logins"
+    )]
     certificate_identity: Option<String>,
 
     /// The user name has to be the name in the certificate
@@ -385,6 +389,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath, help_heading = "Operation")]
     state_dir: Option<PathBuf>,
 
+    /// What the server takes from itself: calls and files that it does not need [default: auto]
+    #[arg(long, value_name = "auto|always|off", help_heading = "Operation")]
+    confine: Option<String>,
+
     /// Become this user once everything is set up that only root can do
     #[arg(long, value_name = "NAME", help_heading = "Operation")]
     user: Option<String>,
@@ -496,6 +504,7 @@ impl ServeArgs {
             no_nat: self.no_nat.then_some(true),
             connection_log: self.connection_log.clone(),
             state_dir: self.state_dir.clone(),
+            confine: self.confine.clone(),
             user: self.user.clone(),
             group: self.group.clone(),
             crl_grace: self.crl_grace,

@@ -43,6 +43,9 @@ pub(crate) struct OneTimeCodes {
     /// What apps call the server
     #[arg(long, value_name = "NAME", default_value = "Postern VPN")]
     pub(crate) issuer: String,
+    /// Draw the link as a QR code for the camera of a phone, too
+    #[arg(long)]
+    pub(crate) qr: bool,
     /// The name of the user, as it is typed at the login
     pub(crate) name: String,
 }

@@ -29,12 +29,13 @@ pub(super) struct Daemon<Reread> {
     pid_file: Option<File>,
     keeps_stderr: bool,
     clients: Option<Arc<dyn ClientDirectory>>,
+    files: Vec<PathBuf>,
 }
 
 impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
     /// `reread` reads the configuration once more, for a reload; `tap` is where its log can be listened to.
     pub(super) fn new(output: Output, tap: Arc<LogTap>, reread: Reread) -> Self {
-        Self { output, tap, reread, pid_file: None, keeps_stderr: true, clients: None }
+        Self { output, tap, reread, pid_file: None, keeps_stderr: true, clients: None, files: Vec::new() }
     }
 
     /// Writes the process id into a file once the server is ready. It is opened before that: a server that becomes another
@@ -52,6 +53,12 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Daemon<Reread> {
     /// Looks single clients up in a directory instead of in the configuration.
     pub(super) fn with_clients(mut self, clients: Option<Arc<dyn ClientDirectory>>) -> Self {
         self.clients = clients;
+        self
+    }
+
+    /// Says which files and directories `reread` needs, beside those that the configuration names.
+    pub(super) fn with_files(mut self, files: impl IntoIterator<Item = PathBuf>) -> Self {
+        self.files.extend(files);
         self
     }
 
@@ -122,6 +129,10 @@ impl<Reread: FnMut() -> Result<Config, RereadError>> Hooks for Daemon<Reread> {
 
     fn client_directory(&self) -> Option<Arc<dyn ClientDirectory>> {
         self.clients.clone()
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        self.files.clone()
     }
 
     fn log_tap(&self) -> Arc<LogTap> {

@@ -23,7 +23,7 @@ use crate::output::Answer;
 
 pub(super) fn run(session: &Session, arguments: &OpenVpnArgs) -> Result<Answer, CliError> {
     let source = Source::new(&arguments.words)?;
-    let translation = source.translate()?;
+    let (translation, files) = (source.translate()?, source.files()?);
     if translation.process.is_daemon
         && let Role::Parent = detach::role()
     {
@@ -35,11 +35,13 @@ pub(super) fn run(session: &Session, arguments: &OpenVpnArgs) -> Result<Answer, 
     let pid_file = translation.process.pid_file.clone();
     let has_log_file = translation.process.log.is_some();
     let client_directory = translation.client_directory.clone();
+    let client_files = client_directory.clone();
     let config = take_up(translation)?;
     let clients = client_directory.map(|directory| {
         Arc::new(ClientConfigDirectory::new(directory, config.inside.clone())) as Arc<dyn ClientDirectory>
     });
     Daemon::new(session.output, tap, || take_up(source.translate()?))
+        .with_files(files.into_iter().chain(client_files))
         .with_pid_file(pid_file)
         .with_clients(clients)
         .without_stderr(has_log_file)
@@ -70,8 +72,16 @@ impl Source {
     }
 
     fn translate(&self) -> Result<Translation, StockError> {
-        let directives = stock::load(self.command_line.clone(), &self.surroundings.directory)?;
-        stock::translate(&directives, &self.surroundings)
+        stock::translate(&self.directives()?, &self.surroundings)
+    }
+
+    /// The files that a translation reads.
+    fn files(&self) -> Result<Vec<PathBuf>, StockError> {
+        Ok(stock::files(&self.directives()?, &self.surroundings.directory))
+    }
+
+    fn directives(&self) -> Result<Vec<Directive>, StockError> {
+        stock::load(self.command_line.clone(), &self.surroundings.directory)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use pki_core::bundle::ovpn::{
-    ClientIdentity, ClientProfile, ControlWrapping, Dialect, Host, Port, ProfileKey, Protocol, Remote,
-    ServerName, TlsAuthDirection,
+    Challenge, ClientIdentity, ClientProfile, ControlWrapping, Dialect, Host, Port, ProfileKey, Protocol,
+    Remote, ServerName, TlsAuthDirection,
 };
 use pki_core::bundle::static_key::ClientKey;
 use pki_core::cert::Certificate;
@@ -25,6 +25,7 @@ pub(super) struct Terms {
     wrapping: Option<ControlWrapping>,
     server_name: Option<ServerName>,
     asks_password: bool,
+    challenge: Option<Challenge>,
     random_host: bool,
 }
 
@@ -46,6 +47,7 @@ impl Terms {
             server_name: arguments.server_name.as_deref().map(ServerName::parse).transpose()?,
             wrapping: wrapping(session, arguments, name, present)?,
             asks_password: arguments.auth_user_pass,
+            challenge: arguments.static_challenge.as_deref().map(Challenge::parse).transpose()?,
             random_host: arguments.remote_random_hostname,
         })
     }
@@ -161,6 +163,7 @@ impl Ingredients {
             wrapping: terms.wrapping,
             server_name: terms.server_name,
             asks_password: terms.asks_password,
+            challenge: terms.challenge,
             random_host: terms.random_host,
         }
     }

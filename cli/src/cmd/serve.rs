@@ -21,7 +21,7 @@ pub(super) fn run(session: &Session, arguments: &ServeArgs) -> Result<Answer, Cl
     if arguments.check {
         return check(session, &config);
     }
-    Daemon::new(session.output, tap, || Ok(source.read()?)).serve(config)
+    Daemon::new(session.output, tap, || Ok(source.read()?)).with_files(arguments.config.clone()).serve(config)
 }
 
 /// Everything that can be checked without privileges and without changing anything.

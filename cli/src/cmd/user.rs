@@ -17,6 +17,7 @@ use super::Session;
 use crate::args::user::{OneTimeCodes, OneUser, UserCommand, UserFile, WithPassword};
 use crate::error::CliError;
 use crate::output::Answer;
+use crate::output::qr::LinkCode;
 
 pub(super) fn run(session: &Session, command: &UserCommand) -> Result<Answer, CliError> {
     match command {
@@ -87,7 +88,8 @@ fn new_one_time_secret(session: &Session, arguments: &OneTimeCodes) -> Result<An
         session.output.note(&format!("The former secret of {username} makes no valid codes any longer."));
     }
     let value = json!({ "user": username.as_str(), "uri": uri.as_str(), "replaced": !is_new });
-    Ok(Answer { text: format!("{}\n", *uri), value, warnings: Vec::new() })
+    let picture = if arguments.qr { LinkCode::of(&uri)?.to_text() } else { String::new() };
+    Ok(Answer { text: format!("{picture}{}\n", *uri), value, warnings: Vec::new() })
 }
 
 fn secrets_or_none(path: &Path) -> Result<OneTimeSecrets, CliError> {

@@ -42,12 +42,13 @@ fn outline(profile: &str) -> String {
 fn each_client_gets_the_directives_that_it_knows() {
     let place = place();
     let mut transcript = String::new();
-    let cases: [&[&str]; 8] = [
+    let cases: [&[&str]; 9] = [
         &[],
         &["--for", "openvpn2.4", "--tls-crypt", "ta.key", "--proto", "tcp", "--port", "443"],
         &["--for", "openvpn2.6", "--tls-crypt-v2", "v2.key", "--server-name", "VPN Server"],
         &["--for", "connect", "--tls-auth", "ta.key:1", "--auth", "sha512", "--auth-user-pass"],
         &["--for", "aws", "--remote-random-hostname", "--server-name", "server"],
+        &["--for", "aws", "--auth-user-pass", "--static-challenge", "Enter MFA code "],
         &["--for", "networkmanager", "--tls-auth", "ta.key"],
         &["--without-key"],
         &["--tls-crypt-v2", "v2.key", "--tls-crypt-v2-metadata", "user"],
@@ -65,8 +66,9 @@ fn cfg_01_hostile_values_and_impossible_wishes_are_refused_and_nothing_is_writte
     std::fs::write(place.file("scribble"), "no key").unwrap();
     std::fs::write(place.file("taken.p12"), "mine").unwrap();
     let mut transcript = String::new();
-    let cases: [&[&str]; 14] = [
+    let cases: [&[&str]; 15] = [
         &["--server-name", "x\" name\nup /tmp/x"],
+        &["--auth-user-pass", "--static-challenge", "code\" 1\nup /tmp/x"],
         &["--server-name", "</ca>"],
         &["--tls-auth", "scribble"],
         &["--tls-crypt-v2", "ta.key"],

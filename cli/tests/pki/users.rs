@@ -32,6 +32,26 @@ fn users_come_change_and_go() {
 }
 
 #[test]
+fn a_secret_for_codes_is_a_link_and_on_request_a_picture_above_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let secrets = directory.path().join("secrets");
+    let totp = |name: &str, options: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+        command.args(["--batch", "user", "totp", name]).args(options).arg("--secrets").arg(&secrets);
+        said(&command.output().unwrap())
+    };
+    let link = totp("alice", &[]);
+    assert!(link.starts_with("otpauth://totp/") && link.lines().count() == 1, "{link}");
+    let drawn = totp("bob", &["--qr"]);
+    let (picture, link) = drawn.trim_end().rsplit_once('\n').unwrap();
+    assert!(link.starts_with("otpauth://totp/"), "{link}");
+    assert!(
+        picture.lines().count() > 15 && picture.lines().all(|line| line.chars().count() > 30),
+        "{picture}"
+    );
+}
+
+#[test]
 fn mistakes_change_nothing_and_are_named() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("users");

@@ -24,6 +24,14 @@ pub enum BundleError {
         /// What the reader says.
         reason: String,
     },
+    /// A PKCS#12 file that takes too long to open.
+    #[error("the PKCS#12 file asks for {rounds} rounds of key derivation where {limit} are allowed")]
+    Pkcs12TooExpensive {
+        /// The rounds of one derivation, or of all.
+        rounds: u64,
+        /// How many are allowed.
+        limit: u64,
+    },
     /// A PKCS#12 file does not open with this passphrase.
     #[error("the passphrase does not open the PKCS#12 file")]
     WrongPassphrase,
@@ -59,6 +67,7 @@ impl Explain for BundleError {
             Self::Pkcs12 { .. } => "pkcs12-unwritable",
             Self::Archive { .. } => "archive-unwritable",
             Self::Pkcs12Unreadable { .. } => "pkcs12-unreadable",
+            Self::Pkcs12TooExpensive { .. } => "pkcs12-too-expensive",
             Self::WrongPassphrase => "pkcs12-wrong-passphrase",
             Self::NoKeyPair => "pkcs12-without-key",
             Self::NoAuthority => "pkcs12-without-authority",
@@ -79,6 +88,9 @@ impl Explain for BundleError {
             Self::Pkcs12 { .. } => "Export without a chain, or as PEM.".into(),
             Self::Archive { .. } => "Hand the files out one by one.".into(),
             Self::Pkcs12Unreadable { .. } => "Write it again: openssl pkcs12 -export, or export-p12.".into(),
+            Self::Pkcs12TooExpensive { .. } => {
+                "Write it again with fewer: openssl pkcs12 -export -iter 600000.".into()
+            }
             Self::WrongPassphrase => "Give the passphrase it was exported with.".into(),
             Self::NoKeyPair => "Export one certificate together with its key.".into(),
             Self::NoAuthority => "Export the CA certificate with it, or name it as 'ca'.".into(),

@@ -55,12 +55,16 @@ fn open_vpn(profile: &ClientProfile<'_>, leaf: &Certificate) -> Result<Value, Pr
     set("Cipher", "AES-256-GCM".into());
     set("CompressionAlgorithm", "None".into());
     set("RemoteCertTLS", "server".into());
-    set("RenegSec", 0.into());
     set("TLSVersionMin", "1.2".into());
     set("ServerCARefs", profile.authorities.iter().map(guid).collect());
     set("ClientCertType", "Ref".into());
     set("ClientCertRef", guid(leaf).into());
-    set("UserAuthenticationType", if profile.asks_password { "Password" } else { "None" }.into());
+    let asked = match (profile.asks_password, &profile.challenge) {
+        (_, Some(_)) => "PasswordAndOTP",
+        (true, None) => "Password",
+        (false, None) => "None",
+    };
+    set("UserAuthenticationType", asked.into());
     if let Some(name) = &profile.server_name {
         set("VerifyX509", json!({ "Name": name.as_str(), "Type": "name" }));
     }

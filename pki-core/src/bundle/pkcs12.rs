@@ -3,6 +3,8 @@
 //! Encoding is the library's; this module decides the algorithms: AES-256 with HMAC-SHA256, or triple DES with SHA-1
 //! for importers that know nothing newer.
 
+mod cost;
+
 use base64ct::{Base64, Encoding};
 use p12_keystore::{
     Certificate as StoredCertificate, CertificateBag, EncryptionAlgorithm, KeyStore, KeyStoreEntry,
@@ -16,6 +18,7 @@ use crate::cert::Certificate;
 use crate::key::PrivateKey;
 use crate::secret::{Passphrase, SecretBytes};
 use crate::x509::Certificate as ParsedCertificate;
+use crate::x509::der::DerError;
 
 /// What goes into a container.
 pub struct Contents<'a> {
@@ -88,10 +91,24 @@ pub struct Opened {
 /// Reads a container as `openssl pkcs12 -export` and [`write()`] make it, or its Base64 text as inline blocks have it.
 ///
 /// # Errors
-/// [`BundleError::Pkcs12Unreadable`], [`BundleError::WrongPassphrase`], [`BundleError::PassphraseNotText`], and
+/// [`BundleError::Pkcs12Unreadable`], [`BundleError::WrongPassphrase`], [`BundleError::PassphraseNotText`],
+/// [`BundleError::Pkcs12TooExpensive`] for containers that ask for more than [`MOST_ROUNDS`], and
 /// [`BundleError::NoKeyPair`] for containers with none or several keys.
 pub fn read(container: &[u8], passphrase: Option<&Passphrase>) -> Result<Opened, BundleError> {
+    read_within(MOST_ROUNDS, container, passphrase)
+}
+
+/// The same with another limit for the rounds of key derivation, all of them together.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_within(
+    most_rounds: u64,
+    container: &[u8],
+    passphrase: Option<&Passphrase>,
+) -> Result<Opened, BundleError> {
     let der = der_of(container);
+    check_cost(&der, most_rounds)?;
     let archive = Pkcs12Archive::from_pkcs12(&der, text_of(passphrase)?).map_err(unreadable)?;
     let [key] = archive.keys.as_slice() else { return Err(BundleError::NoKeyPair) };
     let damaged = |reason: String| BundleError::Pkcs12Unreadable { reason };
@@ -102,6 +119,18 @@ pub fn read(container: &[u8], passphrase: Option<&Passphrase>) -> Result<Opened,
     let own = others.iter().position(|certificate| certificate.public_key_info() == key.public_key_info());
     let certificate = others.remove(own.ok_or(BundleError::NoKeyPair)?);
     Ok(Opened { key, certificate, others })
+}
+
+/// Refuses containers that are built to keep the machine busy (threat model PKI-12).
+fn check_cost(der: &[u8], limit: u64) -> Result<(), BundleError> {
+    let damaged = |fault: DerError| BundleError::Pkcs12Unreadable { reason: fault.to_string() };
+    let cost = cost::rounds(der).map_err(damaged)?;
+    for (rounds, limit) in [(cost.longest, MOST_ROUNDS_AT_ONCE), (cost.sum, limit)] {
+        if rounds > limit {
+            return Err(BundleError::Pkcs12TooExpensive { rounds, limit });
+        }
+    }
+    Ok(())
 }
 
 /// What is no Base64 is read as it is.
@@ -127,6 +156,13 @@ fn text_of(passphrase: Option<&Passphrase>) -> Result<&str, BundleError> {
     let text = passphrase.map_or(Ok(""), |passphrase| std::str::from_utf8(passphrase.as_bytes()));
     text.map_err(|_| BundleError::PassphraseNotText)
 }
+
+/// The rounds of key derivation that a container may ask for, all of them together. There are three derivations usually,
+/// and 600,000 rounds are advised for one.
+pub const MOST_ROUNDS: u64 = 3 * MOST_ROUNDS_AT_ONCE;
+
+/// More is not done by the library in one derivation, which would not say so.
+const MOST_ROUNDS_AT_ONCE: u64 = 1_000_000;
 
 /// Importers on phones derive the key twice; more rounds take them seconds.
 const ROUNDS: u32 = 100_000;
@@ -163,6 +199,28 @@ mod tests {
         let contents = Contents { friendly_name: None, key: None, chain: &[] };
         let empty = write(&contents, None, Compatibility::Modern).unwrap();
         assert_eq!(read(empty.expose(), None).err(), Some(BundleError::NoKeyPair));
+    }
+
+    #[test]
+    fn pki_12_a_container_may_ask_for_so_many_rounds_and_not_for_one_more() {
+        let passphrase = Passphrase::new(b"p12pass".to_vec());
+        let asked = cost::rounds(CONTAINER).unwrap().sum;
+        assert!(asked > 0);
+        assert!(read_within(asked, CONTAINER, Some(&passphrase)).is_ok());
+        let refusal = read_within(asked - 1, CONTAINER, Some(&passphrase)).err();
+        assert_eq!(refusal, Some(BundleError::Pkcs12TooExpensive { rounds: asked, limit: asked - 1 }));
+    }
+
+    #[test]
+    fn pki_12_what_is_written_here_is_within_the_limit() {
+        let Opened { key, certificate, .. } = open(CONTAINER, "p12pass").unwrap();
+        let certificate = Certificate::parse(certificate.der()).unwrap();
+        let contents = Contents { friendly_name: None, key: Some(&key), chain: &[&certificate] };
+        for compatibility in [Compatibility::Modern, Compatibility::Legacy] {
+            let written = write(&contents, None, compatibility).unwrap();
+            let cost = cost::rounds(written.expose()).unwrap();
+            assert_eq!((cost.sum, cost.longest), ((3 * ROUNDS).into(), ROUNDS.into()), "{compatibility:?}");
+        }
     }
 
     fn open(container: &[u8], passphrase: &str) -> Result<Opened, BundleError> {

@@ -24,6 +24,8 @@ pub enum IdentityField {
     UserId,
     /// The serial number of the subject, as cards and devices have it.
     SerialNumber,
+    /// The mail address in the subject, where certificates had it before there were alternative names.
+    SubjectEmail,
     /// The mail address among the alternative names.
     Email,
     /// The principal name of Active Directory among the alternative names.
@@ -36,7 +38,7 @@ pub enum IdentityField {
 
 /// No [`IdentityField`] is called so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has to be cn, uid, serial-number, email, upn, dns or uri")]
+#[error("it has to be cn, uid, serial-number, subject-email, email, upn, dns or uri")]
 pub struct UnknownIdentityField;
 
 /// What is wrong with a field that has to say who somebody is.
@@ -84,6 +86,7 @@ pub(super) fn identity(leaf: &Certificate, field: IdentityField) -> Result<Optio
         IdentityField::CommonName => return common_name(subject),
         IdentityField::UserId => the_only_one(attribute(subject, oid::USER_ID), MAX_OTHERS),
         IdentityField::SerialNumber => the_only_one(attribute(subject, oid::SERIAL_NUMBER), MAX_OTHERS),
+        IdentityField::SubjectEmail => the_only_one(attribute(subject, oid::EMAIL_ADDRESS), MAX_OTHERS),
         IdentityField::Email | IdentityField::Principal | IdentityField::Dns | IdentityField::Uri => {
             let names = leaf.extensions().alternative_names.as_ref();
             let names = names.map(|names| names.value.as_slice()).unwrap_or_default();
@@ -155,10 +158,11 @@ impl fmt::Display for IdentityProblem {
 }
 
 impl IdentityField {
-    const WORDS: [(Self, &'static str); 7] = [
+    const WORDS: [(Self, &'static str); 8] = [
         (Self::CommonName, "cn"),
         (Self::UserId, "uid"),
         (Self::SerialNumber, "serial-number"),
+        (Self::SubjectEmail, "subject-email"),
         (Self::Email, "email"),
         (Self::Principal, "upn"),
         (Self::Dns, "dns"),

@@ -82,7 +82,7 @@ pub struct VerifiedPath {
 /// use pki_core::chain::{self, ChainPolicy, Purpose, Request, Revocation, TrustAnchors};
 /// use pki_core::crl::{Crl, RevocationIndex};
 /// use pki_core::time::Timestamp;
-/// use pki_core::x509::pem;
+/// use pki_core::pem;
 ///
 /// # let pki = concat!(env!("CARGO_MANIFEST_DIR"), "/../testdata/chain/easyrsa/rsa");
 /// let anchors = TrustAnchors::from_pem(&std::fs::read(format!("{pki}/ca.crt"))?)?;

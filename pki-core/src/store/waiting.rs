@@ -2,12 +2,14 @@
 //!
 //! Each wait ends with a flush of the disk's own cache. Waiting for ten files one after the other costs ten of them,
 //! waiting at once costs about one; on a busy disk that is most of the time a command takes. The threads are started when
-//! they are first needed and serve all waits of a process.
+//! they are first needed and serve all waits of a process. On a disk that answers faster than a thread starts, few of them
+//! are enough: how many there are depends on how long the calling thread had to wait so far.
 
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// What is to be waited for.
 pub(super) enum Wait {
@@ -31,6 +33,7 @@ impl Wait {
 #[derive(Default)]
 pub(super) struct Waiters {
     threads: Vec<Sender<Job>>,
+    longest: Duration,
 }
 
 struct Job {
@@ -46,13 +49,10 @@ impl Waiters {
         let count = waits.len();
         let mut own = Vec::new();
         for (number, wait) in waits.into_iter().enumerate() {
-            let job = Job { number, wait, done: done.clone() };
-            // The first one is for the calling thread, which has to wait anyway.
-            let refused = if number == 0 { Some(job) } else { self.hand_over(job) };
-            own.extend(refused);
+            own.extend(self.hand_over(Job { number, wait, done: done.clone() }));
         }
-        own.into_iter().for_each(Job::run);
         drop(done);
+        own.into_iter().for_each(|job| self.run(job));
         let mut outcomes: Vec<(usize, io::Result<()>)> = outcomes.into_iter().collect();
         outcomes.sort_unstable_by_key(|(number, _)| *number);
         let is_complete = outcomes.len() == count;
@@ -66,9 +66,9 @@ impl Waiters {
         }
     }
 
-    /// Gives the job back where no thread can take it.
+    /// Gives the job back where no thread can take it, and each that is the calling thread's share: it has to wait anyway.
     fn hand_over(&mut self, job: Job) -> Option<Job> {
-        let place = (job.number - 1) % MAX_THREADS;
+        let Some(place) = (job.number % (self.most_threads() + 1)).checked_sub(1) else { return Some(job) };
         if place >= self.threads.len() {
             match start() {
                 Ok(thread) => self.threads.push(thread),
@@ -79,6 +79,16 @@ impl Waiters {
             Some(thread) => thread.send(job).err().map(|refused| refused.0),
             None => Some(job),
         }
+    }
+
+    fn run(&mut self, job: Job) {
+        let start = Instant::now();
+        job.run();
+        self.longest = self.longest.max(start.elapsed());
+    }
+
+    fn most_threads(&self) -> usize {
+        if self.longest < WORTH_A_THREAD { FEW_THREADS } else { MAX_THREADS }
     }
 }
 
@@ -96,6 +106,9 @@ fn start() -> io::Result<Sender<Job>> {
     Ok(jobs)
 }
 
+/// Some times what starting and ending a thread costs.
+const WORTH_A_THREAD: Duration = Duration::from_millis(1);
+const FEW_THREADS: usize = 2;
 /// More than any single certificate needs; with more to wait for, each thread gets several.
 const MAX_THREADS: usize = 11;
 const STACK: usize = 64 << 10;
@@ -109,7 +122,7 @@ mod tests {
     #[test]
     fn everything_is_waited_for_and_threads_are_used_again() {
         let directory = tempfile::tempdir().unwrap();
-        let mut waiters = Waiters::default();
+        let mut waiters = Waiters { longest: WORTH_A_THREAD, ..Waiters::default() };
         for round in 0..3 {
             let files =
                 (0..30).map(|number| File::create(directory.path().join(format!("{round}-{number}"))));
@@ -119,6 +132,14 @@ mod tests {
         }
         assert_eq!(waiters.threads.len(), MAX_THREADS);
         waiters.finish_all(Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn a_fast_disk_gets_few_threads_and_a_slow_one_many() {
+        let fast = Waiters::default();
+        assert_eq!(fast.most_threads(), FEW_THREADS);
+        let slow = Waiters { longest: WORTH_A_THREAD, ..fast };
+        assert_eq!(slow.most_threads(), MAX_THREADS);
     }
 
     #[test]

@@ -8,35 +8,34 @@ use std::ops::Range;
 use crate::time::Timestamp;
 
 /// Tags of the universal class used in X.509.
-#[expect(missing_docs, reason = "the names are those of X.690")]
-pub mod tag {
-    pub const BOOLEAN: u8 = 0x01;
-    pub const INTEGER: u8 = 0x02;
-    pub const BIT_STRING: u8 = 0x03;
-    pub const OCTET_STRING: u8 = 0x04;
-    pub const NULL: u8 = 0x05;
-    pub const OBJECT_IDENTIFIER: u8 = 0x06;
-    pub const ENUMERATED: u8 = 0x0a;
-    pub const UTF8_STRING: u8 = 0x0c;
-    pub const PRINTABLE_STRING: u8 = 0x13;
-    pub const TELETEX_STRING: u8 = 0x14;
-    pub const IA5_STRING: u8 = 0x16;
-    pub const UTC_TIME: u8 = 0x17;
-    pub const GENERALIZED_TIME: u8 = 0x18;
-    pub const UNIVERSAL_STRING: u8 = 0x1c;
-    pub const BMP_STRING: u8 = 0x1e;
-    pub const SEQUENCE: u8 = 0x30;
-    pub const SET: u8 = 0x31;
+pub(crate) mod tag {
+    pub(crate) const BOOLEAN: u8 = 0x01;
+    pub(crate) const INTEGER: u8 = 0x02;
+    pub(crate) const BIT_STRING: u8 = 0x03;
+    pub(crate) const OCTET_STRING: u8 = 0x04;
+    pub(crate) const NULL: u8 = 0x05;
+    pub(crate) const OBJECT_IDENTIFIER: u8 = 0x06;
+    pub(crate) const ENUMERATED: u8 = 0x0a;
+    pub(crate) const UTF8_STRING: u8 = 0x0c;
+    pub(crate) const PRINTABLE_STRING: u8 = 0x13;
+    pub(crate) const TELETEX_STRING: u8 = 0x14;
+    pub(crate) const IA5_STRING: u8 = 0x16;
+    pub(crate) const UTC_TIME: u8 = 0x17;
+    pub(crate) const GENERALIZED_TIME: u8 = 0x18;
+    pub(crate) const UNIVERSAL_STRING: u8 = 0x1c;
+    pub(crate) const BMP_STRING: u8 = 0x1e;
+    pub(crate) const SEQUENCE: u8 = 0x30;
+    pub(crate) const SET: u8 = 0x31;
 
     /// The tag of a primitive element tagged `[number]` in the context class.
     #[must_use]
-    pub const fn context(number: u8) -> u8 {
+    pub(crate) const fn context(number: u8) -> u8 {
         0x80 | number
     }
 
     /// The tag of a constructed element tagged `[number]` in the context class.
     #[must_use]
-    pub const fn context_constructed(number: u8) -> u8 {
+    pub(crate) const fn context_constructed(number: u8) -> u8 {
         0xa0 | number
     }
 }
@@ -92,38 +91,38 @@ pub enum DerFault {
 
 /// One element: its tag, its content, and where it stood.
 #[derive(Clone, Copy, Debug)]
-pub struct Element<'a> {
+pub(crate) struct Element<'a> {
     /// The identifier octet.
-    pub tag: u8,
+    pub(crate) tag: u8,
     /// The content octets.
-    pub content: &'a [u8],
+    pub(crate) content: &'a [u8],
     /// Identifier, length and content octets.
-    pub encoded: &'a [u8],
+    pub(crate) encoded: &'a [u8],
     offset: usize,
 }
 
 impl<'a> Element<'a> {
     /// Where the whole element stands in the outermost input.
     #[must_use]
-    pub fn range(&self) -> Range<usize> {
+    pub(crate) fn range(&self) -> Range<usize> {
         self.offset..self.offset + self.encoded.len()
     }
 
     /// Where the content stands in the outermost input.
     #[must_use]
-    pub fn content_range(&self) -> Range<usize> {
+    pub(crate) fn content_range(&self) -> Range<usize> {
         self.content_offset()..self.offset + self.encoded.len()
     }
 
     /// A reader over the content.
     #[must_use]
-    pub fn reader(&self) -> Reader<'a> {
+    pub(crate) fn reader(&self) -> Reader<'a> {
         Reader { rest: self.content, offset: self.content_offset() }
     }
 
     /// This element with an error of its own.
     #[must_use]
-    pub fn error(&self, fault: DerFault) -> DerError {
+    pub(crate) fn error(&self, fault: DerFault) -> DerError {
         DerError { offset: self.offset, fault }
     }
 
@@ -134,7 +133,7 @@ impl<'a> Element<'a> {
 
 /// Reads consecutive elements.
 #[derive(Clone, Debug)]
-pub struct Reader<'a> {
+pub(crate) struct Reader<'a> {
     rest: &'a [u8],
     offset: usize,
 }
@@ -142,12 +141,12 @@ pub struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// A reader at the start of an input.
     #[must_use]
-    pub fn new(input: &'a [u8]) -> Self {
+    pub(crate) fn new(input: &'a [u8]) -> Self {
         Self { rest: input, offset: 0 }
     }
 
     /// The next element, whatever its tag.
-    pub fn any(&mut self) -> Result<Element<'a>, DerError> {
+    pub(crate) fn any(&mut self) -> Result<Element<'a>, DerError> {
         let (&tag, after_tag) = self.rest.split_first().ok_or(self.error(DerFault::Truncated))?;
         if tag & 0x1f == 0x1f {
             return Err(self.error(DerFault::HighTagNumber));
@@ -162,7 +161,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next element, which must carry `tag`.
-    pub fn element(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
+    pub(crate) fn element(&mut self, tag: u8) -> Result<Element<'a>, DerError> {
         match self.peek() {
             Some(found) if found != tag => Err(self.error(DerFault::UnexpectedTag { expected: tag, found })),
             _ => self.any(),
@@ -170,7 +169,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader over the content of the next element, which must carry `tag`.
-    pub fn nested(&mut self, tag: u8) -> Result<Reader<'a>, DerError> {
+    pub(crate) fn nested(&mut self, tag: u8) -> Result<Reader<'a>, DerError> {
         Ok(self.element(tag)?.reader())
     }
 
@@ -186,12 +185,12 @@ impl<'a> Reader<'a> {
     }
 
     /// A reader over the content of the next SEQUENCE.
-    pub fn sequence(&mut self) -> Result<Reader<'a>, DerError> {
+    pub(crate) fn sequence(&mut self) -> Result<Reader<'a>, DerError> {
         self.nested(tag::SEQUENCE)
     }
 
     /// The next element if it carries `tag`.
-    pub fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
+    pub(crate) fn optional(&mut self, tag: u8) -> Result<Option<Element<'a>>, DerError> {
         match self.peek() {
             Some(found) if found == tag => self.any().map(Some),
             _ => Ok(None),
@@ -199,13 +198,13 @@ impl<'a> Reader<'a> {
     }
 
     /// The content of the next INTEGER: two's complement, shortest form.
-    pub fn integer(&mut self) -> Result<&'a [u8], DerError> {
+    pub(crate) fn integer(&mut self) -> Result<&'a [u8], DerError> {
         let element = self.element(tag::INTEGER)?;
         check_integer(&element)
     }
 
     /// A BOOLEAN whose default is false. A written FALSE is not DER, but too common to refuse and never ambiguous.
-    pub fn boolean_default_false(&mut self) -> Result<bool, DerError> {
+    pub(crate) fn boolean_default_false(&mut self) -> Result<bool, DerError> {
         let Some(element) = self.optional(tag::BOOLEAN)? else {
             return Ok(false);
         };
@@ -217,7 +216,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The octets of the next BIT STRING, which must hold whole octets.
-    pub fn whole_octet_bit_string(&mut self) -> Result<Element<'a>, DerError> {
+    pub(crate) fn whole_octet_bit_string(&mut self) -> Result<Element<'a>, DerError> {
         let element = self.element(tag::BIT_STRING)?;
         match element.content.split_first() {
             Some((0, octets)) => Ok(Element { content: octets, ..element }),
@@ -226,12 +225,12 @@ impl<'a> Reader<'a> {
     }
 
     /// The content of the next OCTET STRING.
-    pub fn octet_string(&mut self) -> Result<Element<'a>, DerError> {
+    pub(crate) fn octet_string(&mut self) -> Result<Element<'a>, DerError> {
         self.element(tag::OCTET_STRING)
     }
 
     /// The content of the next OBJECT IDENTIFIER.
-    pub fn object_identifier(&mut self) -> Result<&'a [u8], DerError> {
+    pub(crate) fn object_identifier(&mut self) -> Result<&'a [u8], DerError> {
         let element = self.element(tag::OBJECT_IDENTIFIER)?;
         let ends = element.content.last().is_some_and(|octet| octet & 0x80 == 0);
         let padded = element
@@ -247,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next UTCTime or GeneralizedTime in the form of RFC 5280 section 4.1.2.5: seconds given, `Z`.
-    pub fn time(&mut self) -> Result<Timestamp, DerError> {
+    pub(crate) fn time(&mut self) -> Result<Timestamp, DerError> {
         let element = self.any()?;
         let parsed = match element.tag {
             tag::UTC_TIME => parse_utc_time(element.content),
@@ -259,24 +258,24 @@ impl<'a> Reader<'a> {
 
     /// The tag of the next element.
     #[must_use]
-    pub fn peek(&self) -> Option<u8> {
+    pub(crate) fn peek(&self) -> Option<u8> {
         self.rest.first().copied()
     }
 
     /// Whether nothing is left.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
     /// Ends reading; anything left is an error.
-    pub fn finish(&self) -> Result<(), DerError> {
+    pub(crate) fn finish(&self) -> Result<(), DerError> {
         if self.is_empty() { Ok(()) } else { Err(self.error(DerFault::TrailingBytes)) }
     }
 
     /// A fault at the present position.
     #[must_use]
-    pub fn error(&self, fault: DerFault) -> DerError {
+    pub(crate) fn error(&self, fault: DerFault) -> DerError {
         DerError { offset: self.offset, fault }
     }
 
@@ -303,7 +302,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Reads an input that is exactly one SEQUENCE.
-pub fn only_sequence(input: &[u8]) -> Result<Element<'_>, DerError> {
+pub(crate) fn only_sequence(input: &[u8]) -> Result<Element<'_>, DerError> {
     let mut reader = Reader::new(input);
     let sequence = reader.element(tag::SEQUENCE)?;
     reader.finish()?;
@@ -311,7 +310,7 @@ pub fn only_sequence(input: &[u8]) -> Result<Element<'_>, DerError> {
 }
 
 /// The content of an element of INTEGER form, whatever its tag.
-pub fn check_integer<'a>(element: &Element<'a>) -> Result<&'a [u8], DerError> {
+pub(crate) fn check_integer<'a>(element: &Element<'a>) -> Result<&'a [u8], DerError> {
     match element.content {
         [] => Err(element.error(DerFault::Empty)),
         [0x00, second, ..] if second & 0x80 == 0 => Err(element.error(DerFault::NonMinimalInteger)),
@@ -321,7 +320,7 @@ pub fn check_integer<'a>(element: &Element<'a>) -> Result<&'a [u8], DerError> {
 }
 
 /// An element of INTEGER form as a non-negative number below 2^31.
-pub fn small_unsigned(element: &Element<'_>) -> Result<u32, DerError> {
+pub(crate) fn small_unsigned(element: &Element<'_>) -> Result<u32, DerError> {
     let octets = check_integer(element)?;
     if octets.len() > 4 || octets[0] & 0x80 != 0 {
         return Err(element.error(DerFault::IntegerOutOfRange));

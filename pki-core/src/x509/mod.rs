@@ -5,7 +5,7 @@
 //! acceptable is decided in [`crate::chain`].
 
 mod certificate;
-pub mod der;
+pub(crate) mod der;
 pub(crate) mod extensions;
 pub(crate) mod general_name;
 mod name;
@@ -13,8 +13,8 @@ pub(crate) mod oid;
 mod serial_octets;
 mod signature;
 
-pub use crate::pem;
 pub use certificate::{Certificate, CertificateError, IssuerId};
+pub use der::{DerError, DerFault};
 pub use name::DistinguishedName;
 pub use oid::Oid;
 pub use serial_octets::SerialTooLong;

@@ -42,7 +42,7 @@ fn tls_auth() -> ControlWrapping {
 type Check = fn(&Value) -> bool;
 
 /// Fields of the specification that are written here, with their types.
-const OPENVPN: [(&str, Check); 14] = [
+const OPENVPN: [(&str, Check); 13] = [
     ("CompressionAlgorithm", |value| value == "None"),
     ("Cipher", Value::is_string),
     ("ClientCertRef", Value::is_string),
@@ -51,7 +51,6 @@ const OPENVPN: [(&str, Check); 14] = [
     ("Port", Value::is_u64),
     ("Proto", Value::is_string),
     ("RemoteCertTLS", |value| value == "server"),
-    ("RenegSec", Value::is_u64),
     ("ServerCARefs", |value| value.as_array().is_some_and(|list| list.iter().all(Value::is_string))),
     ("TLSAuthContents", Value::is_string),
     ("TLSVersionMin", Value::is_string),

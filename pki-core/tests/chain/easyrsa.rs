@@ -4,8 +4,8 @@ use pki_core::chain::{
     self, ChainPolicy, Purpose, Rejection, Request, Revocation, TrustAnchors, VerifiedPath,
 };
 use pki_core::crl::{Crl, RevocationIndex, RevocationReason};
+use pki_core::pem;
 use pki_core::time::Timestamp;
-use pki_core::x509::pem;
 
 use crate::support::{testdata, verdict};
 

@@ -183,10 +183,9 @@ fn crl_02_the_certificate_on_the_path_decides_who_may_sign_lists() {
 
 #[test]
 fn crl_02_a_sha1_list_is_refused() {
-    let root = Certificate::parse(
-        &pki_core::x509::pem::certificates(&testdata("chain/made/rsa-root.crt")).unwrap()[0],
-    )
-    .unwrap();
+    let root =
+        Certificate::parse(&pki_core::pem::certificates(&testdata("chain/made/rsa-root.crt")).unwrap()[0])
+            .unwrap();
     let lists = Crl::parse_file(&testdata("chain/made/sha1.crl")).unwrap();
     let refusal = RevocationIndex::build([&root], lists).unwrap_err();
     assert_eq!(refusal.code(), "crl-unacceptable-signature");

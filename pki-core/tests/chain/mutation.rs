@@ -116,7 +116,7 @@ fn damaged_public_vectors_never_panic() {
         .as_array()
         .unwrap()
         .iter()
-        .filter_map(|blob| pki_core::x509::pem::certificates(blob.as_str().unwrap().as_bytes()).ok())
+        .filter_map(|blob| pki_core::pem::certificates(blob.as_str().unwrap().as_bytes()).ok())
         .flatten()
         .filter(|der| der.len() < 8192)
         .collect();

@@ -645,5 +645,5 @@ fn with_usages(root: &Authority, usages: &[ExtendedKeyUsagePurpose]) -> Vec<u8> 
 
 fn made(name: &str) -> Vec<u8> {
     let file = testdata(&format!("chain/made/{name}.crt"));
-    pki_core::x509::pem::certificates(&file).unwrap().remove(0)
+    pki_core::pem::certificates(&file).unwrap().remove(0)
 }

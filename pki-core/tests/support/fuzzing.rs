@@ -4,7 +4,7 @@
 use std::time::SystemTime;
 
 use pki_core::bundle::lint::{Circumstances, lint as judge};
-use pki_core::bundle::static_key;
+use pki_core::bundle::{pkcs12, static_key};
 use pki_core::ca::Records;
 use pki_core::cert::csr::Request;
 use pki_core::cert::{Certificate, ExtensionFile, SubjectAltName, dump};
@@ -13,7 +13,7 @@ use pki_core::key::{EncodedKey, PrivateKey, WeakEncryption};
 use pki_core::name::{CommonName, FileBase};
 use pki_core::secret::Passphrase;
 use pki_core::time::Timestamp;
-use pki_core::{audit, pem};
+use pki_core::{Explain, audit, pem};
 
 /// OpenSSL's certificate index, and the audit log: every line is either understood or counted.
 pub(crate) fn index_txt(octets: &[u8]) {
@@ -109,6 +109,20 @@ pub(crate) fn private_key(octets: &[u8]) {
     let _ = static_key::parse_static_key(&text);
     let _ = static_key::parse_tls_crypt_v2_server_key(&text);
     let _ = pem::blocks(octets).count();
+}
+
+/// PKCS#12 containers; those that ask for much work are for people who know what they wrote.
+pub(crate) fn container(octets: &[u8]) {
+    const FEW_ROUNDS: u64 = 8192;
+    for passphrase in [None, Some(Passphrase::new(b"clpass".to_vec()))] {
+        match pkcs12::read_within(FEW_ROUNDS, octets, passphrase.as_ref()) {
+            Ok(opened) => {
+                assert_eq!(opened.certificate.public_key_info(), opened.key.public_key_info());
+                reads_back(&opened.key);
+            }
+            Err(refusal) => assert!(refusal.code().starts_with("pkcs12-")),
+        }
+    }
 }
 
 fn reads_back(key: &PrivateKey) {

@@ -10,6 +10,7 @@ use vpn_proto::{DataCipher, Keepalive, TlsVersion};
 use super::access::AccessSettings;
 use super::association::{self, Association};
 use super::client::ClientTable;
+use super::confinement::Confinement;
 use super::connect_handler;
 use super::data_channel::DataChannelSettings;
 use super::error::{ConfigError, InvalidValue};
@@ -82,6 +83,8 @@ pub struct Config {
     pub state_directory: PathBuf,
     /// Whom the server becomes once it is set up.
     pub run_as: RunAs,
+    /// What the server takes from itself at its start.
+    pub confinement: Confinement,
     /// For how long an expired revocation list is still accepted.
     pub crl_grace: Duration,
     /// Whether forwarding of packets is switched on where it is needed.
@@ -197,6 +200,7 @@ impl Config {
         let management = ManagementSettings::check(&options)?;
         let strangers = StrangerSettings::check(&options)?;
         let run_as = RunAs::check(&options)?;
+        let confinement = parse("confine", options.confine.as_deref())?.unwrap_or_default();
         Ok(Self {
             forwarding: !options.no_forwarding.unwrap_or(false),
             status,
@@ -222,6 +226,7 @@ impl Config {
             crl_grace: Duration::from_secs(options.crl_grace.unwrap_or(0).into()),
             strangers,
             run_as,
+            confinement,
             waived: Waived::default(),
             live,
             tun,

@@ -250,7 +250,7 @@ impl DirectoryTable {
     }
 
     /// As it was given.
-    pub(super) fn options(&self) -> DirectoryOptions {
+    pub(crate) fn options(&self) -> DirectoryOptions {
         self.given.clone()
     }
 }

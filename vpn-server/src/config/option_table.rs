@@ -13,7 +13,9 @@ macro_rules! option_table {
     (@is_live restart) => { false };
     (
         $($(#[$attribute:meta])* $name:literal $field:ident: $value:ty, $reload:ident;)*
-        tables { $($(#[$table_attribute:meta])* $table_name:literal $table:ident: $table_value:ty;)* }
+        tables {
+            $($(#[$table_attribute:meta])* $table_name:literal $table:ident: $table_value:ty, $table_reload:ident;)*
+        }
     ) => {
         /// Every option, each of them possibly absent. [`Config::check`](super::Config::check) makes a configuration of it.
         #[derive(Clone, Debug, Default, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -34,10 +36,11 @@ macro_rules! option_table {
             /// The tables that a file can have beside options.
             pub const TABLES: &'static [&'static str] = &[$($table_name),*];
 
-            /// Whether a reload can change the option `name` while clients are connected.
+            /// Whether a reload can change the option or table `name` while clients are connected.
             pub(super) fn is_live(name: &str) -> bool {
                 match name {
                     $($name => option_table!(@is_live $reload),)*
+                    $($table_name => option_table!(@is_live $table_reload),)*
                     _ => false,
                 }
             }
@@ -48,6 +51,12 @@ macro_rules! option_table {
                     $($field: self.$field.or(fallback.$field),)*
                     $($table: self.$table.or(fallback.$table),)*
                 }
+            }
+
+            /// The options that are paths, by name; tables are not looked into.
+            pub(crate) fn paths(&self) -> Vec<(&'static str, &Path)> {
+                let paths = [$(($name, self.$field.as_ref().and_then(OptionValue::as_path))),*];
+                paths.into_iter().filter_map(|(name, path)| Some((name, path?))).collect()
             }
 
             /// The options whose values are paths taken from `directory`.
@@ -68,9 +77,18 @@ pub(super) trait OptionValue: Sized {
     fn taken_from(self, _directory: &Path) -> Self {
         self
     }
+
+    /// The path that the value is, if it is one.
+    fn as_path(&self) -> Option<&Path> {
+        None
+    }
 }
 
 impl OptionValue for PathBuf {
+    fn as_path(&self) -> Option<&Path> {
+        Some(self)
+    }
+
     fn taken_from(self, directory: &Path) -> Self {
         directory.join(self)
     }

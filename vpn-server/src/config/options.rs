@@ -133,6 +133,8 @@ option_table! {
     "user" user: String, restart;
     /// The group that it then has.
     "group" group: String, restart;
+    /// What the server takes from itself at its start: `auto`, `always` or `off`.
+    "confine" confine: String, restart;
     /// Seconds for which an expired revocation list is still accepted.
     "crl-grace" crl_grace: u32, restart;
     /// The file with users and their hashed passwords.
@@ -141,7 +143,7 @@ option_table! {
     "auth-user-pass-verify" auth_user_pass_verify: String, restart;
     /// The file with the secrets of one-time passwords.
     "one-time-secrets" one_time_secrets: PathBuf, restart;
-    /// The part of a client's certificate that says who it is: `cn`, `uid`, `serial-number`, `email`, `upn`, `dns` or `uri`.
+    /// The part of a client's certificate that says who it is: `cn`, `uid`, `serial-number`, `subject-email`, `email`, `upn`, `dns` or `uri`.
     "certificate-identity" certificate_identity: String, restart;
     /// The user name has to be the name in the certificate.
     "username-matches-certificate" username_matches_certificate: bool, restart;
@@ -229,19 +231,19 @@ option_table! {
     "tcp-stranger-timeout" tcp_stranger_timeout: u32, restart;
     tables {
         /// What is decided about single clients, by the common name of their certificates.
-        "client" client: BTreeMap<String, ClientOptions>;
+        "client" client: BTreeMap<String, ClientOptions>, live;
         /// The directory that decides about logins.
-        "directory" directory: DirectoryOptions;
+        "directory" directory: DirectoryOptions, restart;
         /// Who may reach what, beside what everybody may.
-        "rule" rule: Vec<RuleOptions>;
+        "rule" rule: Vec<RuleOptions>, live;
         /// How rules are read.
-        "access" access: AccessOptions;
+        "access" access: AccessOptions, live;
         /// How clients appear in the networks behind interfaces.
-        "association" association: Vec<AssociationOptions>;
+        "association" association: Vec<AssociationOptions>, live;
         /// The security groups of the endpoint.
-        "security-group" security_group: Vec<SecurityGroupOptions>;
+        "security-group" security_group: Vec<SecurityGroupOptions>, live;
         /// The members of other security groups, by name.
-        "security-peers" security_peers: BTreeMap<String, SecurityPeerOptions>;
+        "security-peers" security_peers: BTreeMap<String, SecurityPeerOptions>, live;
     }
 }
 

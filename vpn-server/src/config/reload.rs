@@ -8,7 +8,7 @@ use super::options::Options;
 pub struct ConfigChange {
     /// The new live part, if it differs.
     pub live: Option<LiveSettings>,
-    /// Options whose new values count after a restart only.
+    /// Options and tables whose new values count after a restart only.
     pub needs_restart: Vec<&'static str>,
 }
 
@@ -17,8 +17,8 @@ impl Config {
     #[must_use]
     pub fn change_to(&self, new: &Self) -> ConfigChange {
         let (running, wanted) = (printed(self), printed(new));
-        let needs_restart = Options::NAMES
-            .iter()
+        let names = Options::NAMES.iter().chain(Options::TABLES);
+        let needs_restart = names
             .copied()
             .filter(|name| !Options::is_live(name) && running.get(*name) != wanted.get(*name))
             .collect();
@@ -50,6 +50,16 @@ mod tests {
         let change = config("").change_to(&config("tun='other'\nlisten='udp:0.0.0.0:443'\nkeepalive=[5,20]"));
         assert_eq!(change.needs_restart, ["listen", "tun", "keepalive", "state-dir"]);
         assert_eq!(change.live, None);
+    }
+
+    #[test]
+    fn another_directory_needs_a_restart() {
+        let directory = |url: &str| config(&format!("[directory]\nurl='{url}'\nuser-name='{{user}}'"));
+        let (one, other) = (directory("ldaps://dc1.test"), directory("ldaps://dc2.test"));
+        assert_eq!(one.change_to(&one).needs_restart, Vec::<&str>::new());
+        for (old, new) in [(&one, &other), (&config(""), &one), (&one, &config(""))] {
+            assert_eq!(old.change_to(new).needs_restart, ["directory"]);
+        }
     }
 
     #[test]

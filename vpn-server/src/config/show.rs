@@ -78,6 +78,7 @@ impl From<&Config> for Options {
             state_dir: Some(config.state_directory.clone()),
             user: config.run_as.user.clone(),
             group: config.run_as.group.clone(),
+            confine: Some(config.confinement.to_string()),
             crl_grace: Some(seconds(config.crl_grace)),
             duplicate_cn_policy: Some(print_duplicate_policy(limits.when_exceeded).to_owned()),
             username_as_common_name: limits.username_as_common_name.then_some(true),
@@ -211,7 +212,7 @@ mod tests {
              route=['10.7.0.0/24@eth1','10.9.0.0/16']\nauthorize='10.7.0.0/24'\ndns=['10.7.0.53','fd00::1']\n\
              split-tunnel=true\nmax-sessions=9\nduplicate-cn=3\nkeepalive=[5,20]\nreneg-sec=0\nno-nat=true\n\
              data-ciphers='AES-128-GCM'\ntls-version-min='1.3'\nconnection-log='l'\nstate-dir='t'\ncrl-grace=60\ntun='x'\n\
-             user='nobody'\ngroup='daemon'\nno-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
+             user='nobody'\ngroup='daemon'\nconfine='off'\nno-forwarding=true\nstatus='s'\nstatus-interval=5\nstatus-version=3\nmanagement='unix:m'\nmanagement-password='p'\n\
              management-hold=true\nmanagement-client-auth=true\nmanagement-log-lines=9",
             "pkcs12='p'\nclient-cidr='10.8.0.0/24'",
             "pkcs12='p'\nca='c'\ncrl='r'\nextra-certs='x'\nrevoked-serials='d'\nverify-x509-name='CN=a b subject'\n\

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pki_core::error::{ErrorKind, Explain};
 
+use super::confinement::ConfinementError;
 use super::logins::LoginError;
 use super::privileges::PrivilegeError;
 use super::state_directory::StateError;
@@ -73,6 +74,9 @@ pub enum StartError {
     /// The server does not become the user that it should run as.
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
+    /// The server has to be confined, and cannot be.
+    #[error(transparent)]
+    Confinement(#[from] ConfinementError),
     /// A file cannot be given to the user that the server becomes.
     #[error("cannot give {} to the user of the server: {source}", path.display())]
     Belongings {
@@ -129,6 +133,7 @@ impl Explain for StartError {
             Self::Network(error) => error.code(),
             Self::StatusFile { .. } => "status-file-unwritable",
             Self::Privileges(error) => error.code(),
+            Self::Confinement(error) => error.code(),
             Self::Belongings { .. } => "file-not-given",
             Self::Management(error) => error.code(),
             Self::System { .. } => "system-refused",
@@ -159,6 +164,7 @@ impl Explain for StartError {
             Self::Network(error) => error.help().to_owned(),
             Self::StatusFile { .. } => "check the path and the permissions of its directory".to_owned(),
             Self::Privileges(error) => error.help().to_owned(),
+            Self::Confinement(error) => error.help().to_owned(),
             Self::Belongings { .. } => {
                 "name a file in a directory that root can write, and that is no symbolic link".to_owned()
             }

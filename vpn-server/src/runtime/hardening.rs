@@ -1,4 +1,5 @@
-//! What the daemon gives up at its start: core dumps with keys in them, and new privileges (KEY-05, OPS-04).
+//! What the daemon gives up at its start: core dumps with keys in them, and new privileges (KEY-05, OPS-04). What else is taken away
+//! depends on the configuration: see `confinement`.
 //!
 //! Only the daemon does so; a program that embeds the server decides for itself.
 

@@ -7,6 +7,7 @@ mod access;
 mod address_ledger;
 mod belongings;
 mod check;
+mod confinement;
 mod error;
 mod file_limit;
 pub mod file_watch;
@@ -29,6 +30,7 @@ mod terminate;
 
 pub use access::{RuleOrigin, Simulation};
 pub use check::check;
+pub use confinement::ConfinementError;
 pub use error::{ServeError, StartError};
 pub use logins::LoginError;
 pub use privileges::PrivilegeError;

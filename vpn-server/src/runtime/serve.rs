@@ -3,6 +3,7 @@
 //! SIGTERM and SIGINT stop it, and clients are told; a second one ends it at once. SIGHUP reloads, and so does SIGUSR1,
 //! which restarts a stock server. SIGUSR2 writes the status into the log.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +12,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
+use super::confinement::confine;
 use super::error::{ServeError, StartError};
 use super::hardening::give_up_what_is_not_needed;
 use super::managed::ManagedServer;
 use super::reload::{ReloadReport, RereadError};
 use super::server::{Ready, Server};
+use super::state_directory::StateDirectory;
 use super::systemd;
 use crate::config::Config;
 use crate::control::ClientDirectory;
@@ -39,6 +42,10 @@ pub trait Hooks {
     fn reread(&mut self) -> Result<Config, RereadError>;
     /// A reload is over.
     fn reloaded(&mut self, report: &ReloadReport);
+    /// Files and directories that are read again beside those that the configuration names.
+    fn files(&self) -> Vec<PathBuf> {
+        Vec::new()
+    }
     /// Where the management interface can listen to the log.
     fn log_tap(&self) -> Arc<LogTap>;
     /// Where single clients are looked up, if not in the configuration.
@@ -54,6 +61,9 @@ pub trait Hooks {
 /// [`ServeError`] when the server does not start or stops working. What it changed on the host is undone.
 pub fn serve(config: Config, hooks: &mut dyn Hooks) -> Result<Ending, ServeError> {
     give_up_what_is_not_needed();
+    // A place has to be there to be named.
+    StateDirectory::create(&config.state_directory).map_err(StartError::from)?;
+    confine(&config, &hooks.files()).map_err(StartError::from)?;
     let runtime =
         Builder::new_current_thread().enable_all().build().map_err(StartError::system("an event loop"))?;
     let ending = runtime.block_on(run(config, hooks));

@@ -66,7 +66,17 @@ impl StateError {
 }
 
 impl StateDirectory {
-    /// Creates the directory (mode 0700) where it is missing, and locks it.
+    /// Creates the directory (mode 0700) where it is missing.
+    ///
+    /// # Errors
+    ///
+    /// [`StateError::Unusable`] when that is not possible.
+    pub(super) fn create(path: &Path) -> Result<(), StateError> {
+        let unusable = |source| StateError::Unusable { path: path.to_owned(), source };
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)
+    }
+
+    /// Creates the directory where it is missing, and locks it.
     ///
     /// # Errors
     ///
@@ -76,7 +86,7 @@ impl StateDirectory {
             let path = path.to_owned();
             move |source: io::Error| StateError::Unusable { path, source }
         };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable(path))?;
+        Self::create(path)?;
         let lock_path = path.join("lock");
         let mut lock = open_lock(&lock_path).map_err(unusable(&lock_path))?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {

@@ -4,7 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::document::{Directive, SyntaxError, parse};
+use super::document::{Directive, Place, SyntaxError, parse};
 use super::report::{Finding, Report};
 
 /// How deep files may name further ones, as in OpenVPN.
@@ -72,6 +72,24 @@ pub fn load(directives: Vec<Directive>, directory: &Path) -> Result<Vec<Directiv
     Ok(loader.directives)
 }
 
+/// The files in which `directives` stand, found from `directory` as [`load`] finds them.
+#[must_use]
+pub fn files(directives: &[Directive], directory: &Path) -> Vec<PathBuf> {
+    let (mut directory, mut files) = (directory.to_owned(), Vec::new());
+    for directive in directives {
+        if let Place::File { file, .. } = &directive.place {
+            let path = directory.join(file);
+            if !files.contains(&path) {
+                files.push(path);
+            }
+        }
+        if let ("cd", [change]) = (directive.name.as_str(), directive.arguments.as_slice()) {
+            directory = directory.join(change);
+        }
+    }
+    files
+}
+
 struct Loader {
     directory: PathBuf,
     directives: Vec<Directive>,
@@ -126,6 +144,8 @@ mod tests {
         let names: Vec<_> = directives.iter().map(|directive| directive.name.as_str()).collect();
         assert_eq!(names, ["port", "cd", "proto", "verb", "port"]);
         assert_eq!(directives[2].place.to_string(), "more.conf:1");
+        let files = files(&directives, root);
+        assert!(files.contains(&root.join("server.conf")) && files.contains(&root.join("sub/more.conf")));
     }
 
     #[test]

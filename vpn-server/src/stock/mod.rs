@@ -21,7 +21,7 @@ use pki_core::bundle::document;
 pub use crate::config::InvalidLine;
 pub use client_file::ClientConfigDirectory;
 pub use device::free_device;
-pub use load::{StockError, load};
+pub use load::{StockError, files, load};
 pub use pki_core::bundle::document::{
     Directive, InlineText, MAXIMUM_SIZE, Place, SyntaxError, parse, parse_command_line,
 };

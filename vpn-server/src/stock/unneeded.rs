@@ -116,7 +116,6 @@ pub(super) const REFUSED: &[(&str, &str)] = &[
     ("remote-cert-ku", "the policy for key usage is that of RFC 5280"),
     ("remote-cert-eku", "client certificates need the purpose clientAuth: write 'remote-cert-tls client'"),
     ("ns-cert-type", "the purpose stands in another extension: write 'remote-cert-tls client'"),
-    ("x509-username-field", "the common name is the name of a client"),
     ("tls-export-cert", "hooks get the certificate's fingerprint and serial number"),
     ("bind-dev", "use a VRF-aware unit: ExecStart=ip vrf exec NAME postern ..."),
     ("ifconfig-ipv6", IPV6),

@@ -1,5 +1,6 @@
 //! The certificates and keys inside a profile: whether they can be read, still hold, are strong, and belong together.
 
+use super::doubt::Doubt;
 use super::{At, Profile, Severity};
 use crate::bundle::document::Directive;
 use crate::bundle::static_key::{ClientKey, parse_static_key};
@@ -45,7 +46,7 @@ fn certificates(
                 let message = format!("<{name}> cannot be read: {problem}");
                 let at = At { line: *line, directive: name };
                 let help = "Put the certificate in PEM between the tags.";
-                profile.add(at, Severity::Error, "certificate-unreadable", message, help);
+                profile.add(at, Severity::Error, Doubt::CertificateUnreadable, message, help);
             }
         }
     }
@@ -59,11 +60,11 @@ fn authority(profile: &mut Profile, line: usize, certificate: &Certificate) {
         let message =
             format!("the authority has expired on {}: no server can be verified", certificate.not_after());
         let help = "Ask for a profile with the present authority.";
-        profile.add(at, Severity::Error, "authority-expired", message, help);
+        profile.add(at, Severity::Error, Doubt::AuthorityExpired, message, help);
     }
     if !certificate.is_ca() {
         let message = "the certificate in <ca> is not that of an authority".to_owned();
-        profile.add(at, Severity::Error, "authority-unusable", message, "Put the authority's there.");
+        profile.add(at, Severity::Error, Doubt::AuthorityUnusable, message, "Put the authority's there.");
     }
     weakness(profile, at, certificate);
 }
@@ -73,19 +74,19 @@ fn client(profile: &mut Profile, line: usize, certificate: &Certificate) {
     let (now, end) = (profile.circumstances.now, certificate.not_after());
     if end < now {
         let message = format!("the certificate has expired on {end}");
-        profile.add(at, Severity::Error, "certificate-expired", message, "Ask for a new profile.");
+        profile.add(at, Severity::Error, Doubt::CertificateExpired, message, "Ask for a new profile.");
     } else if end < now.plus_days(SOON) {
         let message = format!("the certificate expires on {end}");
-        profile.add(at, Severity::Warning, "certificate-expiring", message, "Ask for a new profile.");
+        profile.add(at, Severity::Warning, Doubt::CertificateExpiring, message, "Ask for a new profile.");
     }
     if certificate.not_before() > now {
         let message = format!("the certificate is valid from {} only", certificate.not_before());
-        profile.add(at, Severity::Warning, "certificate-early", message, "Check the clock.");
+        profile.add(at, Severity::Warning, Doubt::CertificateEarly, message, "Check the clock.");
     }
     if matches!(certificate.kind(), IssuedKind::Server | IssuedKind::Authority) {
         let message = "the certificate is not meant for clients, and servers refuse it".to_owned();
         let help = "Ask for a certificate of the type client.";
-        profile.add(at, Severity::Error, "certificate-not-for-clients", message, help);
+        profile.add(at, Severity::Error, Doubt::CertificateNotForClients, message, help);
     }
     weakness(profile, at, certificate);
 }
@@ -100,7 +101,7 @@ fn weakness(profile: &mut Profile, at: At<'_>, certificate: &Certificate) {
     } else {
         return;
     };
-    profile.add(at, Severity::Warning, "certificate-weak", message, "Ask for certificates of today.");
+    profile.add(at, Severity::Warning, Doubt::CertificateWeak, message, "Ask for certificates of today.");
 }
 
 /// Servers may have authorities of clients of their own, so this is no more than a warning.
@@ -117,7 +118,7 @@ fn issuer(
         let message = "the certificate does not come from an authority in <ca>".to_owned();
         let help = "Check that both belong to the same server.";
         let at = At { line, directive: "cert" };
-        profile.add(at, Severity::Warning, "certificate-foreign", message, help);
+        profile.add(at, Severity::Warning, Doubt::CertificateForeign, message, help);
     }
 }
 
@@ -129,7 +130,7 @@ fn key(profile: &mut Profile, line: usize, block: &Directive, leaf: Option<&Cert
             profile.add(
                 at,
                 Severity::Error,
-                "key-unreadable",
+                Doubt::KeyUnreadable,
                 message,
                 "Put the key in PEM between the tags.",
             );
@@ -138,17 +139,23 @@ fn key(profile: &mut Profile, line: usize, block: &Directive, leaf: Option<&Cert
             if let Some(weakness) = locked.weakness() {
                 let message = format!("the encryption of the key is weak: {weakness}");
                 let help = "Encrypt it again: openssl pkcs8 -topk8 -v2 aes-256-cbc -iter 600000.";
-                profile.add(at, Severity::Warning, "key-encryption-weak", message, help);
+                profile.add(at, Severity::Warning, Doubt::KeyEncryptionWeak, message, help);
             }
         }
         Ok(EncodedKey::Plain(key)) => {
             let message = "the key is not encrypted: whoever gets the profile can connect".to_owned();
             let help = "Hand the profile out on a way that nobody else can read.";
-            profile.add(at, Severity::Note, "key-plain", message, help);
+            profile.add(at, Severity::Note, Doubt::KeyPlain, message, help);
             readable_by_others(profile, at);
             if leaf.is_some_and(|leaf| leaf.public_key_info() != key.public_key_info()) {
                 let message = "the key does not belong to the certificate in <cert>".to_owned();
-                profile.add(at, Severity::Error, "key-mismatch", message, "Put both of one client there.");
+                profile.add(
+                    at,
+                    Severity::Error,
+                    Doubt::KeyMismatch,
+                    message,
+                    "Put both of one client there.",
+                );
             }
         }
     }
@@ -159,7 +166,7 @@ fn readable_by_others(profile: &mut Profile, at: At<'_>) {
         return;
     };
     let message = format!("others on this machine may read the key (mode {:04o})", mode & 0o7777);
-    profile.add(at, Severity::Error, "key-exposed", message, "Run chmod 600 on the file.");
+    profile.add(at, Severity::Error, Doubt::KeyExposed, message, "Run chmod 600 on the file.");
 }
 
 fn wrapping_key(profile: &mut Profile, line: usize, block: &Directive) {
@@ -170,7 +177,7 @@ fn wrapping_key(profile: &mut Profile, line: usize, block: &Directive) {
     if let Some(problem) = problem {
         let at = At { line, directive: &block.name };
         let message = format!("<{}> cannot be read: {problem}", block.name);
-        profile.add(at, Severity::Error, "wrapping-key-unreadable", message, "Ask for the key again.");
+        profile.add(at, Severity::Error, Doubt::WrappingKeyUnreadable, message, "Ask for the key again.");
     }
 }
 

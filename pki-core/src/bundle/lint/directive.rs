@@ -1,5 +1,6 @@
 //! One directive with its arguments: what it is for, and whether it is dangerous.
 
+use super::doubt::Doubt;
 use super::knowledge::{self, Class, Reception};
 use super::{At, Explanation, Profile, Severity};
 use crate::bundle::document::Directive;
@@ -31,17 +32,17 @@ pub(super) fn judge(profile: &mut Profile, line: usize, found: &Directive) {
         Class::Password => password(profile, at, found),
         Class::Environment => environment(profile, at, found),
         Class::Control => control(profile, at, found, known.meaning),
-        Class::Program => danger(profile, at, "runs-program", known.meaning),
-        Class::Code => danger(profile, at, "loads-code", known.meaning),
-        Class::Surroundings => danger(profile, at, "changes-surroundings", known.meaning),
-        Class::Writes => danger(profile, at, "writes-file", known.meaning),
+        Class::Program => danger(profile, at, Doubt::RunsProgram, known.meaning),
+        Class::Code => danger(profile, at, Doubt::LoadsCode, known.meaning),
+        Class::Surroundings => danger(profile, at, Doubt::ChangesSurroundings, known.meaning),
+        Class::Writes => danger(profile, at, Doubt::WritesFile, known.meaning),
         Class::Server => {
             let message = format!("'{name}' belongs into the configuration of a server");
-            profile.add(at, Severity::Warning, "server-directive", message, "Remove the line.");
+            profile.add(at, Severity::Warning, Doubt::ServerDirective, message, "Remove the line.");
         }
         Class::Removed => {
             let message = format!("'{name}' is gone: current clients refuse it");
-            profile.add(at, Severity::Warning, "directive-removed", message, "Remove the line.");
+            profile.add(at, Severity::Warning, Doubt::DirectiveRemoved, message, "Remove the line.");
         }
     }
     strength(profile, at, found);
@@ -50,21 +51,21 @@ pub(super) fn judge(profile: &mut Profile, line: usize, found: &Directive) {
 fn unknown(profile: &mut Profile, at: At<'_>, found: &Directive) {
     let kind = if found.inline.is_some() { "block" } else { "directive" };
     let message = format!("no client is known to have a {kind} '{}'; most refuse the profile", at.directive);
-    profile.add(at, Severity::Warning, "directive-unknown", message, "Check the spelling, or remove it.");
+    profile.add(at, Severity::Warning, Doubt::DirectiveUnknown, message, "Check the spelling, or remove it.");
 }
 
-fn danger(profile: &mut Profile, at: At<'_>, code: &'static str, meaning: &str) {
+fn danger(profile: &mut Profile, at: At<'_>, doubt: Doubt, meaning: &str) {
     let message =
         format!("'{}' {meaning}, with the rights of the client, which are often root's", at.directive);
     let help = "Remove the line, unless you wrote it yourself and know why.";
-    profile.add(at, Severity::Error, code, message, help);
+    profile.add(at, Severity::Error, doubt, message, help);
 }
 
 fn control(profile: &mut Profile, at: At<'_>, found: &Directive, meaning: &str) {
     let is_harmless = found.name == "script-security"
         && matches!(found.arguments.first().map(String::as_str), Some("0" | "1"));
     if !is_harmless {
-        danger(profile, at, "opens-control", meaning);
+        danger(profile, at, Doubt::OpensControl, meaning);
     }
 }
 
@@ -81,7 +82,7 @@ fn environment(profile: &mut Profile, at: At<'_>, found: &Directive) {
             profile.take(at.line, inner);
         }
         Some((name, _)) if is_told_to_the_server(name) => {}
-        _ => danger(profile, at, "sets-environment", "sets a variable for the programs that it runs"),
+        _ => danger(profile, at, Doubt::SetsEnvironment, "sets a variable for the programs that it runs"),
     }
 }
 
@@ -105,7 +106,7 @@ fn reference(profile: &mut Profile, at: At<'_>, path: &str) {
         let message =
             format!("'{shown}' lies on another machine, which learns who you are when it is opened");
         let help = "Put the content into the profile, between tags.";
-        return profile.add(at, Severity::Error, "file-elsewhere", message, help);
+        return profile.add(at, Severity::Error, Doubt::FileElsewhere, message, help);
     }
     let is_outside = path.starts_with(['/', '\\', '~'])
         || path.get(1..2) == Some(":")
@@ -113,10 +114,10 @@ fn reference(profile: &mut Profile, at: At<'_>, path: &str) {
     if is_outside {
         let message = format!("'{shown}' lies outside of the directory of the profile");
         let help = "Put the content into the profile, between tags.";
-        return profile.add(at, Severity::Warning, "file-outside", message, help);
+        return profile.add(at, Severity::Warning, Doubt::FileOutside, message, help);
     }
     let message = format!("'{shown}' must lie beside the profile");
-    profile.add(at, Severity::Note, "file-beside", message, "Hand it out together with the profile.");
+    profile.add(at, Severity::Note, Doubt::FileBeside, message, "Hand it out together with the profile.");
 }
 
 fn password(profile: &mut Profile, at: At<'_>, found: &Directive) {
@@ -124,14 +125,14 @@ fn password(profile: &mut Profile, at: At<'_>, found: &Directive) {
     if found.inline.is_some() {
         let message = format!("the password in <{}> can be read by whoever gets the profile", at.directive);
         let help = "Take the block out; the client then asks.";
-        return profile.add(at, Severity::Warning, "password-inside", message, help);
+        return profile.add(at, Severity::Warning, Doubt::PasswordInside, message, help);
     }
     let Some(path) = found.arguments.get(position).filter(|path| !is_word_of_proxies(path)) else {
         return;
     };
     let message = format!("the password is read from '{}', where it lies open", shown(path));
     let help = "Take the file name out; the client then asks.";
-    profile.add(at, Severity::Warning, "password-in-file", message, help);
+    profile.add(at, Severity::Warning, Doubt::PasswordInFile, message, help);
     reference(profile, at, path);
 }
 
@@ -146,29 +147,29 @@ fn strength(profile: &mut Profile, at: At<'_>, found: &Directive) {
         "cipher" | "data-ciphers" | "ncp-ciphers" | "data-ciphers-fallback" => ciphers(profile, at, &first),
         "auth" if matches!(first.as_str(), "MD4" | "MD5" | "NONE" | "RSA-MD5" | "RIPEMD160") => {
             let message = format!("the hash {} protects nothing", shown(&first));
-            profile.add(at, Severity::Error, "hash-weak", message, "Write SHA256, on both ends.");
+            profile.add(at, Severity::Error, Doubt::HashWeak, message, "Write SHA256, on both ends.");
         }
         "tls-version-min" if matches!(first.as_str(), "1.0" | "1.1") => {
             let message = format!("TLS {first} is broken, and this server refuses it");
-            profile.add(at, Severity::Warning, "tls-version-weak", message, "Write tls-version-min 1.2.");
+            profile.add(at, Severity::Warning, Doubt::TlsVersionWeak, message, "Write tls-version-min 1.2.");
         }
         "tls-cipher"
             if ["NULL", "ANON", "EXPORT", "RC4", "DES", "MD5"].iter().any(|weak| first.contains(weak)) =>
         {
             let message = "the list holds cipher suites that protect nothing".to_owned();
-            profile.add(at, Severity::Warning, "cipher-suite-weak", message, "Remove the line.");
+            profile.add(at, Severity::Warning, Doubt::CipherSuiteWeak, message, "Remove the line.");
         }
         "compress" | "comp-lzo" | "allow-compression" => compression(profile, at, found),
         "dev" if first.starts_with("TAP") => {
             let message = "a TAP device carries Ethernet; this server carries IP only, and so does OpenVPN 3";
-            profile.add(at, Severity::Error, "device-tap", message.to_owned(), "Write dev tun.");
+            profile.add(at, Severity::Error, Doubt::DeviceTap, message.to_owned(), "Write dev tun.");
         }
         "secret" => {
             let message = "a fixed key has no forward secrecy, and no server of today takes it".to_owned();
             profile.add(
                 at,
                 Severity::Error,
-                "static-key-mode",
+                Doubt::StaticKeyMode,
                 message,
                 "Ask for a profile with certificates.",
             );
@@ -179,7 +180,7 @@ fn strength(profile: &mut Profile, at: At<'_>, found: &Directive) {
             profile.add(
                 at,
                 Severity::Error,
-                "fragment",
+                Doubt::Fragment,
                 message,
                 "Remove the line; mssfix does the same for TCP.",
             );
@@ -195,11 +196,11 @@ fn ciphers(profile: &mut Profile, at: At<'_>, list: &str) {
     let names: Vec<&str> = list.split(':').map(|cipher| cipher.trim_start_matches('?')).collect();
     if let Some(weak) = names.iter().copied().find(|cipher| is_weak(cipher)) {
         let message = format!("the cipher {} is broken, and this server refuses it", shown(weak));
-        return profile.add(at, Severity::Error, "cipher-weak", message, "Write AES-256-GCM.");
+        return profile.add(at, Severity::Error, Doubt::CipherWeak, message, "Write AES-256-GCM.");
     }
     if names.iter().all(|cipher| cipher.ends_with("-CBC")) {
         let message = "CBC ciphers are taken only by servers that are told so (--cbc-ciphers)".to_owned();
-        profile.add(at, Severity::Warning, "cipher-old", message, "Write AES-256-GCM.");
+        profile.add(at, Severity::Warning, Doubt::CipherOld, message, "Write AES-256-GCM.");
     }
 }
 
@@ -215,7 +216,7 @@ fn compression(profile: &mut Profile, at: At<'_>, found: &Directive) {
     } else {
         (Severity::Warning, "compression gives away what is encrypted (VORACLE); this server never does it")
     };
-    profile.add(at, severity, "compression", message.to_owned(), "Remove the line.");
+    profile.add(at, severity, Doubt::Compression, message.to_owned(), "Remove the line.");
 }
 
 /// Words of a foreign file, for people: short, and without anything that plays tricks on a terminal.

@@ -6,11 +6,13 @@
 
 mod credentials;
 mod directive;
+mod doubt;
 mod knowledge;
 mod whole;
 
 use zeroize::Zeroizing;
 
+use self::doubt::Doubt;
 use super::document::{Directive, MAXIMUM_SIZE, Place, entries};
 use crate::time::Timestamp;
 
@@ -105,7 +107,7 @@ pub fn lint(text: &[u8], circumstances: Circumstances) -> LintReport {
     let mut profile = Profile::new(circumstances);
     if text.len() > MAXIMUM_SIZE {
         let message = format!("the file is larger than {MAXIMUM_SIZE} octets; nothing in it was judged");
-        profile.missing(Severity::Error, "profile-too-large", message, "Name the file of a profile.");
+        profile.missing(Severity::Error, Doubt::ProfileTooLarge, message, "Name the file of a profile.");
         return profile.report;
     }
     let text = Zeroizing::new(String::from_utf8_lossy(text).into_owned());
@@ -132,7 +134,7 @@ impl Profile {
         for entry in entries("", text) {
             if self.report.explanations.len() + self.report.findings.len() > MOST_REMARKS {
                 let message = "the profile is longer than any real one; the rest was not judged".to_owned();
-                return self.missing(Severity::Error, "profile-too-large", message, "Do not use it.");
+                return self.missing(Severity::Error, Doubt::ProfileTooLarge, message, "Do not use it.");
             }
             match entry {
                 Ok(found) => {
@@ -168,7 +170,7 @@ impl Profile {
             line: Some(lines_before + line),
             directive: String::new(),
             severity: Severity::Error,
-            code: "syntax",
+            code: Doubt::Syntax.code(),
             message,
             help: "Correct the line; every client refuses the profile.",
         });
@@ -178,21 +180,28 @@ impl Profile {
         self.directives.iter().map(|(_, directive)| directive).find(|directive| directive.name == name)
     }
 
-    fn add(
-        &mut self,
-        at: At<'_>,
-        severity: Severity,
-        code: &'static str,
-        message: String,
-        help: &'static str,
-    ) {
+    fn add(&mut self, at: At<'_>, severity: Severity, doubt: Doubt, message: String, help: &'static str) {
         let directive = at.directive.to_owned();
-        self.report.findings.push(Finding { line: Some(at.line), directive, severity, code, message, help });
+        self.report.findings.push(Finding {
+            line: Some(at.line),
+            directive,
+            severity,
+            code: doubt.code(),
+            message,
+            help,
+        });
     }
 
-    fn missing(&mut self, severity: Severity, code: &'static str, message: String, help: &'static str) {
+    fn missing(&mut self, severity: Severity, doubt: Doubt, message: String, help: &'static str) {
         let directive = String::new();
-        self.report.findings.push(Finding { line: None, directive, severity, code, message, help });
+        self.report.findings.push(Finding {
+            line: None,
+            directive,
+            severity,
+            code: doubt.code(),
+            message,
+            help,
+        });
     }
 }
 

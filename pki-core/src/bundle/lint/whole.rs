@@ -1,5 +1,6 @@
 //! The profile as a whole: what is missing, and the certificates and keys that must fit together.
 
+use super::doubt::Doubt;
 use super::{At, Profile, Severity, credentials};
 use crate::bundle::document::Directive;
 use crate::bundle::ovpn::Host;
@@ -23,7 +24,7 @@ fn server(profile: &mut Profile) {
         let message = "remote-cert-tls asks for the certificate of a client, not of a server".to_owned();
         return profile.missing(
             Severity::Error,
-            "server-unverified",
+            Doubt::ServerUnverified,
             message,
             "Write remote-cert-tls server.",
         );
@@ -33,12 +34,17 @@ fn server(profile: &mut Profile) {
             "nothing checks that the other end is a server: every client of the same authority can pose \
                        as one"
                 .to_owned();
-        return profile.missing(Severity::Error, "server-unverified", message, "Add remote-cert-tls server.");
+        return profile.missing(
+            Severity::Error,
+            Doubt::ServerUnverified,
+            message,
+            "Add remote-cert-tls server.",
+        );
     }
     if !is_named {
         let message = "verify-x509-name is missing: every server of the same authority is taken".to_owned();
         let help = "Add verify-x509-name \"NAME\" name if the authority has several servers.";
-        profile.missing(Severity::Note, "server-unnamed", message, help);
+        profile.missing(Severity::Note, Doubt::ServerUnnamed, message, help);
     }
 }
 
@@ -46,7 +52,7 @@ fn authority(profile: &mut Profile) {
     let has = |name| profile.find(name).is_some();
     if !["ca", "capath", "pkcs12", "peer-fingerprint", "secret"].into_iter().any(has) {
         let message = "no authority is named that the server's certificate could come from".to_owned();
-        profile.missing(Severity::Error, "authority-missing", message, "Add a <ca> block.");
+        profile.missing(Severity::Error, Doubt::AuthorityMissing, message, "Add a <ca> block.");
     }
 }
 
@@ -58,7 +64,7 @@ fn identity(profile: &mut Profile) {
     }
     let message = "there is neither a certificate with its key nor a login by password".to_owned();
     let help = "Append <cert> and <key>, or export the profile with the name of a client.";
-    profile.missing(Severity::Warning, "identity-missing", message, help);
+    profile.missing(Severity::Warning, Doubt::IdentityMissing, message, help);
 }
 
 fn remotes(profile: &mut Profile) {
@@ -71,13 +77,13 @@ fn remotes(profile: &mut Profile) {
         .collect();
     if remotes.is_empty() {
         let message = "no server is named".to_owned();
-        profile.missing(Severity::Error, "remote-missing", message, "Add remote HOST PORT.");
+        profile.missing(Severity::Error, Doubt::RemoteMissing, message, "Add remote HOST PORT.");
     }
     for (line, host) in remotes {
         if host.is_none_or(|host| Host::parse(&host).is_err()) {
             let at = At { line, directive: "remote" };
             let message = "the server is neither a host name nor an address".to_owned();
-            profile.add(at, Severity::Error, "remote-unusable", message, "Write remote HOST PORT.");
+            profile.add(at, Severity::Error, Doubt::RemoteUnusable, message, "Write remote HOST PORT.");
         }
     }
 }

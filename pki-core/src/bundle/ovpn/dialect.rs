@@ -1,7 +1,7 @@
 //! What each kind of client calls things: the directives of a profile, client by client.
 //!
-//! `reneg-sec 0` leaves the renewal of keys to the server: it is the side that checks revocation, at every renewal and
-//! in between, and two clocks that renew independently only collide. A server with its own timer is not affected.
+//! No profile but that of the AWS client has `reneg-sec 0`: a client whose keys never age waits for a person no longer
+//! than its hand-window, whatever time the server gives (`AUTH_PENDING`). The server renews first, by its own clock.
 
 use super::{Protocol, Remote};
 
@@ -62,7 +62,16 @@ impl Dialect {
 
     const fn own_directives(self) -> &'static [&'static str] {
         match self {
-            Self::Any | Self::Aws => &[
+            Self::Any => &[
+                "resolv-retry infinite",
+                "nobind",
+                "persist-key",
+                "persist-tun",
+                "remote-cert-tls server",
+                "cipher AES-256-GCM",
+                "verb 3",
+            ],
+            Self::Aws => &[
                 "resolv-retry infinite",
                 "nobind",
                 "persist-key",
@@ -82,7 +91,6 @@ impl Dialect {
                 "cipher AES-256-GCM",
                 "ncp-ciphers AES-256-GCM:AES-128-GCM",
                 "verb 3",
-                "reneg-sec 0",
             ],
             Self::OpenVpn26 => &[
                 "resolv-retry infinite",
@@ -93,23 +101,16 @@ impl Dialect {
                 "tls-version-min 1.2",
                 "data-ciphers AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305",
                 "verb 3",
-                "reneg-sec 0",
             ],
-            Self::Connect => &[
-                "nobind",
-                "remote-cert-tls server",
-                "tls-version-min 1.2",
-                "cipher AES-256-GCM",
-                "verb 3",
-                "reneg-sec 0",
-            ],
+            Self::Connect => {
+                &["nobind", "remote-cert-tls server", "tls-version-min 1.2", "cipher AES-256-GCM", "verb 3"]
+            }
             Self::NetworkManager => &[
                 "nobind",
                 "remote-cert-tls server",
                 "tls-version-min 1.2",
                 "cipher AES-256-GCM",
                 "data-ciphers AES-256-GCM:AES-128-GCM:CHACHA20-POLY1305",
-                "reneg-sec 0",
             ],
         }
     }

@@ -32,6 +32,12 @@ pub enum ProfileError {
         /// The text, escaped.
         name: String,
     },
+    /// Not a question that can stand in quotes.
+    #[error("'{text}' cannot be asked by a client")]
+    Challenge {
+        /// The text, escaped.
+        text: String,
+    },
     /// Not a name that can stand in a profile without quotes.
     #[error("'{name}' cannot be the name of a file that a profile refers to")]
     FileName {
@@ -82,6 +88,7 @@ impl Explain for ProfileError {
             Self::Port { .. } => "port-unacceptable",
             Self::Protocol { .. } => "protocol-unacceptable",
             Self::ServerName { .. } => "server-name-unacceptable",
+            Self::Challenge { .. } => "challenge-unacceptable",
             Self::FileName { .. } => "file-name-unacceptable",
             Self::LegacyKey => "key-legacy-pem",
             Self::UnknownWrapping { .. } => "wrapping-unknown-to-client",
@@ -107,6 +114,7 @@ impl Explain for ProfileError {
                 "Write the common name of the server's certificate, without quotes, backslashes and line breaks."
                     .into()
             }
+            Self::Challenge { .. } => "Ask with at most 100 characters, without quotes, backslashes and line breaks.".into(),
             Self::FileName { .. } => "Use letters, digits, and the characters . _ @ - only.".into(),
             Self::LegacyKey => {
                 "Export with --decrypt-key, or re-encrypt the file: openssl pkcs8 -topk8 -v2 aes-256-cbc."

@@ -4,6 +4,7 @@
 //! again, so nothing that stands in a name or in a file can become a directive (threat model CFG-01). What the directives
 //! of each client are is in [`Dialect`].
 
+mod challenge;
 mod dialect;
 mod error;
 mod remote;
@@ -12,6 +13,7 @@ mod wrapping;
 
 use zeroize::Zeroizing;
 
+pub use challenge::Challenge;
 pub use dialect::Dialect;
 pub use error::ProfileError;
 pub use remote::{Host, Port, Protocol, Remote};
@@ -37,6 +39,8 @@ pub struct ClientProfile<'a> {
     pub server_name: Option<ServerName>,
     /// Whether the client asks for a user name and a password.
     pub asks_password: bool,
+    /// What it asks beside the password, such as a one-time code.
+    pub challenge: Option<Challenge>,
     /// Whether the client puts a random label in front of the host name, which a wildcard record answers.
     pub random_host: bool,
 }
@@ -89,6 +93,7 @@ impl<'a> ClientProfile<'a> {
             wrapping: None,
             server_name: None,
             asks_password: false,
+            challenge: None,
             random_host: false,
         }
     }
@@ -129,8 +134,11 @@ impl<'a> ClientProfile<'a> {
         if let Some(name) = &self.server_name {
             text.push_str(&format!("verify-x509-name \"{name}\" name\n"));
         }
-        if self.asks_password {
+        if self.asks_password || self.challenge.is_some() {
             text.push_str("auth-user-pass\n");
+        }
+        if let Some(challenge) = &self.challenge {
+            text.push_str(&format!("static-challenge \"{challenge}\" 1\n"));
         }
         text
     }
@@ -178,6 +186,17 @@ mod tests {
             direction: Some(TlsAuthDirection::One),
             digest: Some(TlsAuthDigest::Sha256),
         }
+    }
+
+    #[test]
+    fn a_question_is_asked_beside_the_password() {
+        let challenge = Some(Challenge::parse("Enter MFA code ").unwrap());
+        let text = ClientProfile { challenge, ..profile(Dialect::Aws) }.to_text().unwrap();
+        assert!(
+            text.contains("auth-user-pass\nstatic-challenge \"Enter MFA code \" 1\n"),
+            "{}",
+            text.as_str()
+        );
     }
 
     #[test]

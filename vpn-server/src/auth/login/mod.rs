@@ -23,6 +23,7 @@ mod password_file;
 mod password_hash;
 mod shown;
 mod token;
+mod user_lines;
 mod username;
 mod witness;
 
@@ -32,13 +33,14 @@ pub use authenticator::{Authenticator, LoginPlugins, LoginPolicy};
 pub use certificate_match::CertificateMatch;
 pub use decider::Decider;
 pub use one_time::{
-    BadSecretLine, InvalidOneTimeSecret, OneTimeDecider, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError,
+    InvalidOneTimeSecret, OneTimeDecider, OneTimeSecret, OneTimeSecrets, OneTimeSecretsError,
     OneTimeStartError,
 };
-pub use password_file::{BadUserLine, PasswordFile, PasswordFileDecider, PasswordFileError};
+pub use password_file::{PasswordFile, PasswordFileDecider, PasswordFileError};
 pub use password_hash::{HashParameters, InvalidPasswordHash, PasswordHash};
 pub use shown::Shown;
 pub use token::{TokenKey, TokenKeyError, TokenMint, TokenSettings};
+pub use user_lines::BadUserLine;
 pub use username::{InvalidUsername, Username};
 pub use vpn_proto::Password;
 pub use witness::ClientWitness;

@@ -4,8 +4,7 @@
 //! The file is read again when it changes; while it is broken, what was read last stays in force. Whoever changes it
 //! with [`PasswordFile::save`] replaces it whole, so that a reader sees the old file or the new one.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,14 +13,15 @@ use std::time::SystemTime;
 use tracing::{error, info};
 
 use super::password_hash::InvalidPasswordHash;
-use super::{Answer, Decider, InvalidUsername, LoginAttempt, PasswordHash, Shown, Username, Verdict};
+use super::user_lines::{self, BadUserLine, Fault, MAXIMUM_SIZE, Users};
+use super::{Answer, Decider, LoginAttempt, PasswordHash, Shown, Username, Verdict};
 use crate::errands::{Errands, Lane};
 use crate::runtime::files::write_atomically;
 
 /// The users of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PasswordFile {
-    users: BTreeMap<Username, PasswordHash>,
+    users: Users<PasswordHash>,
 }
 
 /// Why a file with users cannot be used.
@@ -50,32 +50,20 @@ pub enum PasswordFileError {
         /// The line, counted from 1.
         line: usize,
         /// What is wrong with it.
-        problem: BadUserLine,
+        problem: BadUserLine<InvalidPasswordHash>,
     },
 }
 
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadUserLine {
-    /// There is no colon.
-    #[error("there is no colon between name and hash")]
-    NoColon,
-    /// The name is none.
-    #[error(transparent)]
-    Name(#[from] InvalidUsername),
-    /// The hash is none.
-    #[error(transparent)]
-    Hash(#[from] InvalidPasswordHash),
-    /// The name stands in the file twice.
-    #[error("the user has a line already")]
-    Repeated,
-}
-
-/// 64 MiB: far more than half a million users.
-const MAXIMUM_SIZE: u64 = 64 << 20;
-
 impl PasswordFileError {
+    fn of(path: &Path, fault: Fault<InvalidPasswordHash>) -> Self {
+        let path = path.to_owned();
+        match fault {
+            Fault::Unreadable(source) => Self::Inaccessible { path, source },
+            Fault::TooLarge => Self::TooLarge { path },
+            Fault::Line(line, problem) => Self::BadLine { path, line, problem },
+        }
+    }
+
     /// Stable name of this cause.
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -107,16 +95,10 @@ impl PasswordFile {
     ///
     /// [`PasswordFileError`]: the file cannot be read, is too large, or has a line that is not `name:hash`.
     pub fn load(path: &Path) -> Result<Self, PasswordFileError> {
-        let inaccessible = |source| PasswordFileError::Inaccessible { path: path.to_owned(), source };
-        if fs::metadata(path).map_err(inaccessible)?.len() > MAXIMUM_SIZE {
-            return Err(PasswordFileError::TooLarge { path: path.to_owned() });
-        }
-        let text = fs::read_to_string(path).map_err(inaccessible)?;
-        Self::parse(&text).map_err(|(line, problem)| PasswordFileError::BadLine {
-            path: path.to_owned(),
-            line,
-            problem,
-        })
+        let file = File::open(path)
+            .map_err(|source| PasswordFileError::Inaccessible { path: path.to_owned(), source })?;
+        let users = user_lines::read(&file).map_err(|fault| PasswordFileError::of(path, fault))?;
+        Ok(Self { users })
     }
 
     /// Replaces a file, readable by its owner only.
@@ -148,27 +130,6 @@ impl PasswordFile {
     /// The users, by name.
     pub fn usernames(&self) -> impl Iterator<Item = &Username> {
         self.users.keys()
-    }
-
-    fn parse(text: &str) -> Result<Self, (usize, BadUserLine)> {
-        let mut file = Self::default();
-        for (line, number) in text.lines().zip(1..) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            file.take_line(line).map_err(|problem| (number, problem))?;
-        }
-        Ok(file)
-    }
-
-    fn take_line(&mut self, line: &str) -> Result<(), BadUserLine> {
-        let (name, hash) = line.rsplit_once(':').ok_or(BadUserLine::NoColon)?;
-        let username = Username::parse(name)?;
-        if self.contains(&username) {
-            return Err(BadUserLine::Repeated);
-        }
-        self.set(username, hash.parse()?);
-        Ok(())
     }
 
     fn to_text(&self) -> String {
@@ -373,19 +334,17 @@ mod tests {
     #[test]
     fn a_file_reads_back_with_names_that_have_colons() {
         let written = file(&[("alice", "a"), ("domain:bob", "b")]);
-        assert_eq!(PasswordFile::parse(&written.to_text()).unwrap(), written);
+        assert_eq!(user_lines::parse(&written.to_text()), Ok(written.users));
     }
 
     #[test]
-    fn comments_and_empty_lines_are_left_alone_and_bad_lines_are_numbered() {
-        let good = hash("x");
-        let text = format!("# users\n\nalice:{good}\n");
-        assert_eq!(PasswordFile::parse(&text).unwrap().usernames().count(), 1);
-        let problem = |line: &str| PasswordFile::parse(&format!("{text}{line}\n")).unwrap_err();
-        assert_eq!(problem("bob"), (4, BadUserLine::NoColon));
-        assert_eq!(problem(&format!(":{good}")), (4, BadUserLine::Name(InvalidUsername::Empty)));
-        assert_eq!(problem("bob:secret"), (4, BadUserLine::Hash(InvalidPasswordHash::UnknownKind)));
-        assert_eq!(problem(&format!("alice:{good}")), (4, BadUserLine::Repeated));
+    fn a_bad_line_is_named_with_its_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("users");
+        fs::write(&path, format!("alice:{}\nbob:secret\n", hash("x"))).unwrap();
+        let error = PasswordFile::load(&path).unwrap_err();
+        assert_eq!(error.code(), "user-file-malformed");
+        assert!(error.to_string().contains("line 2 of the user file"), "{error}");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Who logs in by what, with tokens and for how long.
 
+use pki_core::chain::IdentityField;
+
 use super::super::document::Directive;
 use super::super::report::{Fate, Problem};
 use super::{Arguments, Files, Verdict, parsed};
@@ -7,6 +9,7 @@ use crate::config::Options;
 
 const TOKEN_FORM: &str = "auth-gen-token [LIFETIME [RENEWAL]] [external-auth]";
 const IDLE_FORM: &str = "inactive SECONDS [OCTETS]";
+const IDENTITY_FIELDS: &str = "CN, UID, emailAddress or ext:subjectAltName, which is the mail address there";
 const SECONDS: &str = "a number of seconds";
 
 /// What becomes of `directive`, if it is about logins.
@@ -19,6 +22,7 @@ pub(super) fn take(directive: &Directive, files: &mut Files, options: &mut Optio
         "username-as-common-name" => directive
             .exactly::<0>("username-as-common-name")
             .map(|[]| set(&mut options.username_as_common_name)),
+        "x509-username-field" => take_identity(directive, options),
         "management-client-auth" => directive
             .exactly::<0>("management-client-auth")
             .map(|[]| set(&mut options.management_client_auth)),
@@ -43,6 +47,25 @@ fn take_verification(directive: &Directive, options: &mut Options) -> Verdict {
         _ => return Err(Problem::Arguments("verify-client-cert none|optional|require")),
     };
     options.verify_client_cert = Some(wish.to_owned());
+    Ok(Fate::Done)
+}
+
+/// Fields that mean something else here are refused: a client would get in under the name of another one.
+fn take_identity(directive: &Directive, options: &mut Options) -> Verdict {
+    let [field] = directive.exactly::<1>("x509-username-field FIELD (one only)")?;
+    let identity = match field.as_str() {
+        "CN" | "cn" => IdentityField::CommonName,
+        "UID" | "uid" => IdentityField::UserId,
+        "emailAddress" => IdentityField::SubjectEmail,
+        "ext:subjectAltName" => IdentityField::Email,
+        "serialNumber" => {
+            return Err(Problem::Unsupported(
+                "OpenVPN means the number of the certificate, which changes at each renewal",
+            ));
+        }
+        _ => return Err(Problem::Value { value: field.clone(), expected: IDENTITY_FIELDS }),
+    };
+    options.certificate_identity = Some(identity.to_string());
     Ok(Fate::Done)
 }
 
@@ -103,6 +126,31 @@ mod tests {
             assert_eq!(logins(text).unwrap().verify_client_cert.as_deref(), Some(wish), "{text}");
         }
         assert!(logins("verify-client-cert maybe").is_err());
+    }
+
+    #[test]
+    fn crt_07_the_field_that_names_a_client_is_taken_where_it_means_the_same() {
+        for (text, field) in [
+            ("CN", IdentityField::CommonName),
+            ("cn", IdentityField::CommonName),
+            ("UID", IdentityField::UserId),
+            ("emailAddress", IdentityField::SubjectEmail),
+            ("ext:subjectAltName", IdentityField::Email),
+        ] {
+            let options = logins(&format!("x509-username-field {text}")).unwrap();
+            assert_eq!(options.certificate_identity.unwrap().parse(), Ok(field), "{text}");
+        }
+    }
+
+    #[test]
+    fn cfg_02_fields_that_would_name_somebody_else_are_refused_with_a_reason() {
+        let refusal = |text: &str| logins(&format!("x509-username-field {text}")).unwrap_err().to_string();
+        assert!(refusal("serialNumber").contains("changes at each renewal"));
+        for text in ["OU", "ext:issuerAltName", "EMAILADDRESS", "ext:1.2.3"] {
+            assert!(refusal(text).contains("emailAddress or ext:subjectAltName"), "{text}");
+        }
+        assert!(refusal("CN UID").contains("one only"));
+        assert!(refusal("").contains("one only"));
     }
 
     #[test]

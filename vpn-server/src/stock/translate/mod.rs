@@ -312,6 +312,7 @@ const DONE: &[&str] = &[
     "client-disconnect",
     "client-to-client",
     "config",
+    "confine",
     "connection-log",
     "crl-grace",
     "crl-verify",
@@ -382,6 +383,7 @@ const DONE: &[&str] = &[
     "verify-client-cert",
     "verify-x509-name",
     "writepid",
+    "x509-username-field",
 ];
 
 #[cfg(test)]

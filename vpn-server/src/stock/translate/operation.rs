@@ -29,6 +29,7 @@ pub(super) fn take(
         "writepid" => path("writepid FILE").map(|path| set(&mut process.pid_file, path)),
         "state-dir" => path("state-dir DIRECTORY").map(|path| set(&mut options.state_dir, path)),
         "connection-log" => path("connection-log FILE").map(|path| set(&mut options.connection_log, path)),
+        "confine" => account(&mut options.confine, directive, "confine auto|always|off"),
         "user" => account(&mut options.user, directive, "user NAME"),
         "group" => account(&mut options.group, directive, "group NAME"),
         "status" => take_status(directive, files, options),

@@ -17,4 +17,4 @@ mod standing;
 
 pub use code::{InvalidOneTimeSecret, OneTimeSecret};
 pub use decider::{OneTimeDecider, OneTimeStartError};
-pub use secrets::{BadSecretLine, OneTimeSecrets, OneTimeSecretsError};
+pub use secrets::{OneTimeSecrets, OneTimeSecretsError};

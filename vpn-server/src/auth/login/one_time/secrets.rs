@@ -3,22 +3,22 @@
 //!
 //! The file is read at each login, so that a change counts at once; it is small, and read on a thread that may wait.
 
-use std::collections::BTreeMap;
-use std::fs;
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::super::{InvalidUsername, Username};
+use super::super::Username;
+use super::super::user_lines::{self, BadUserLine, Fault, MAXIMUM_SIZE, Users};
 use super::code::{InvalidOneTimeSecret, OneTimeSecret};
 use crate::runtime::files::write_atomically;
 
 /// The secrets in a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OneTimeSecrets {
-    users: BTreeMap<Username, OneTimeSecret>,
+    users: Users<OneTimeSecret>,
 }
 
 /// Why a file with secrets cannot be used.
@@ -41,6 +41,12 @@ pub enum OneTimeSecretsError {
         /// Its permissions.
         mode: u32,
     },
+    /// It is larger than any file of secrets.
+    #[error("the file of one-time secrets {} is larger than {MAXIMUM_SIZE} octets", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+    },
     /// A line is not `name:SECRET`.
     #[error("line {line} of the file of one-time secrets {}: {problem}", path.display())]
     BadLine {
@@ -49,36 +55,27 @@ pub enum OneTimeSecretsError {
         /// The line, counted from 1.
         line: usize,
         /// What is wrong with it.
-        problem: BadSecretLine,
+        problem: BadUserLine<InvalidOneTimeSecret>,
     },
 }
 
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BadSecretLine {
-    /// There is no colon.
-    #[error("there is no colon between name and secret")]
-    NoColon,
-    /// The name is none.
-    #[error(transparent)]
-    Name(#[from] InvalidUsername),
-    /// The secret is none.
-    #[error(transparent)]
-    Secret(#[from] InvalidOneTimeSecret),
-    /// The name stands in the file twice.
-    #[error("the user has a line already")]
-    Repeated,
-}
-
 impl OneTimeSecretsError {
+    fn of(path: &Path, fault: Fault<InvalidOneTimeSecret>) -> Self {
+        let path = path.to_owned();
+        match fault {
+            Fault::Unreadable(source) => Self::Inaccessible { path, source },
+            Fault::TooLarge => Self::TooLarge { path },
+            Fault::Line(line, problem) => Self::BadLine { path, line, problem },
+        }
+    }
+
     /// Stable name of this cause.
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Inaccessible { .. } => "one-time-secrets-inaccessible",
             Self::ReadableByOthers { .. } => "one-time-secrets-exposed",
-            Self::BadLine { .. } => "one-time-secrets-malformed",
+            Self::TooLarge { .. } | Self::BadLine { .. } => "one-time-secrets-malformed",
         }
     }
 
@@ -90,6 +87,7 @@ impl OneTimeSecretsError {
                 "the file must be readable by the server; 'postern user totp' makes one"
             }
             Self::ReadableByOthers { .. } => "take the permissions away with 'chmod 600 FILE'",
+            Self::TooLarge { .. } => "name a file that 'postern user totp' made",
             Self::BadLine { .. } => {
                 "lines are NAME:SECRET as 'postern user totp' writes them; delete or repair the line"
             }
@@ -102,19 +100,16 @@ impl OneTimeSecrets {
     ///
     /// # Errors
     ///
-    /// [`OneTimeSecretsError`]: the file cannot be read, others can read it, or a line is not `name:SECRET`.
+    /// [`OneTimeSecretsError`]: the file cannot be read, others can read it, it is too large, or a line is not `name:SECRET`.
     pub fn load(path: &Path) -> Result<Self, OneTimeSecretsError> {
         let inaccessible = |source| OneTimeSecretsError::Inaccessible { path: path.to_owned(), source };
-        let mode = fs::metadata(path).map_err(inaccessible)?.permissions().mode() & 0o777;
+        let file = File::open(path).map_err(inaccessible)?;
+        let mode = file.metadata().map_err(inaccessible)?.permissions().mode() & 0o777;
         if mode & 0o077 != 0 {
             return Err(OneTimeSecretsError::ReadableByOthers { path: path.to_owned(), mode });
         }
-        let text = Zeroizing::new(fs::read_to_string(path).map_err(inaccessible)?);
-        Self::parse(&text).map_err(|(line, problem)| OneTimeSecretsError::BadLine {
-            path: path.to_owned(),
-            line,
-            problem,
-        })
+        let users = user_lines::read(&file).map_err(|fault| OneTimeSecretsError::of(path, fault))?;
+        Ok(Self { users })
     }
 
     /// Replaces a file, readable by its owner only.
@@ -143,31 +138,12 @@ impl OneTimeSecrets {
     pub fn get(&self, username: &Username) -> Option<&OneTimeSecret> {
         self.users.get(username)
     }
-
-    fn parse(text: &str) -> Result<Self, (usize, BadSecretLine)> {
-        let mut file = Self::default();
-        for (line, number) in text.lines().zip(1..) {
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            file.take_line(line).map_err(|problem| (number, problem))?;
-        }
-        Ok(file)
-    }
-
-    fn take_line(&mut self, line: &str) -> Result<(), BadSecretLine> {
-        let (name, secret) = line.rsplit_once(':').ok_or(BadSecretLine::NoColon)?;
-        let username = Username::parse(name)?;
-        if self.get(&username).is_some() {
-            return Err(BadSecretLine::Repeated);
-        }
-        self.set(username, secret.parse()?);
-        Ok(())
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     fn user(name: &str) -> Username {
@@ -198,13 +174,23 @@ mod tests {
     }
 
     #[test]
-    fn bad_lines_are_numbered_and_comments_left_alone() {
-        let secret = OneTimeSecret::generate().unwrap().to_base32();
-        let text = format!("# codes\n\nalice:{}\n", *secret);
-        let problem = |line: &str| OneTimeSecrets::parse(&format!("{text}{line}\n")).unwrap_err();
-        assert_eq!(problem("bob"), (4, BadSecretLine::NoColon));
-        assert_eq!(problem(":A"), (4, BadSecretLine::Name(InvalidUsername::Empty)));
-        assert_eq!(problem("bob:!"), (4, BadSecretLine::Secret(InvalidOneTimeSecret::NotBase32)));
-        assert_eq!(problem(&format!("alice:{}", *secret)), (4, BadSecretLine::Repeated));
+    fn a_bad_line_is_named_with_its_number() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets");
+        OneTimeSecrets::default().save(&path).unwrap();
+        fs::write(&path, "# codes\nbob:!\n").unwrap();
+        let error = OneTimeSecrets::load(&path).unwrap_err();
+        assert_eq!(error.code(), "one-time-secrets-malformed");
+        assert!(error.to_string().contains("line 2 of the file of one-time secrets"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_too_large_is_not_read() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("secrets");
+        OneTimeSecrets::default().save(&path).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(MAXIMUM_SIZE + 1).unwrap();
+        let error = OneTimeSecrets::load(&path).unwrap_err();
+        assert!(error.to_string().contains("is larger than"), "{error}");
     }
 }
