@@ -105,6 +105,14 @@ impl Host {
         Ok(self.enter(|| UdpSocket::bind((address, 0)))?.is_ok())
     }
 
+    /// Whether all IPv6 addresses of `device` are used by now: the kernel keeps a new one back until it knows that nobody
+    /// else has it.
+    pub fn uses_addresses_of(&self, device: &str) -> Result<bool> {
+        let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6"))?;
+        let table = table.context(format!("reading the addresses of {}", self.name))?;
+        Ok(!table.lines().any(|row| is_tentative(row, device)))
+    }
+
     /// Whether some program of this machine holds UDP port `port`.
     pub fn has_bound_udp_port(&self, port: u16) -> Result<bool> {
         self.has_bound_port("udp", port)
@@ -146,6 +154,15 @@ fn local_port(row: &str) -> Option<u16> {
     u16::from_str_radix(port, 16).ok()
 }
 
+/// Whether a row of /proc/net/if_inet6 is about an address of `device` that is not used yet:
+/// `fd000008000000000000000000000050 04 40 00 c0     tun0`, with the flags of linux/if_addr.h in the fifth column.
+fn is_tentative(row: &str, device: &str) -> bool {
+    const TENTATIVE: u32 = 0x40;
+    let columns: Vec<&str> = row.split_whitespace().collect();
+    let [_, _, _, _, flags, of] = columns[..] else { return false };
+    of == device && u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & TENTATIVE != 0)
+}
+
 /// A counter of /proc/net/snmp: a row of names is followed by a row of values.
 fn snmp_counter(table: &str, protocol: &str, name: &str) -> Option<u64> {
     let mut rows = table.lines().filter(|row| row.starts_with(protocol));
@@ -163,6 +180,15 @@ mod tests {
         let row = "  355: 010200C0:04AA 00000000:0000 07 00000000:00000000 00:00000000 00000000     0";
         assert_eq!(local_port(row), Some(1194));
         assert_eq!(local_port("sl local_address rem_address"), None);
+    }
+
+    #[test]
+    fn knows_an_address_that_is_not_used_yet() {
+        let row = |flags: &str| format!("fd000008000000000000000000000050 04 40 00 {flags}     tun0");
+        assert!(is_tentative(&row("c0"), "tun0"));
+        assert!(!is_tentative(&row("c0"), "wire"));
+        assert!(!is_tentative(&row("80"), "tun0"));
+        assert!(!is_tentative("", "tun0"));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use crate::host::Host;
 use crate::leftovers;
 use crate::log::{Line, Log, Mark};
 use crate::process::Process;
+use crate::wait;
 
 /// The tunnel device of every client.
 pub const DEVICE: &str = "tun0";
@@ -63,12 +64,21 @@ impl<'lab> StockClient<'lab> {
 
     /// Waits until the tunnel is up for the first time.
     pub fn wait_connected(&self) -> Result<Line> {
-        self.log().wait_for(CONNECTED, CONNECT_LIMIT)
+        let line = self.log().wait_for(CONNECTED, CONNECT_LIMIT)?;
+        self.wait_for_addresses().map(|()| line)
     }
 
     /// Waits until the tunnel is up once more, after `mark`.
     pub fn wait_connected_since(&self, mark: Mark, limit: Duration) -> Result<Line> {
-        self.log().wait_for_since(mark, CONNECTED, limit)
+        let line = self.log().wait_for_since(mark, CONNECTED, limit)?;
+        self.wait_for_addresses().map(|()| line)
+    }
+
+    /// It says that it is connected when it has told the kernel its addresses, which is a moment before they are used.
+    fn wait_for_addresses(&self) -> Result<()> {
+        wait::until("the addresses in the tunnel", CONNECT_LIMIT, || {
+            Ok(self.host.uses_addresses_of(DEVICE)?.then_some(()))
+        })
     }
 
     /// Waits until the client gives up by itself, which it must do after a line with `reason`.
