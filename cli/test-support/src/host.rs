@@ -105,8 +105,8 @@ impl Host {
         Ok(self.enter(|| UdpSocket::bind((address, 0)))?.is_ok())
     }
 
-    /// Whether all IPv6 addresses of `device` are used by now: the kernel keeps a new one back until it knows that nobody
-    /// else has it.
+    /// Whether all IPv6 addresses that were given to `device` are used by now: the kernel keeps a new one back until it
+    /// knows that nobody else has it, which can take seconds on a busy machine.
     pub fn uses_addresses_of(&self, device: &str) -> Result<bool> {
         let table = self.enter(|| std::fs::read_to_string("/proc/thread-self/net/if_inet6"))?;
         let table = table.context(format!("reading the addresses of {}", self.name))?;
@@ -154,13 +154,16 @@ fn local_port(row: &str) -> Option<u16> {
     u16::from_str_radix(port, 16).ok()
 }
 
-/// Whether a row of /proc/net/if_inet6 is about an address of `device` that is not used yet:
-/// `fd000008000000000000000000000050 04 40 00 c0     tun0`, with the flags of linux/if_addr.h in the fifth column.
+/// Whether a row of /proc/net/if_inet6 is about an address of `device` that is not used yet, other than the one that the
+/// kernel gave it: `fd000008000000000000000000000050 04 40 00 c0     tun0`, with the scope in the fourth column and the
+/// flags of linux/if_addr.h in the fifth.
 fn is_tentative(row: &str, device: &str) -> bool {
     const TENTATIVE: u32 = 0x40;
+    const LINK_LOCAL: &str = "20";
     let columns: Vec<&str> = row.split_whitespace().collect();
-    let [_, _, _, _, flags, of] = columns[..] else { return false };
-    of == device && u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & TENTATIVE != 0)
+    let [_, _, _, scope, flags, of] = columns[..] else { return false };
+    let is_kept_back = u32::from_str_radix(flags, 16).is_ok_and(|flags| flags & TENTATIVE != 0);
+    of == device && scope != LINK_LOCAL && is_kept_back
 }
 
 /// A counter of /proc/net/snmp: a row of names is followed by a row of values.
@@ -188,6 +191,7 @@ mod tests {
         assert!(is_tentative(&row("c0"), "tun0"));
         assert!(!is_tentative(&row("c0"), "wire"));
         assert!(!is_tentative(&row("80"), "tun0"));
+        assert!(!is_tentative("fe80000000000000a1b2c3d4e5f60718 04 40 20 c0     tun0", "tun0"));
         assert!(!is_tentative("", "tun0"));
     }
 
